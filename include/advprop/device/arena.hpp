@@ -1,0 +1,159 @@
+// Memory for activations and workspace: taken from the system once, then handed out and taken back without it.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include <advprop/core/error.hpp>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#define ADVPROP_POISON(p, n) __asan_poison_memory_region(p, n)
+#define ADVPROP_UNPOISON(p, n) __asan_unpoison_memory_region(p, n)
+#else
+#define ADVPROP_POISON(p, n) ((void)0)
+#define ADVPROP_UNPOISON(p, n) ((void)0)
+#endif
+
+namespace advprop {
+
+/// A first-fit allocator over a few large slabs. The same sequence of requests always gets the same addresses, so one
+/// dry run (see `device/planning.hpp`) tells the peak. Not thread-safe: one device serves one thread of control.
+class arena {
+  struct alignas(64) header {  // stands before every block; blocks of a slab lie back to back
+    std::size_t size;          // payload bytes, a multiple of 64
+    header* previous;          // the block before, null for a slab's first
+    int references;            // 0 = free
+    bool last;
+    std::byte* payload() { return reinterpret_cast<std::byte*>(this + 1); }
+    header* next() { return last ? nullptr : reinterpret_cast<header*>(payload() + size); }
+  };
+
+ public:
+  static constexpr std::size_t alignment = 64;
+
+  /// Shared ownership of one block; the last copy to go gives the memory back.
+  class block {
+   public:
+    block() = default;
+    block(const block& o) : arena_(o.arena_), header_(o.header_) {
+      if (header_) ++header_->references;
+    }
+    block(block&& o) noexcept : arena_(std::exchange(o.arena_, nullptr)), header_(std::exchange(o.header_, nullptr)) {}
+    block& operator=(block o) noexcept {
+      std::swap(arena_, o.arena_);
+      std::swap(header_, o.header_);
+      return *this;
+    }
+    ~block() {
+      if (header_ && --header_->references == 0) arena_->release(header_);
+    }
+    void* data() const { return header_ ? header_->payload() : nullptr; }
+    /// True when no other handle shares the memory, so it may be overwritten.
+    bool unique() const { return header_ && header_->references == 1; }
+    explicit operator bool() const { return header_ != nullptr; }
+
+   private:
+    friend arena;
+    block(arena* a, header* h) : arena_(a), header_(h) {}
+    arena* arena_ = nullptr;
+    header* header_ = nullptr;
+  };
+
+  arena() = default;
+  arena(const arena&) = delete;
+  arena& operator=(const arena&) = delete;
+  ~arena() {
+    for (auto& s : slabs_) ADVPROP_UNPOISON(s.memory.get(), s.bytes);
+  }
+
+  /// `bytes` of uninitialised memory aligned to 64. Throws `error` naming the sizes when the system has no more.
+  block allocate(std::size_t bytes) {
+    const std::size_t size = std::max(alignment, (bytes + alignment - 1) / alignment * alignment);
+    for (auto& s : slabs_)
+      for (header* h = s.first(); h; h = h->next())
+        if (h->references == 0 && h->size >= size) return take(h, size);
+    reserve(std::max(size, minimum_slab));
+    return take(slabs_.back().first(), size);
+  }
+
+  /// Takes one slab of at least `bytes` from the system, so that later requests up to that need none.
+  void reserve(std::size_t bytes) {
+    const std::size_t size = (bytes + alignment - 1) / alignment * alignment;
+    slab s;
+    s.bytes = size + sizeof(header);
+    try {
+      s.memory.reset(static_cast<std::byte*>(::operator new(s.bytes, std::align_val_t{slab_alignment})));
+    } catch (const std::bad_alloc&) {
+      fail("out of memory: ", size >> 20, " MiB more were asked for on top of ", reserved() >> 20, " MiB");
+    }
+    new (s.memory.get()) header{size, nullptr, 0, true};
+    ADVPROP_POISON(s.memory.get() + sizeof(header), size);
+    slabs_.push_back(std::move(s));
+  }
+
+  std::size_t in_use() const { return in_use_; }
+  /// The most bytes in use at one time since construction or `reset_peak`.
+  std::size_t peak() const { return peak_; }
+  void reset_peak() { peak_ = in_use_; }
+  /// Bytes taken from the system, and how often the system was asked.
+  std::size_t reserved() const {
+    std::size_t n = 0;
+    for (const auto& s : slabs_) n += s.bytes;
+    return n;
+  }
+  std::size_t slabs() const { return slabs_.size(); }
+
+ private:
+  static constexpr std::size_t minimum_slab = std::size_t{16} << 20;
+  static constexpr std::size_t slab_alignment = 4096;
+  struct free_slab {
+    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{slab_alignment}); }
+  };
+  struct slab {
+    std::unique_ptr<std::byte, free_slab> memory;
+    std::size_t bytes = 0;
+    header* first() { return reinterpret_cast<header*>(memory.get()); }
+  };
+
+  block take(header* h, std::size_t size) {
+    if (h->size >= size + sizeof(header) + alignment) {  // split: the rest stays free
+      ADVPROP_UNPOISON(h->payload() + size, sizeof(header));
+      auto* rest = new (h->payload() + size) header{h->size - size - sizeof(header), h, 0, h->last};
+      if (header* after = rest->next()) after->previous = rest;
+      h->size = size;
+      h->last = false;
+    }
+    h->references = 1;
+    in_use_ += h->size + sizeof(header);
+    peak_ = std::max(peak_, in_use_);
+    ADVPROP_UNPOISON(h->payload(), h->size);
+    return {this, h};
+  }
+
+  void release(header* h) {
+    in_use_ -= h->size + sizeof(header);
+    if (header* n = h->next(); n && n->references == 0) merge(h, n);
+    if (header* p = h->previous; p && p->references == 0) {
+      merge(p, h);
+      h = p;
+    }
+    ADVPROP_POISON(h->payload(), h->size);
+  }
+
+  static void merge(header* left, header* right) {
+    left->size += sizeof(header) + right->size;
+    left->last = right->last;
+    if (header* after = left->next()) after->previous = left;
+  }
+
+  std::vector<slab> slabs_;
+  std::size_t in_use_ = 0, peak_ = 0;
+};
+
+}  // namespace advprop

@@ -1,0 +1,49 @@
+// The CPU: how many threads, and the memory that its models share.
+#pragma once
+
+#include <advprop/core/error.hpp>
+#include <advprop/core/parallel.hpp>
+#include <advprop/core/shape.hpp>
+#include <advprop/device/arena.hpp>
+
+namespace advprop {
+
+/// Outlives the models made on it. Several models may share one; use one a thread of control.
+class cpu {
+ public:
+  /// Channels lie in blocks of this many (nChw8c); the lanes past the last channel are always zero.
+  static constexpr int channel_block = 8;
+  using element = float;
+
+  /// `threads` = 0: as many as there are processors.
+  explicit cpu(int threads = 0) : threads_(threads == 0 ? processors() : threads) {
+    if (threads < 0) fail<argument_error>("cpu: ", threads, " threads; must be 0 (all) or more");
+  }
+
+  int threads() const { return threads_; }
+  arena& memory() { return memory_; }
+
+  /// Elements that a batch of feature maps takes in this device's layout.
+  static constexpr std::ptrdiff_t elements(int batch, shape s) {
+    const int blocks = (s.channels + channel_block - 1) / channel_block;
+    return std::ptrdiff_t{batch} * blocks * s.height * s.width * channel_block;
+  }
+
+ private:
+  int threads_;
+  arena memory_;
+};
+
+/// Channel blocks of a feature map.
+template <class T>
+constexpr int blocks(const feature_view<T>& x) {
+  return (x.channels + cpu::channel_block - 1) / cpu::channel_block;
+}
+
+/// Block b of image n: height x width x 8 contiguous numbers.
+template <class T>
+constexpr T* block(const feature_view<T>& x, int n, int b) {
+  return x.data + (std::ptrdiff_t{n} * blocks(x) + b) * x.height * x.width * cpu::channel_block;
+}
+
+}  // namespace advprop
