@@ -73,4 +73,6 @@ class random {
   std::uint64_t seed_, stream_, position_;
 };
 
+using random_stream = random;
+
 }  // namespace advprop

@@ -1,0 +1,76 @@
+// The attack policy: what the user writes, and what it gets.
+#pragma once
+
+#include <concepts>
+#include <string>
+
+#include <advprop/attacks/arithmetic.hpp>
+#include <advprop/attacks/image_batch.hpp>
+#include <advprop/core/error.hpp>
+#include <advprop/device/cpu.hpp>
+#include <advprop/ops/spec.hpp>
+
+namespace advprop {
+
+/// What an attack may ask. It offers no way to weights or running statistics. Every call runs through the domain and
+/// the statistics that the method chose. The example of an objective that `attack_policy` is checked against.
+struct objective_archetype {
+  /// The gradient, for each image, of that image's own cross-entropy loss: it does not depend on the batch size.
+  /// Valid until the next call.
+  image_batch<cpu> input_gradient(const image_batch<cpu>& images, const_label_view labels);
+  /// A copy of the images, in memory of its own.
+  image_buffer<cpu> copy(const image_batch<cpu>& images);
+  /// For each image, the class with the smallest logit.
+  void least_likely(const image_batch<cpu>& images, label_view worst);
+  /// Number of classes.
+  int classes() const;
+};
+
+/// `perturb` changes `images` (NHWC, [0,1]) in place. It may choose its randomness only from `rng`. Optional members:
+/// `statistics source` (which statistics the attacked network uses; running if absent) and `bool smoothed` (attack the
+/// loss with the training label smoothing; without it if absent).
+template <class A>
+concept attack_policy = requires(const A& attack, objective_archetype& objective, image_batch<cpu>& images,
+                                 const_label_view labels, random& rng) {
+  { attack.perturb(objective, images, labels, rng) } -> std::same_as<void>;
+};
+
+namespace attack {
+
+/// What the loss should do.
+enum class goal {
+  untargeted,    ///< rise for the true class
+  random_class,  ///< fall for a uniformly random wrong class, never the label (the AdvProp authors' lineage)
+  least_likely   ///< fall for the class that the network finds least likely (Kurakin et al. 2017)
+};
+
+/// Where the search begins.
+enum class start {
+  image,   ///< at the clean image
+  uniform  ///< at uniform noise inside the ball
+};
+
+namespace detail {
+
+/// Throws `argument_error` naming the attack and the member for values that make no sense. Pixels of 255.
+inline void check(const char* name, float epsilon, float step, int steps) {
+  const std::string attack = std::string("attack::") + name;
+  if (!(epsilon >= 0 && epsilon <= 255)) fail<argument_error>(attack, ": epsilon is ", epsilon, ", must be in [0, 255]");
+  if (!(step >= 0 && step <= 255)) fail<argument_error>(attack, ": step is ", step, ", must be in [0, 255]");
+  if (steps < 0) fail<argument_error>(attack, ": steps is ", steps, ", must be 0 or more");
+}
+
+/// The classes that the loss is taken for, and +1 to climb it or -1 to descend.
+template <class Objective, class Images>
+float aim(goal g, Objective& objective, const Images& images, const_label_view labels, random& rng, label_view targets) {
+  const int classes = objective.classes();
+  if (g != goal::untargeted && classes < 2) fail<argument_error>("attack: a target needs at least 2 classes");
+  for (int i = 0; i < labels.extent(0); ++i)
+    targets(i) = g == goal::random_class ? (labels(i) + 1 + rng.below(classes - 1)) % classes : labels(i);
+  if (g == goal::least_likely) objective.least_likely(images, targets);
+  return g == goal::untargeted ? 1.f : -1.f;
+}
+
+}  // namespace detail
+}  // namespace attack
+}  // namespace advprop

@@ -1,0 +1,41 @@
+// The paper's GD attacker: PGD without the projection.
+#pragma once
+
+#include <advprop/attacks/attack.hpp>
+#include <advprop/core/tensor.hpp>
+
+namespace advprop::attack {
+
+/// AdvProp, section 5.4: the ball is relaxed, only the number of steps limits the perturbation. Sign steps from uniform
+/// noise within epsilon; images stay in [0,1], so a pixel moves by at most epsilon + steps * step. Epsilon 0: no attack.
+struct gradient_descent {
+  float epsilon = 4;
+  float step = 1;
+  int steps = 5;
+  attack::start start = attack::start::uniform;
+  float clean_start = 0;  ///< probability that a batch starts from the clean images although `start` is uniform
+  attack::goal goal = attack::goal::untargeted;
+  statistics source = statistics::running;
+  bool smoothed = false;
+
+  void perturb(auto& objective, auto& images, const auto& labels, random& rng) const {
+    detail::check("gradient_descent", epsilon, step, steps);
+    if (epsilon == 0) return;
+    tensor<int, 1> targets({labels.extent(0)});
+    const float direction = detail::aim(goal, objective, images, labels, rng, targets);
+    const float e = epsilon / 255, a = direction * step / 255;
+    if (start == attack::start::uniform && !(rng.uniform() < clean_start)) {
+      const auto original = objective.copy(images);
+      fill_uniform(*images.device, rng, -e, e, images);
+      rng.skip(static_cast<std::uint64_t>(images.size()));
+      transform(images, original, [=] ADVPROP_HD(float noise, float x0) { return project(x0 + noise, x0, e); });
+    }
+    for (int i = 0; i < steps; ++i) {
+      const auto gradient = objective.input_gradient(images, targets);
+      transform(images, gradient, [=] ADVPROP_HD(float x, float g) { return clamp(x + a * sign(g), 0.f, 1.f); });
+    }
+  }
+};
+static_assert(attack_policy<gradient_descent>);
+
+}  // namespace advprop::attack

@@ -1,0 +1,73 @@
+// A model as attacks see it: images in, gradient of the images out.
+#pragma once
+
+#include <optional>
+
+#include <advprop/attacks/attack.hpp>
+#include <advprop/models/model.hpp>
+
+namespace advprop {
+
+/// Which loss an attack climbs, through which batch norms.
+struct objective_options {
+  domain through = main_domain;
+  statistics source = statistics::running;
+  float label_smoothing = 0;
+};
+
+/// The view of a model that `attack_policy::perturb` gets: it cannot change weights or running statistics, because
+/// every pass it makes is `pass::attack` and every backward pass `wrt::input`.
+template <class Model>
+class objective {
+ public:
+  using device_type = typename Model::device_type;
+
+  objective(Model& net, objective_options options) : net_(&net), options_(options) {}
+
+  image_batch<device_type> input_gradient(const image_batch<device_type>& images, const_label_view labels) {
+    if (!gradient_ || gradient_->extents() != images.extents()) gradient_.emplace(net_->device(), images.extents());
+    const int batch = images.extent(0);
+    auto logits = net_->forward(images, how(), wrt::input);
+    feature_map<device_type> dlogits(net_->device(), batch, logits.image());
+    // The weight undoes the mean over the batch: each image gets the gradient of its own loss.
+    cross_entropy(net_->device(), logits, labels, options_.label_smoothing, static_cast<float>(batch), dlogits);
+    logits = {};
+    net_->template backward<wrt::input>(std::move(dlogits), *gradient_);
+    return *gradient_;
+  }
+
+  image_buffer<device_type> copy(const image_batch<device_type>& images) {
+    image_buffer<device_type> to(net_->device(), images.extents());
+    advprop::copy(net_->device(), std::span<const float>(images.begin(), images.end()), std::span<float>(to.begin(), to.end()));
+    return to;
+  }
+
+  void least_likely(const image_batch<device_type>& images, label_view worst) {
+    auto logits = net_->forward(images, how());
+    advprop::least_likely(net_->device(), logits, worst);
+  }
+
+  int classes() const { return Model::classes; }
+
+ private:
+  pass how() const { return pass::attack(options_.through, options_.source); }
+
+  Model* net_;
+  objective_options options_;
+  std::optional<image_buffer<device_type>> gradient_;
+};
+
+/// Runs `attack` on `images` in place, through one domain of `net`. `label_smoothing` is the training loss's; it
+/// counts only for attacks that want it.
+template <class Model, attack_policy Attack>
+void perturb(Model& net, const Attack& attack, image_view images, const_label_view labels, random& rng,
+             domain through = main_domain, float label_smoothing = 0) {
+  objective_options o{through, statistics::running, 0};
+  if constexpr (requires { attack.source; }) o.source = attack.source;
+  if constexpr (requires { attack.smoothed; }) o.label_smoothing = attack.smoothed ? label_smoothing : 0;
+  objective<Model> target(net, o);
+  image_batch<typename Model::device_type> batch(net.device(), images);
+  attack.perturb(target, batch, labels, rng);
+}
+
+}  // namespace advprop

@@ -1,0 +1,147 @@
+// Projected gradient descent in an L-infinity or L2 ball, and its special cases FGSM and I-FGSM.
+#pragma once
+
+#include <advprop/attacks/attack.hpp>
+#include <advprop/core/tensor.hpp>
+
+namespace advprop::attack {
+
+/// The ball that the perturbation stays in.
+enum class norm { infinity, two };
+
+/// Madry et al. 2018; the attacker of AdvProp, section 5.1. Epsilon and step in pixels of 255 (for `norm::two`, the
+/// Euclidean length of the whole perturbation in pixels of 255). Epsilon 0 returns the images bit for bit.
+struct pgd {
+  float epsilon = 4;
+  float step = 1;
+  int steps = 5;
+  attack::norm norm = attack::norm::infinity;
+  attack::start start = attack::start::uniform;
+  float clean_start = 0;  ///< probability that a batch starts from the clean images although `start` is uniform
+  attack::goal goal = attack::goal::untargeted;
+  statistics source = statistics::running;
+  bool smoothed = false;
+
+  /// The paper's rule: steps of one pixel, n = epsilon + 1 of them, but one for epsilon 1 (section 5.1).
+  static pgd paper(int epsilon) {
+    pgd p;
+    p.epsilon = static_cast<float>(epsilon);
+    p.step = 1;
+    p.steps = epsilon == 1 ? 1 : epsilon + 1;
+    return p;
+  }
+  /// With the authors' guard: the step is at least epsilon / steps, so that the ball's edge can be reached.
+  pgd guarded() const {
+    pgd p = *this;
+    if (steps > 0 && step < epsilon / static_cast<float>(steps)) p.step = epsilon / static_cast<float>(steps);
+    return p;
+  }
+
+  void perturb(auto& objective, auto& images, const auto& labels, random& rng) const {
+    detail::check("pgd", epsilon, step, steps);
+    if (!(clean_start >= 0 && clean_start <= 1))
+      fail<argument_error>("attack::pgd: clean_start is ", clean_start, ", must be in [0, 1]");
+    if (epsilon == 0) return;
+    tensor<int, 1> targets({labels.extent(0)});
+    const float direction = detail::aim(goal, objective, images, labels, rng, targets);
+    const auto original = objective.copy(images);
+    const float e = epsilon / 255, a = direction * step / 255;
+    if (start == attack::start::uniform && !(rng.uniform() < clean_start)) begin(images, original, e, rng);
+    for (int i = 0; i < steps; ++i) {
+      const auto gradient = objective.input_gradient(images, targets);
+      if (norm == attack::norm::infinity) {
+        transform(images, gradient, original,
+                  [=] ADVPROP_HD(float x, float g, float x0) { return project(x + a * sign(g), x0, e); });
+      } else {
+        scaled_step(images, gradient, a);
+        shrink(images, original, e);
+      }
+    }
+  }
+
+ private:
+  /// Uniform noise: in the cube for L-infinity; for L2 a uniform direction with a length uniform in [0, e].
+  void begin(auto& images, const auto& original, float e, random& rng) const {
+    auto& device = *images.device;
+    const auto count = static_cast<std::uint64_t>(images.size());
+    if (norm == attack::norm::infinity) {
+      fill_uniform(device, rng, -e, e, images);
+      rng.skip(count);
+      transform(images, original, [=] ADVPROP_HD(float noise, float x0) { return project(x0 + noise, x0, e); });
+      return;
+    }
+    fill_normal(device, rng, images);
+    rng.skip(2 * count);
+    tensor<float, 1> norms({images.extent(0)});
+    image_norms(device, images, norms.data());
+    for (int i = 0; i < images.extent(0); ++i) {
+      const float s = e * rng.uniform() / std::fmax(norms(i), 1e-12f);
+      transform(images.slice(i, 1), original.slice(i, 1),
+                [=] ADVPROP_HD(float z, float x0) { return clamp(x0 + s * z, 0.f, 1.f); });
+    }
+  }
+
+  /// One step of length |a| along each image's normalised gradient.
+  void scaled_step(auto& images, const auto& gradient, float a) const {
+    tensor<float, 1> norms({images.extent(0)});
+    image_norms(*images.device, gradient, norms.data());
+    for (int i = 0; i < images.extent(0); ++i) {
+      const float s = a / std::fmax(norms(i), 1e-12f);
+      transform(images.slice(i, 1), gradient.slice(i, 1), [=] ADVPROP_HD(float x, float g) { return x + s * g; });
+    }
+  }
+
+  /// Back into the L2 ball, then into [0,1]; the second never leaves the first, for the original is in both.
+  void shrink(auto& images, const auto& original, float e) const {
+    transform(images, original, [] ADVPROP_HD(float x, float x0) { return x - x0; });
+    tensor<float, 1> norms({images.extent(0)});
+    image_norms(*images.device, images, norms.data());
+    for (int i = 0; i < images.extent(0); ++i) {
+      const float s = norms(i) > e ? e / norms(i) * (1 - 1e-6f) : 1.f;  // a hair inside, against rounding
+      transform(images.slice(i, 1), original.slice(i, 1),
+                [=] ADVPROP_HD(float d, float x0) { return clamp(x0 + s * d, 0.f, 1.f); });
+    }
+  }
+};
+static_assert(attack_policy<pgd>);
+
+/// Goodfellow et al. 2015: one step of length epsilon from the clean image.
+struct fgsm {
+  float epsilon = 4;
+  attack::goal goal = attack::goal::untargeted;
+  statistics source = statistics::running;
+  bool smoothed = false;
+
+  void perturb(auto& objective, auto& images, const auto& labels, random& rng) const {
+    pgd p;
+    p.epsilon = p.step = epsilon;
+    p.steps = 1;
+    p.start = start::image;
+    p.goal = goal;
+    p.perturb(objective, images, labels, rng);
+  }
+};
+static_assert(attack_policy<fgsm>);
+
+/// Kurakin et al. 2017: PGD from the clean image ("I-FGSM" in AdvProp's ablation).
+struct ifgsm {
+  float epsilon = 4;
+  float step = 1;
+  int steps = 5;
+  attack::goal goal = attack::goal::untargeted;
+  statistics source = statistics::running;
+  bool smoothed = false;
+
+  void perturb(auto& objective, auto& images, const auto& labels, random& rng) const {
+    pgd p;
+    p.epsilon = epsilon;
+    p.step = step;
+    p.steps = steps;
+    p.start = start::image;
+    p.goal = goal;
+    p.perturb(objective, images, labels, rng);
+  }
+};
+static_assert(attack_policy<ifgsm>);
+
+}  // namespace advprop::attack

@@ -1,0 +1,73 @@
+// ReLU, SiLU and sigmoid as layers of their own, where no batch norm precedes them.
+#pragma once
+
+#include <advprop/layers/layer.hpp>
+#include <advprop/ops/spec.hpp>
+
+namespace advprop {
+
+/// An elementwise activation. After a `batch_norm` or a `residual`, `sequential` fuses it into their sweep.
+template <activation A>
+struct activate {
+  static constexpr activation which = A;
+  static constexpr shape output(shape s) { return s; }
+  static constexpr long parameters(int) { return 0; }
+
+  template <int In, class Domains, class Device>
+  class state {
+   public:
+    void setup(registry&, const std::string&) {}
+    feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
+      const bool backward = c.keep != wrt::nothing;
+      // ReLU can look at its output, so it may overwrite its input; SiLU needs the input again.
+      feature_map<Device> y = writable(c.device, x, x.unique() && (A == activation::relu || !backward));
+      activation_forward(c.device, A, x, y);
+      saved_ = saved_if(backward, A == activation::relu ? y : x);
+      return y;
+    }
+    template <wrt W>
+    feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+      feature_map<Device> dx = writable(c.device, dy, dy.unique());
+      activation_backward(c.device, A, saved_, dy, dx);
+      saved_ = {};
+      return dx;
+    }
+
+   private:
+    feature_map<Device> saved_;
+  };
+};
+
+struct relu : activate<activation::relu> {};
+/// x * sigmoid(x) (Elfwing et al. 2017; also called swish).
+struct silu : activate<activation::silu> {};
+
+/// 1 / (1 + exp(-x)), the last layer of a squeeze-and-excite gate.
+struct sigmoid {
+  static constexpr shape output(shape s) { return s; }
+  static constexpr long parameters(int) { return 0; }
+
+  template <int In, class Domains, class Device>
+  class state {
+   public:
+    void setup(registry&, const std::string&) {}
+    feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
+      feature_map<Device> y = writable(c.device, x, x.unique());
+      sigmoid_forward(c.device, x, y);
+      y_ = saved_if(c.keep != wrt::nothing, y);
+      return y;
+    }
+    template <wrt W>
+    feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+      feature_map<Device> dx = writable(c.device, dy, dy.unique());
+      sigmoid_backward(c.device, y_, dy, dx);
+      y_ = {};
+      return dx;
+    }
+
+   private:
+    feature_map<Device> y_;
+  };
+};
+
+}  // namespace advprop

@@ -1,0 +1,126 @@
+// Batch normalisation over a domain policy, fused with the activation and the residual add that follow it.
+#pragma once
+
+#include <utility>
+
+#include <advprop/layers/layer.hpp>
+#include <advprop/ops/norm_parameters.hpp>
+#include <advprop/ops/spec.hpp>
+
+namespace advprop {
+
+/// PyTorch's numbers; `momentum` is the weight of the new value.
+struct pytorch_norm {
+  static constexpr float epsilon = 1e-5f, momentum = 0.1f;
+};
+
+/// Ioffe & Szegedy 2015, with the statistics, scale and shift of the domain that each image is routed to
+/// (AdvProp, section 4). `Numbers` supplies epsilon and momentum.
+template <class Numbers = pytorch_norm>
+struct batch_norm {
+  using numbers = Numbers;
+  static constexpr shape output(shape s) { return s; }
+  static constexpr long parameters(int in) { return 2L * in; }
+  template <int In, class Domains, class Device>
+  class state;
+};
+
+namespace detail {
+
+/// y = activation(norm(x) + add), in one sweep. `Activation` and the add are compile-time neighbours found by
+/// `sequential` and `residual`.
+template <class Numbers, activation Activation, int In, class Domains, class Device>
+class norm_node {
+ public:
+  void setup(registry& r, const std::string& name, bool closes_branch = false) {
+    at_ = r.norm(name, In, closes_branch);
+  }
+
+  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x, feature_map<Device> added = {}) {
+    const bool backward = c.keep != wrt::nothing;
+    const bool needs_x = has(c.keep, wrt::parameters) || c.source == statistics::batch || Activation == activation::silu;
+    const bool keep_x = backward && needs_x;
+    const auto channels = static_cast<std::size_t>(In);
+    if (c.source == statistics::batch) {
+      batch_ = c.device.memory().allocate(static_cast<std::size_t>(c.groups.size()) * 2 * channels * sizeof(float));
+    }
+    feature_map<Device> y = writable(c.device, x, !keep_x && x.unique());
+    int first = 0, g = 0;
+    for (const part& p : c.groups) {
+      const auto in = x.slice(first, p.count);
+      if (c.source == statistics::batch) {
+        const std::ptrdiff_t count = std::ptrdiff_t{p.count} * x.image().height * x.image().width;
+        if (count < 2)
+          fail<argument_error>("batch_norm: batch statistics need at least 2 values a channel, domain ",
+                               p.domain.index(), " has ", count);
+        norm_statistics(c.device, in, batch_mean(g), batch_variance(g));
+        if (c.update)
+          norm_update_running(c.device, In, batch_mean(g), batch_variance(g), count, Numbers::momentum,
+                              c.store.mean(at_, p.domain), c.store.variance(at_, p.domain));
+      }
+      norm_forward(c.device, Activation, in, numbers(c, g, p.domain), added.slice(first, p.count), y.slice(first, p.count));
+      first += p.count;
+      ++g;
+    }
+    x_ = saved_if(keep_x, x);
+    y_ = saved_if(backward && Activation == activation::relu, y);
+    added_ = saved_if(backward && Activation == activation::silu, added);
+    return y;
+  }
+
+  /// The gradient of x, and that of the added branch when there was one.
+  template <wrt W>
+  std::pair<feature_map<Device>, feature_map<Device>> backward_branches(context<Domains, Device>& c,
+                                                                        feature_map<Device> dy, bool has_add) {
+    feature_map<Device> dadd, dx;
+    const bool own = dy.unique();
+    if (has_add) {
+      dx = feature_map<Device>(c.device, dy.batch(), dy.image());
+      dadd = writable(c.device, dy, own);
+    } else {
+      dx = writable(c.device, dy, own);
+    }
+    int first = 0, g = 0;
+    for (const part& p : c.groups) {
+      float *dscale = nullptr, *dshift = nullptr;
+      if constexpr (has(W, wrt::parameters)) {
+        dscale = c.store.scale_gradient(at_, p.domain);
+        dshift = c.store.shift_gradient(at_, p.domain);
+      }
+      norm_backward(c.device, Activation, c.source, x_.slice(first, p.count), y_.slice(first, p.count),
+                    dy.slice(first, p.count), added_.slice(first, p.count), numbers(c, g, p.domain),
+                    dx.slice(first, p.count), dadd.slice(first, p.count), dscale, dshift);
+      first += p.count;
+      ++g;
+    }
+    x_ = y_ = added_ = {};
+    batch_ = {};
+    return {std::move(dx), std::move(dadd)};
+  }
+
+  template <wrt W>
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+    return backward_branches<W>(c, std::move(dy), false).first;
+  }
+
+ private:
+  float* batch_mean(int group) const { return static_cast<float*>(batch_.data()) + group * 2 * In; }
+  float* batch_variance(int group) const { return batch_mean(group) + In; }
+  norm_parameters numbers(const context<Domains, Device>& c, int group, domain d) const {
+    const bool batch = c.source == statistics::batch;
+    return {batch ? batch_mean(group) : c.store.mean(at_, d), batch ? batch_variance(group) : c.store.variance(at_, d),
+            c.store.scale(at_, d), c.store.shift(at_, d), Numbers::epsilon};
+  }
+
+  std::size_t at_ = 0;
+  feature_map<Device> x_, y_, added_;
+  arena::block batch_;  // mean and variance of the present batch, a group
+};
+
+}  // namespace detail
+
+template <class Numbers>
+template <int In, class Domains, class Device>
+class batch_norm<Numbers>::state : public detail::norm_node<Numbers, activation::identity, In, Domains, Device> {};
+
+}  // namespace advprop

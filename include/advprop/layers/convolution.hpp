@@ -1,0 +1,93 @@
+// Two-dimensional convolution: dense, grouped or depthwise.
+#pragma once
+
+#include <cmath>
+
+#include <advprop/layers/layer.hpp>
+#include <advprop/ops/spec.hpp>
+
+namespace advprop {
+
+enum class bias : bool { off, on };
+
+/// `Out` channels, a square kernel, zero padding. Weights start as torchvision's ResNets: normal, Kaiming fan-out
+/// (He et al. 2015b). `Groups` divides both channel counts.
+template <int Out, int Kernel, int Stride = 1, int Padding = Kernel / 2, int Groups = 1, bias Bias = bias::off>
+struct convolution {
+  static_assert(Out > 0 && Kernel > 0 && Stride > 0 && Padding >= 0 && Groups > 0);
+
+  static constexpr conv_spec spec(int in) { return {in, Out, Kernel, Stride, Padding, Groups}; }
+  static constexpr shape output(shape s) {
+    const conv_spec c = spec(s.channels);
+    return {Out, c.output(s.height), c.output(s.width)};
+  }
+  static constexpr long parameters(int in) {
+    return long{Out} * (in / spec(in).groups) * Kernel * Kernel + (Bias == bias::on ? Out : 0);
+  }
+
+  template <int In, class Domains, class Device>
+  class state {
+    static constexpr conv_spec conv = spec(In);
+    static_assert(In % conv.groups == 0 && Out % conv.groups == 0, "convolution: groups must divide both channel counts");
+
+   public:
+    void setup(registry& r, const std::string& name) {
+      const int fan_out = Out / conv.groups * Kernel * Kernel;
+      weight_ = r.weight(join(name, "weight"), {Out, In / conv.groups, Kernel, Kernel},
+                         {initial::normal, std::sqrt(2.f / static_cast<float>(fan_out))});
+      if constexpr (Bias == bias::on) {
+        const int fan_in = In / conv.groups * Kernel * Kernel;
+        bias_ = r.bias(join(name, "bias"), {Out}, {initial::uniform, 1 / std::sqrt(static_cast<float>(fan_in))});
+      }
+    }
+
+    feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
+      const shape out = output(x.image());
+      if (out.height < 1 || out.width < 1)
+        fail<argument_error>("convolution: a ", Kernel, "x", Kernel, " kernel does not fit an image of ",
+                             x.image().height, "x", x.image().width, " with padding ", Padding);
+      feature_map<Device> y(c.device, x.batch(), out);
+      conv_forward(c.device, conv, x, c.store.weight(weight_), y);
+      if constexpr (Bias == bias::on) bias_forward(c.device, c.store.bias(bias_), y);
+      in_ = x.image();
+      x_ = saved_if(has(c.keep, wrt::parameters), x);
+      return y;
+    }
+
+    template <wrt W>
+    feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+      if constexpr (has(W, wrt::parameters)) {
+        conv_backward_weight(c.device, conv, x_, dy, c.store.weight_gradient(weight_));
+        if constexpr (Bias == bias::on) bias_backward(c.device, dy, c.store.bias_gradient(bias_));
+        x_ = {};
+      }
+      feature_map<Device> dx;
+      if constexpr (has(W, wrt::input)) {
+        dx = feature_map<Device>(c.device, dy.batch(), in_);
+        conv_backward_input(c.device, conv, dy, c.store.weight(weight_), dx);
+      }
+      return dx;
+    }
+
+   private:
+    std::size_t weight_ = 0, bias_ = 0;
+    shape in_;
+    feature_map<Device> x_;
+  };
+};
+
+/// One filter a channel.
+template <int Kernel, int Stride = 1, int Padding = Kernel / 2>
+struct depthwise {
+  // The output width is the input's, so it cannot be a plain alias of `convolution`.
+  static constexpr shape output(shape s) {
+    const conv_spec c{s.channels, s.channels, Kernel, Stride, Padding, s.channels};
+    return {s.channels, c.output(s.height), c.output(s.width)};
+  }
+  static constexpr long parameters(int in) { return long{in} * Kernel * Kernel; }
+
+  template <int In, class Domains, class Device>
+  using state = typename convolution<In, Kernel, Stride, Padding, In>::template state<In, Domains, Device>;
+};
+
+}  // namespace advprop

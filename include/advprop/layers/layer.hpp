@@ -1,0 +1,76 @@
+// What a layer is: a descriptor (an empty type) and, for each place it stands in, a node with its state.
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <utility>
+
+#include <advprop/core/random.hpp>
+#include <advprop/core/shape.hpp>
+#include <advprop/domains/pass.hpp>
+#include <advprop/layers/feature_map.hpp>
+#include <advprop/layers/parameters.hpp>
+
+namespace advprop {
+
+/// With respect to what a backward pass differentiates. An attack wants `input` and never touches weight gradients.
+enum class wrt { nothing = 0, parameters = 1, input = 2, both = 3 };
+constexpr bool has(wrt set, wrt member) { return (static_cast<int>(set) & static_cast<int>(member)) != 0; }
+
+/// What every layer is handed on its way through the network.
+template <class Domains, class Device>
+struct context {
+  Device& device;
+  const parameter_store<Domains, Device>& store;
+  routing groups;     ///< the batch, cut where the domain changes
+  statistics source;  ///< which mean and variance normalise
+  bool update;        ///< do running statistics learn
+  wrt keep;           ///< the backward pass that will follow decides what forward must save
+  bool drop;          ///< is dropout on
+  random noise;       ///< dropout's stream; each layer splits its own
+};
+
+/// The state of layer `Layer` where its input has `In` channels. Combinators specialise it, so that a named network
+/// shows up in symbols and errors under its own short name; every other layer provides a member template `state`.
+template <class Layer, int In, class Domains, class Device>
+class node : public Layer::template state<In, Domains, Device> {};
+
+/// A descriptor: the output shape for an input shape, the learnable numbers for an input width, and a `state` that
+/// can be set up, run forward, and run backward with respect to the input alone or to everything.
+template <class L>
+concept layer = requires(shape s) {
+  { L::output(s) } -> std::same_as<shape>;
+  { L::parameters(s.channels) } -> std::convertible_to<long>;
+};
+
+/// The parts of the contract that only a node can show.
+template <class N, class Domains, class Device>
+concept layer_node = requires(N n, registry& r, context<Domains, Device>& c, feature_map<Device> x) {
+  n.setup(r, std::string());
+  { n.forward(c, std::move(x)) } -> std::same_as<feature_map<Device>>;
+  { n.template backward<wrt::input>(c, std::move(x)) } -> std::same_as<feature_map<Device>>;
+  { n.template backward<wrt::both>(c, std::move(x)) } -> std::same_as<feature_map<Device>>;
+};
+
+/// Saves `x` only when a backward pass will ask for it.
+template <class Device>
+feature_map<Device> saved_if(bool wanted, const feature_map<Device>& x) {
+  return wanted ? x : feature_map<Device>();
+}
+
+/// A feature map to write into: `x` itself when nobody else holds it, otherwise a new one of its shape.
+template <class Device>
+feature_map<Device> writable(Device& device, const feature_map<Device>& x, bool only_here) {
+  return only_here ? x : feature_map<Device>(device, x.batch(), x.image());
+}
+
+/// A name of at most 31 characters, as a template argument.
+struct label {
+  char text[32] = {};
+  constexpr label(const char* s) {  // NOLINT: named<"conv1", ...>
+    for (int i = 0; i < 31 && s[i]; ++i) text[i] = s[i];
+  }
+  friend constexpr bool operator==(const label&, const label&) = default;
+};
+
+}  // namespace advprop

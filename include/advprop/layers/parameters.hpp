@@ -1,0 +1,166 @@
+// The learnable numbers and running statistics of a model: few flat blocks, and a table of names into them.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <advprop/core/error.hpp>
+#include <advprop/core/random.hpp>
+#include <advprop/device/arena.hpp>
+#include <advprop/domains/domain.hpp>
+
+namespace advprop {
+
+/// How a parameter starts: `spread` is a standard deviation (normal), a bound (uniform) or the value (constant).
+struct initial {
+  enum kind { constant, normal, uniform } rule = constant;
+  float spread = 0;
+};
+
+/// What a named tensor is. Weights alone are decayed; statistics are not learnt.
+enum class role { weight, bias, scale, shift, mean, variance };
+
+/// One named tensor of a model. `set` counts the copies that domains own: 0 is main, k the auxiliary set k-1.
+struct parameter {
+  std::string name;  // PyTorch's spelling: "layer1.0.bn1.weight", auxiliary "layer1.0.bn1.aux_bn.0.weight"
+  advprop::role role;
+  int set;
+  std::vector<std::int64_t> shape;
+  std::size_t offset, count;  // in the learnt block, or for mean and variance in the statistics block
+  initial start;
+  bool closes_branch = false;  // the scale of a residual branch's last batch norm, which may start at zero
+};
+
+/// "a", "b" -> "a.b"; "" joins nothing.
+inline std::string join(const std::string& prefix, const std::string& name) {
+  return prefix.empty() ? name : name.empty() ? prefix : prefix + "." + name;
+}
+
+/// Hands out places in the blocks while the layers of a network are set up, in the network's order.
+class registry {
+ public:
+  std::size_t weight(const std::string& name, std::vector<std::int64_t> shape, initial start) {
+    return add(weights_, name, role::weight, std::move(shape), start);
+  }
+  std::size_t bias(const std::string& name, std::vector<std::int64_t> shape, initial start) {
+    return add(biases_, name, role::bias, std::move(shape), start);
+  }
+  /// The place of a batch norm's channels within each set. `closes_branch`: the last one of a residual branch.
+  std::size_t norm(const std::string& name, int channels, bool closes_branch) {
+    const std::size_t at = norm_channels_;
+    norm_channels_ += static_cast<std::size_t>(channels);
+    norms_.push_back({name, at, static_cast<std::size_t>(channels), closes_branch});
+    return at;
+  }
+
+ private:
+  template <class Domains, class Device>
+  friend class parameter_store;
+  struct norm_entry {
+    std::string name;
+    std::size_t offset, channels;
+    bool closes_branch;
+  };
+
+  std::size_t add(std::size_t& block, const std::string& name, role r, std::vector<std::int64_t> shape, initial start) {
+    std::size_t count = 1;
+    for (auto e : shape) count *= static_cast<std::size_t>(e);
+    const std::size_t at = block;
+    block += count;
+    tensors_.push_back({name, r, 0, std::move(shape), at, count, start});
+    return at;
+  }
+
+  std::vector<parameter> tensors_;
+  std::vector<norm_entry> norms_;
+  std::size_t weights_ = 0, biases_ = 0, norm_channels_ = 0;
+};
+
+/// The blocks themselves, in the device's memory.
+/// Learnt: [weights | biases | scale, shift of set 0 | of set 1 | ...], and gradients of the same layout.
+/// Statistics: [mean, variance of set 0 | of set 1 | ...].
+template <class Domains, class Device>
+class parameter_store {
+ public:
+  parameter_store(Device& device, const registry& r)
+      : device_(&device), weights_(r.weights_), biases_(r.biases_), channels_(r.norm_channels_) {
+    learnt_ = weights_ + biases_ + 2 * channels_ * Domains::affine_sets;
+    statistics_ = 2 * channels_ * Domains::statistic_sets;
+    values_ = device.memory().allocate(learnt_ * sizeof(float));
+    gradients_ = device.memory().allocate(learnt_ * sizeof(float));
+    running_ = device.memory().allocate(statistics_ * sizeof(float));
+    name(r);
+    zero_gradients();
+  }
+
+  // Where a layer finds its numbers: `at` is what the registry gave it.
+  float* weight(std::size_t at) const { return floats(values_) + at; }
+  float* weight_gradient(std::size_t at) const { return floats(gradients_) + at; }
+  float* bias(std::size_t at) const { return floats(values_) + weights_ + at; }
+  float* bias_gradient(std::size_t at) const { return floats(gradients_) + weights_ + at; }
+  float* scale(std::size_t at, domain d) const { return floats(values_) + affine(d) + at; }
+  float* shift(std::size_t at, domain d) const { return floats(values_) + affine(d) + channels_ + at; }
+  float* scale_gradient(std::size_t at, domain d) const { return floats(gradients_) + affine(d) + at; }
+  float* shift_gradient(std::size_t at, domain d) const { return floats(gradients_) + affine(d) + channels_ + at; }
+  float* mean(std::size_t at, domain d) const { return floats(running_) + running(d) + at; }
+  float* variance(std::size_t at, domain d) const { return floats(running_) + running(d) + channels_ + at; }
+
+  std::span<float> values() const { return {floats(values_), learnt_}; }
+  std::span<float> gradients() const { return {floats(gradients_), learnt_}; }
+  std::span<float> running() const { return {floats(running_), statistics_}; }
+  /// How many of the learnt values, from the first on, are weights: those that weight decay applies to.
+  std::size_t decayed() const { return weights_; }
+
+  const std::vector<parameter>& table() const { return table_; }
+  /// The numbers of one table entry.
+  std::span<float> operator[](const parameter& p) const {
+    const bool statistic = p.role == role::mean || p.role == role::variance;
+    return {floats(statistic ? running_ : values_) + p.offset, p.count};
+  }
+  std::span<float> gradient(const parameter& p) const { return {floats(gradients_) + p.offset, p.count}; }
+
+  void zero_gradients() { fill(*device_, 0.f, gradients()); }
+
+ private:
+  static float* floats(const arena::block& b) { return static_cast<float*>(b.data()); }
+  std::size_t affine(domain d) const {
+    return weights_ + biases_ + 2 * channels_ * static_cast<std::size_t>(Domains::affine_set(d));
+  }
+  std::size_t running(domain d) const { return 2 * channels_ * static_cast<std::size_t>(Domains::statistic_set(d)); }
+
+  void name(const registry& r) {
+    for (parameter p : r.tensors_) {
+      if (p.role == role::bias) p.offset += weights_;
+      table_.push_back(std::move(p));
+    }
+    for (const auto& n : r.norms_)
+      for (int d = 0; d < Domains::count; ++d) {
+        const std::string base = d == 0 ? n.name : n.name + ".aux_bn." + std::to_string(d - 1);
+        const auto add = [&](const char* leaf, role what, std::size_t offset, float start) {
+          table_.push_back({join(base, leaf), what, d, {static_cast<std::int64_t>(n.channels)}, offset + n.offset,
+                            n.channels, {initial::constant, start}, n.closes_branch && what == role::scale});
+        };
+        const auto set = static_cast<std::size_t>(d);
+        if (d < Domains::affine_sets) {
+          add("weight", role::scale, weights_ + biases_ + 2 * channels_ * set, 1);
+          add("bias", role::shift, weights_ + biases_ + 2 * channels_ * set + channels_, 0);
+        }
+        if (d < Domains::statistic_sets) {
+          add("running_mean", role::mean, 2 * channels_ * set, 0);
+          add("running_var", role::variance, 2 * channels_ * set + channels_, 1);
+        }
+      }
+  }
+
+  Device* device_;
+  std::size_t weights_, biases_, channels_, learnt_ = 0, statistics_ = 0;
+  arena::block values_, gradients_, running_;
+  std::vector<parameter> table_;
+};
+
+}  // namespace advprop

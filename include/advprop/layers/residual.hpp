@@ -1,0 +1,229 @@
+// Residual connections, their shortcuts, and gates.
+#pragma once
+
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <advprop/layers/sequential.hpp>
+
+namespace advprop {
+
+/// Its input, unchanged.
+struct identity {
+  static constexpr activation which = activation::identity;
+  static constexpr shape output(shape s) { return s; }
+  static constexpr long parameters(int) { return 0; }
+
+  template <int In, class Domains, class Device>
+  struct state {
+    void setup(registry&, const std::string&) {}
+    feature_map<Device> forward(context<Domains, Device>&, feature_map<Device> x) { return x; }
+    template <wrt W>
+    feature_map<Device> backward(context<Domains, Device>&, feature_map<Device> dy) {
+      return dy;
+    }
+  };
+};
+
+/// He et al. 2015, option A: every `Stride`-th pixel, and zero channels to both sides up to `Out`. Nothing to learn.
+template <int Out, int Stride>
+struct subsample_shortcut {
+  static constexpr shape output(shape s) {
+    return {Out, (s.height + Stride - 1) / Stride, (s.width + Stride - 1) / Stride};
+  }
+  static constexpr long parameters(int) { return 0; }
+
+  template <int In, class Domains, class Device>
+  class state {
+    static_assert(In <= Out, "subsample_shortcut: cannot have fewer channels than its input");
+
+   public:
+    void setup(registry&, const std::string&) {}
+    feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
+      in_ = x.image();
+      feature_map<Device> y(c.device, x.batch(), output(in_));
+      subsample_forward(c.device, Stride, (Out - In) / 2, x, y);
+      return y;
+    }
+    template <wrt W>
+    feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+      if constexpr (!has(W, wrt::input)) return {};
+      feature_map<Device> dx(c.device, dy.batch(), in_);
+      subsample_backward(c.device, Stride, (Out - In) / 2, dy, dx);
+      return dx;
+    }
+
+   private:
+    shape in_;
+  };
+};
+
+/// y = After(Body(x) + Shortcut(x)). Where the body ends in a batch norm, that norm, the add and `After` (relu, silu
+/// or identity) are one sweep. The body adds no level to names; the shortcut is named by `named`.
+template <class Body, class Shortcut = identity, class After = identity>
+struct residual {
+  using body = Body;
+  using shortcut = Shortcut;
+  using after = After;
+  static constexpr shape output(shape s) { return Body::output(s); }
+  static constexpr long parameters(int in) { return Body::parameters(in) + Shortcut::parameters(in); }
+};
+
+/// y = x * Gate(x), the gate being one number a channel (squeeze-and-excite, Hu et al. 2018). Adds no level to names.
+template <class Gate>
+struct gated {
+  using gate = Gate;
+  static constexpr shape output(shape s) { return s; }
+  static constexpr long parameters(int in) { return Gate::parameters(in); }
+};
+
+template <class L>
+concept residual_layer = requires {
+  typename L::body;
+  typename L::shortcut;
+  typename L::after;
+};
+
+template <class L>
+concept gated_layer = requires { typename L::gate; };
+
+namespace detail {
+
+template <class Front, class... Ls>
+struct split_last;
+template <class... Front, class Last>
+struct split_last<sequential<Front...>, Last> {
+  using front = sequential<Front...>;
+  using last = Last;
+};
+template <class... Front, class L, class M, class... Ls>
+struct split_last<sequential<Front...>, L, M, Ls...> : split_last<sequential<Front..., L>, M, Ls...> {};
+
+/// A body cut before its last batch norm; bodies that end otherwise stay whole.
+template <class Body>
+struct cut {
+  using front = Body;
+  using last = void;
+};
+template <class... Ls>
+  requires(sizeof...(Ls) > 0 && norm_layer<bare<typename split_last<sequential<>, Ls...>::last>>)
+struct cut<sequential<Ls...>> : split_last<sequential<>, Ls...> {
+  static constexpr int position = sizeof...(Ls) - 1;
+};
+template <class Body>
+struct structure_of {
+  using type = Body;
+};
+template <sequential_layer Body>
+struct structure_of<Body> {
+  using type = typename Body::structure;
+};
+
+/// Named after the block, so that symbols stay short.
+template <class Block>
+struct body_of : cut<typename structure_of<typename Block::body>::type>::front {};
+
+template <class Block>
+struct gate_of : Block::gate {};
+
+/// True when both branches of a residual agree; the compiler's message shows the block and the two shapes.
+template <class Block, shape Body, shape Shortcut>
+concept same_shape = Body == Shortcut;
+
+}  // namespace detail
+
+template <residual_layer L, int In, class Domains, class Device>
+class node<L, In, Domains, Device> {
+  using cut = detail::cut<typename detail::structure_of<typename L::body>::type>;
+  using shortcut = detail::bare<typename L::shortcut>;
+  static constexpr shape probe{In, 64, 64};
+  static constexpr int width = L::body::output(probe).channels;
+  static_assert(detail::same_shape<L, L::body::output(probe), L::shortcut::output(probe)>,
+                "residual: body and shortcut give different shapes");
+
+  static constexpr bool ends_in_norm = !std::is_void_v<typename cut::last>;
+  template <bool>
+  struct last_of {
+    using type = detail::norm_node<typename detail::bare<typename cut::last>::numbers, L::after::which, width, Domains, Device>;
+  };
+  using last_node = typename std::conditional_t<ends_in_norm, last_of<true>, std::type_identity<void>>::type;
+
+ public:
+  void setup(registry& r, const std::string& name) {
+    body_.setup(r, name);
+    if constexpr (ends_in_norm) last_.setup(r, join(name, detail::name_of<typename cut::last>(cut::position)), true);
+    shortcut_.setup(r, join(name, detail::name_of<typename L::shortcut>(0)));
+  }
+
+  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
+    feature_map<Device> added = shortcut_.forward(c, x);
+    feature_map<Device> y = body_.forward(c, std::move(x));
+    return last_.forward(c, std::move(y), std::move(added));
+  }
+
+  template <wrt W>
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+    constexpr wrt inner = has(W, wrt::parameters) ? wrt::both : W;
+    auto [dbody, dshortcut] = last_.template backward_branches<inner>(c, std::move(dy), true);
+    feature_map<Device> dx = body_.template backward<W>(c, std::move(dbody));
+    feature_map<Device> ds = shortcut_.template backward<W>(c, std::move(dshortcut));
+    if constexpr (has(W, wrt::input)) add(c.device, ds, dx);
+    return dx;
+  }
+
+ private:
+  /// Add and activation on their own, for bodies that do not end in a batch norm.
+  struct plain {
+    node<std::conditional_t<L::after::which == activation::identity, identity, activate<L::after::which>>, width, Domains, Device> after;
+    feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x, feature_map<Device> added) {
+      feature_map<Device> y = writable(c.device, x, x.unique());
+      if (y.view().data != x.view().data) copy(c.device, x, y);
+      add(c.device, added, y);
+      return after.forward(c, std::move(y));
+    }
+    template <wrt W>
+    std::pair<feature_map<Device>, feature_map<Device>> backward_branches(context<Domains, Device>& c,
+                                                                          feature_map<Device> dy, bool) {
+      feature_map<Device> d = after.template backward<W>(c, std::move(dy));
+      return {d, d};  // shared: whoever wants to write over it sees that it is not alone
+    }
+  };
+
+  node<detail::body_of<L>, In, Domains, Device> body_;
+  std::conditional_t<ends_in_norm, last_node, plain> last_;
+  node<shortcut, In, Domains, Device> shortcut_;
+};
+
+template <gated_layer L, int In, class Domains, class Device>
+class node<L, In, Domains, Device> {
+  static_assert(L::gate::output(shape{In, 64, 64}) == shape{In, 1, 1}, "gated: the gate must give one number a channel");
+
+ public:
+  void setup(registry& r, const std::string& name) { gate_.setup(r, name); }
+  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
+    feature_map<Device> g = gate_.forward(c, x);
+    const bool backward = c.keep != wrt::nothing;
+    feature_map<Device> y = writable(c.device, x, false);
+    scale_forward(c.device, x, g, y);
+    x_ = saved_if(backward, x);
+    g_ = saved_if(backward, g);
+    return y;
+  }
+  template <wrt W>
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+    feature_map<Device> dx = writable(c.device, dy, dy.unique());
+    feature_map<Device> dg(c.device, g_.batch(), g_.image());
+    scale_backward(c.device, x_, g_, dy, dx, dg);
+    x_ = g_ = {};
+    feature_map<Device> through = gate_.template backward<W>(c, std::move(dg));
+    if constexpr (has(W, wrt::input)) add(c.device, through, dx);
+    return dx;
+  }
+
+ private:
+  node<detail::gate_of<L>, In, Domains, Device> gate_;
+  feature_map<Device> x_, g_;
+};
+
+}  // namespace advprop

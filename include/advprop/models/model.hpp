@@ -1,0 +1,150 @@
+// A network on a device, with its parameters, its batch-norm domains and its memory.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <advprop/core/error.hpp>
+#include <advprop/core/random.hpp>
+#include <advprop/domains/pass.hpp>
+#include <advprop/layers/layer.hpp>
+#include <advprop/models/network.hpp>
+
+namespace advprop {
+
+/// How the parameters start, besides each layer's own rule.
+struct initialization {
+  bool zero_last_scale = false;  ///< each residual branch starts as nothing (Goyal et al. 2017, section 5.1)
+};
+
+/// `Network` with the batch norms of `Domains` on `Device`. There is no train or evaluation mode: each pass says what
+/// it wants. The device must outlive the model.
+template <network_layers Network, domain_policy Domains, class Device>
+class model {
+ public:
+  using network_type = Network;
+  using domains_type = Domains;
+  using device_type = Device;
+  static constexpr int channels = Network::input::channels;
+  static constexpr int classes = advprop::classes<Network>;
+
+  explicit model(Device& device, seed s = seed{0}, initialization how = {})
+      : device_(&device), store_(device, set_up(body_)) {
+    initialize(s, how);
+  }
+  model(const model&) = delete;
+  model& operator=(const model&) = delete;
+
+  /// Logits, batch x classes, for NHWC images in [0,1]. `keep` tells which backward pass will follow and therefore
+  /// what is saved for it; `noise` feeds dropout, which is on in passes that update. Throws `argument_error` for
+  /// images of the wrong channel count, an empty batch, a route that does not fit, or a domain out of range.
+  feature_map<Device> forward(const_image_view images, const pass& p, wrt keep = wrt::nothing, random noise = random()) {
+    const int batch = images.extent(0);
+    if (images.extent(3) != channels)
+      fail<argument_error>("model: images have ", images.extent(3), " channels, the network takes ", channels);
+    if (batch < 1) fail<argument_error>("model: the batch is empty");
+    const routing groups = p.route.resolve(batch).merged();
+    for (const part& g : groups)
+      if (g.domain.index() >= Domains::count)
+        fail<argument_error>("domain out of range: ", g.domain.index(), " of ", Domains::count);
+    context_ = {groups, p.source, p.update, keep, p.update, noise};
+    auto c = bind();
+    feature_map<Device> y = body_.forward(c, Network::input::forward(*device_, images));
+    if (p.update)
+      for (const part& g : groups) ++tracked_[static_cast<std::size_t>(Domains::statistic_set(g.domain))];
+    return y;
+  }
+
+  /// Runs back from the gradient of the logits, through the forward pass that came last and kept at least `W`.
+  /// `wrt::parameters` adds to `gradients()`; `wrt::input` writes `images`; `wrt::both` does both.
+  template <wrt W>
+  void backward(feature_map<Device> logits, image_view images = {}) {
+    if ((static_cast<int>(W) & ~static_cast<int>(context_.keep)) != 0)
+      fail<argument_error>("model: backward wants more than the last forward pass kept");
+    auto c = bind();
+    feature_map<Device> dx = body_.template backward<W>(c, std::move(logits));
+    context_.keep = wrt::nothing;
+    if constexpr (has(W, wrt::input)) Network::input::backward(*device_, dx, images);
+  }
+
+  Device& device() const { return *device_; }
+
+  /// Every named tensor: weights, biases, and each batch norm's sets.
+  const std::vector<parameter>& table() const { return store_.table(); }
+  std::span<float> operator[](const parameter& p) const { return store_[p]; }
+  std::span<float> gradient(const parameter& p) const { return store_.gradient(p); }
+
+  /// All learnt numbers in one block, weights first; `decayed()` of them are weights.
+  std::span<float> values() const { return store_.values(); }
+  std::span<float> gradients() const { return store_.gradients(); }
+  std::span<float> running() const { return store_.running(); }
+  std::size_t decayed() const { return store_.decayed(); }
+  void zero_gradients() { store_.zero_gradients(); }
+
+  /// How many batches updated a set's running statistics (PyTorch's num_batches_tracked).
+  std::int64_t& batches_tracked(int set) { return tracked_[static_cast<std::size_t>(set)]; }
+
+  /// Gives every auxiliary set the main one's numbers, as after loading an ordinary checkpoint.
+  void copy_main_to_auxiliary() {
+    const parameter* main = nullptr;
+    for (const parameter& main_entry : table()) {
+      if (main_entry.set != 0) continue;
+      main = &main_entry;
+      for (const parameter& p : table())
+        if (p.set != 0 && p.role == main->role && p.name == auxiliary_name(main->name, p.set))
+          copy_values((*this)[*main], (*this)[p]);
+    }
+    for (int s = 1; s < Domains::statistic_sets; ++s) batches_tracked(s) = batches_tracked(0);
+  }
+
+ private:
+  using body = node<Network, channels, Domains, Device>;
+  struct pass_state {
+    routing groups;
+    statistics source = statistics::running;
+    bool update = false;
+    wrt keep = wrt::nothing;
+    bool drop = false;
+    random noise;
+  };
+
+  static registry set_up(body& b) {
+    registry r;
+    b.setup(r, "");
+    return r;
+  }
+  context<Domains, Device> bind() {
+    return {*device_, store_, context_.groups, context_.source, context_.update, context_.keep, context_.drop, context_.noise};
+  }
+  static std::string auxiliary_name(const std::string& main, int set) {
+    const auto dot = main.rfind('.');
+    return main.substr(0, dot) + ".aux_bn." + std::to_string(set - 1) + main.substr(dot);
+  }
+  void copy_values(std::span<const float> from, std::span<float> to) { copy(*device_, from, to); }
+
+  void initialize(seed s, initialization how) {
+    std::vector<float> host;
+    std::uint64_t index = 0;
+    for (const parameter& p : table()) {
+      random r = random(s.value).split(index++);
+      host.assign(p.count, p.start.spread);
+      if (p.closes_branch && how.zero_last_scale) host.assign(p.count, 0.f);
+      for (float& v : host) {
+        if (p.start.rule == initial::normal) v = p.start.spread * r.normal();
+        if (p.start.rule == initial::uniform) v = r.uniform(-p.start.spread, p.start.spread);
+      }
+      copy(*device_, host, (*this)[p]);
+    }
+  }
+
+  Device* device_;
+  body body_;
+  parameter_store<Domains, Device> store_;
+  pass_state context_;
+  std::array<std::int64_t, static_cast<std::size_t>(Domains::statistic_sets)> tracked_{};
+};
+
+}  // namespace advprop

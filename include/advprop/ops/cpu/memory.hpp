@@ -1,0 +1,21 @@
+// Copies within the CPU's memory and to and from the host, which is the same here.
+#pragma once
+
+#include <cstring>
+#include <span>
+
+#include <advprop/device/cpu.hpp>
+
+namespace advprop {
+
+/// Equal sizes. The host may be either side.
+inline void copy(cpu&, std::span<const float> from, std::span<float> to) {
+  if (!from.empty()) std::memcpy(to.data(), from.data(), from.size() * sizeof(float));
+}
+
+/// Equal shapes.
+inline void copy(cpu&, feature_view<const float> from, feature_view<float> to) {
+  std::memcpy(to.data, from.data, static_cast<std::size_t>(cpu::elements(from.batch, from.image())) * sizeof(float));
+}
+
+}  // namespace advprop

@@ -1,0 +1,13 @@
+// What a loss tells about one batch.
+#pragma once
+
+namespace advprop {
+
+/// `loss` is the mean over the batch; `correct` and `correct5` count images whose label is the top or among the top
+/// five logits (among all, where there are fewer classes).
+struct loss_result {
+  double loss = 0;
+  int correct = 0, correct5 = 0;
+};
+
+}  // namespace advprop
