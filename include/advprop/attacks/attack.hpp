@@ -5,7 +5,7 @@
 #include <string>
 
 #include <advprop/attacks/arithmetic.hpp>
-#include <advprop/attacks/image_batch.hpp>
+#include <advprop/attacks/device_images.hpp>
 #include <advprop/core/error.hpp>
 #include <advprop/device/cpu.hpp>
 #include <advprop/ops/spec.hpp>
@@ -17,11 +17,11 @@ namespace advprop {
 struct objective_archetype {
   /// The gradient, for each image, of that image's own cross-entropy loss: it does not depend on the batch size.
   /// Valid until the next call.
-  image_batch<cpu> input_gradient(const image_batch<cpu>& images, const_label_view labels);
+  device_images<cpu> input_gradient(const device_images<cpu>& images, const_label_view labels);
   /// A copy of the images, in memory of its own.
-  image_buffer<cpu> copy(const image_batch<cpu>& images);
+  image_buffer<cpu> copy(const device_images<cpu>& images);
   /// For each image, the class with the smallest logit.
-  void least_likely(const image_batch<cpu>& images, label_view worst);
+  void least_likely(const device_images<cpu>& images, label_view worst);
   /// Number of classes.
   int classes() const;
 };
@@ -30,7 +30,7 @@ struct objective_archetype {
 /// `statistics source` (which statistics the attacked network uses; running if absent) and `bool smoothed` (attack the
 /// loss with the training label smoothing; without it if absent).
 template <class A>
-concept attack_policy = requires(const A& attack, objective_archetype& objective, image_batch<cpu>& images,
+concept attack_policy = requires(const A& attack, objective_archetype& objective, device_images<cpu>& images,
                                  const_label_view labels, random& rng) {
   { attack.perturb(objective, images, labels, rng) } -> std::same_as<void>;
 };

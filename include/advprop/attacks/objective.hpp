@@ -24,7 +24,7 @@ class objective {
 
   objective(Model& net, objective_options options) : net_(&net), options_(options) {}
 
-  image_batch<device_type> input_gradient(const image_batch<device_type>& images, const_label_view labels) {
+  device_images<device_type> input_gradient(const device_images<device_type>& images, const_label_view labels) {
     if (!gradient_ || gradient_->extents() != images.extents()) gradient_.emplace(net_->device(), images.extents());
     const int batch = images.extent(0);
     auto logits = net_->forward(images, how(), wrt::input);
@@ -36,13 +36,13 @@ class objective {
     return *gradient_;
   }
 
-  image_buffer<device_type> copy(const image_batch<device_type>& images) {
+  image_buffer<device_type> copy(const device_images<device_type>& images) {
     image_buffer<device_type> to(net_->device(), images.extents());
     advprop::copy(net_->device(), std::span<const float>(images.begin(), images.end()), std::span<float>(to.begin(), to.end()));
     return to;
   }
 
-  void least_likely(const image_batch<device_type>& images, label_view worst) {
+  void least_likely(const device_images<device_type>& images, label_view worst) {
     auto logits = net_->forward(images, how());
     advprop::least_likely(net_->device(), logits, worst);
   }
@@ -66,7 +66,7 @@ void perturb(Model& net, const Attack& attack, image_view images, const_label_vi
   if constexpr (requires { attack.source; }) o.source = attack.source;
   if constexpr (requires { attack.smoothed; }) o.label_smoothing = attack.smoothed ? label_smoothing : 0;
   objective<Model> target(net, o);
-  image_batch<typename Model::device_type> batch(net.device(), images);
+  device_images<typename Model::device_type> batch(net.device(), images);
   attack.perturb(target, batch, labels, rng);
 }
 

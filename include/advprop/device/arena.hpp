@@ -69,7 +69,7 @@ class arena {
   arena(const arena&) = delete;
   arena& operator=(const arena&) = delete;
   ~arena() {
-    for (auto& s : slabs_) ADVPROP_UNPOISON(s.memory.get(), s.bytes);
+    for ([[maybe_unused]] auto& s : slabs_) ADVPROP_UNPOISON(s.memory.get(), s.bytes);
   }
 
   /// `bytes` of uninitialised memory aligned to 64. Throws `error` naming the sizes when the system has no more.

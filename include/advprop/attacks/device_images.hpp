@@ -11,33 +11,33 @@ namespace advprop {
 
 /// NHWC images, or a gradient of that shape, in a device's memory.
 template <class Device>
-struct image_batch : image_view {
-  image_batch(Device& d, image_view v) : image_view(v), device(&d) {}
+struct device_images : image_view {
+  device_images(Device& d, image_view v) : image_view(v), device(&d) {}
   /// Images [first, first + count).
-  image_batch slice(int first, int count) const { return {*device, image_view::slice(first, count)}; }
+  device_images slice(int first, int count) const { return {*device, image_view::slice(first, count)}; }
   Device* device;
 };
 
 /// An image batch that owns its memory, from the device's arena.
 template <class Device>
-struct image_buffer : image_batch<Device> {
+struct image_buffer : device_images<Device> {
   image_buffer(Device& d, std::array<int, 4> extents)
       : image_buffer(d, extents, d.memory().allocate(static_cast<std::size_t>(image_view(nullptr, extents).size()) * sizeof(float))) {}
   arena::block memory;
 
  private:
   image_buffer(Device& d, std::array<int, 4> extents, arena::block m)
-      : image_batch<Device>(d, image_view(static_cast<float*>(m.data()), extents)), memory(std::move(m)) {}
+      : device_images<Device>(d, image_view(static_cast<float*>(m.data()), extents)), memory(std::move(m)) {}
 };
 
 /// images[i] = f(images[i], a[i]) for every number, on the images' device. On CUDA, f must be ADVPROP_HD.
 template <class Device, class F>
-void transform(const image_batch<Device>& images, const image_batch<Device>& a, F f) {
+void transform(const device_images<Device>& images, const device_images<Device>& a, F f) {
   transform(*images.device, images, const_image_view(a), f);
 }
 /// images[i] = f(images[i], a[i], b[i]).
 template <class Device, class F>
-void transform(const image_batch<Device>& images, const image_batch<Device>& a, const image_batch<Device>& b, F f) {
+void transform(const device_images<Device>& images, const device_images<Device>& a, const device_images<Device>& b, F f) {
   transform(*images.device, images, const_image_view(a), const_image_view(b), f);
 }
 

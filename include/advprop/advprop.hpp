@@ -1,0 +1,18 @@
+// The CPU library, whole.
+#pragma once
+
+#include <advprop/ops/cpu.hpp>
+
+#include <advprop/attacks/gradient_descent.hpp>
+#include <advprop/attacks/momentum.hpp>
+#include <advprop/attacks/none.hpp>
+#include <advprop/attacks/pgd.hpp>
+#include <advprop/data/augment.hpp>
+#include <advprop/data/cifar.hpp>
+#include <advprop/data/idx.hpp>
+#include <advprop/data/loader.hpp>
+#include <advprop/io/checkpoint.hpp>
+#include <advprop/models/model.hpp>
+#include <advprop/models/resnet.hpp>
+#include <advprop/training/evaluate.hpp>
+#include <advprop/training/fit.hpp>

@@ -1,0 +1,120 @@
+// Random changes to training images, and how they compose.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <advprop/core/error.hpp>
+#include <advprop/core/random.hpp>
+#include <advprop/core/shape.hpp>
+
+namespace advprop {
+
+/// One image, height x width x channels, in [0, 1].
+using single_image = view<float, 3>;
+
+/// Changes an image in place, at random; the random stream is this image's alone. Loader threads share one object, so the
+/// call is const. A std::function<void(single_image, random&)> is one too: that is how a list is made at run time.
+template <class A>
+concept augmentation = requires(const A& a, single_image image, random& rng) { a(image, rng); };
+
+/// What stands outside an image that is moved.
+enum class padding { zero, reflect };
+
+/// Pads all four sides and cuts out the original size at a uniformly random place (He et al. 2015, section 4.2: 4 pixels).
+/// `reflect` mirrors without repeating the edge, as numpy's and torchvision's mode of that name. 0 pixels: no change.
+struct pad_crop {
+  int pixels = 4;
+  padding fill = padding::zero;
+
+  void operator()(single_image image, random& rng) const;
+};
+
+/// Mirrors left and right with the given probability.
+struct horizontal_flip {
+  float probability = 0.5f;
+
+  void operator()(single_image image, random& rng) const;
+};
+
+/// Overwrites a square whose centre is uniform over the image; what hangs over the edge is cut off (DeVries and Taylor
+/// 2017; 16 for CIFAR-10). They fill normalised images with 0, which is the data set's mean: give it here, one number a
+/// channel, or one for all; the default is black.
+struct cutout {
+  int size = 16;
+  std::vector<float> fill = {0.0f};
+
+  void operator()(single_image image, random& rng) const;
+};
+
+/// Several augmentations, first to last, on one random stream: `pipeline(pad_crop{4}, horizontal_flip{})`.
+template <augmentation... A>
+class pipeline {
+ public:
+  explicit pipeline(A... steps) : steps_(std::move(steps)...) {}
+  void operator()(single_image image, random& rng) const {
+    std::apply([&](const A&... step) { (step(image, rng), ...); }, steps_);
+  }
+
+ private:
+  std::tuple<A...> steps_;
+};
+
+inline void pad_crop::operator()(single_image image, random& rng) const {
+  const int height = image.extent(0), width = image.extent(1), channels = image.extent(2);
+  if (pixels < 0) fail<argument_error>("pad_crop: ", pixels, " pixels; must be 0 or more");
+  if (fill == padding::reflect && pixels >= std::min(height, width))
+    fail<argument_error>("pad_crop: ", pixels, " pixels cannot be reflected from an image of ", height, "x", width);
+  if (pixels == 0) return;
+  const int dy = rng.below(2 * pixels + 1) - pixels, dx = rng.below(2 * pixels + 1) - pixels;
+  thread_local std::vector<float> original;  // scratch: kept, so that an image costs no allocation
+  original.assign(image.begin(), image.end());
+  const auto mirror = [](int i, int count) { return i < 0 ? -i : i >= count ? 2 * (count - 1) - i : i; };
+  float* out = image.data();
+  for (int y = 0; y < height; ++y) {
+    int from_y = y + dy;
+    if (fill == padding::reflect) from_y = mirror(from_y, height);
+    if (from_y < 0 || from_y >= height) {
+      out = std::fill_n(out, std::ptrdiff_t{width} * channels, 0.0f);
+      continue;
+    }
+    const float* row = original.data() + std::ptrdiff_t{from_y} * width * channels;
+    const int left = std::clamp(-dx, 0, width), right = std::clamp(width - dx, 0, width);  // [left, right) is inside
+    for (int x = 0; x < left; ++x)
+      for (int c = 0; c < channels; ++c)
+        *out++ = fill == padding::zero ? 0.0f : row[mirror(x + dx, width) * channels + c];
+    if (right > left) out = std::copy_n(row + (left + dx) * channels, (right - left) * channels, out);
+    for (int x = std::max(left, right); x < width; ++x)
+      for (int c = 0; c < channels; ++c)
+        *out++ = fill == padding::zero ? 0.0f : row[mirror(x + dx, width) * channels + c];
+  }
+}
+
+inline void horizontal_flip::operator()(single_image image, random& rng) const {
+  if (!(probability >= 0 && probability <= 1))
+    fail<argument_error>("horizontal_flip: probability ", probability, " is outside [0, 1]");
+  if (rng.uniform() >= probability) return;
+  const int width = image.extent(1), channels = image.extent(2);
+  for (int y = 0; y < image.extent(0); ++y) {
+    float* row = image.data() + y * image.stride();
+    for (int x = 0; x < width / 2; ++x)
+      std::swap_ranges(row + x * channels, row + (x + 1) * channels, row + (width - 1 - x) * channels);
+  }
+}
+
+inline void cutout::operator()(single_image image, random& rng) const {
+  const int height = image.extent(0), width = image.extent(1), channels = image.extent(2);
+  if (size < 0) fail<argument_error>("cutout: size ", size, "; must be 0 or more");
+  if (fill.size() != 1 && fill.size() != static_cast<std::size_t>(channels))
+    fail<argument_error>("cutout: ", fill.size(), " fill values for ", channels, " channels; must be 1 or ", channels);
+  const int top = rng.below(height) - size / 2, left = rng.below(width) - size / 2;
+  for (int y = std::max(top, 0); y < std::min(top + size, height); ++y)
+    for (int x = std::max(left, 0); x < std::min(left + size, width); ++x)
+      for (int c = 0; c < channels; ++c) image(y, x, c) = fill[fill.size() == 1 ? 0 : static_cast<std::size_t>(c)];
+}
+
+}  // namespace advprop

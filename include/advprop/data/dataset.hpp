@@ -1,0 +1,199 @@
+// Labelled images: the concept that loaders read from, 8-bit images in memory, and arrays of the user's.
+#pragma once
+
+#include <algorithm>
+#include <climits>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <advprop/core/error.hpp>
+#include <advprop/core/shape.hpp>
+#include <advprop/core/tensor.hpp>
+
+namespace advprop {
+
+/// Labelled images of one shape. `read(i, out)` writes image i as height x width x channels floats in [0, 1]; several
+/// threads call it at once. Labels lie in 0 .. classes-1.
+template <class S>
+concept source = requires(const S& s, int i, float* out) {
+  { s.classes } -> std::convertible_to<int>;
+  { s.size() } -> std::convertible_to<int>;
+  { s.image() } -> std::convertible_to<shape>;
+  { s.label(i) } -> std::convertible_to<int>;
+  s.read(i, out);
+};
+
+/// Throws `argument_error` naming the first label outside 0 .. classes-1, with its index; `name` names the data.
+template <source S>
+void check_labels(const S& s, const std::string& name) {
+  if (s.classes < 1) fail<argument_error>(name, ": ", int{s.classes}, " classes; must be 1 or more");
+  for (int i = 0; i < s.size(); ++i)
+    if (const int label = s.label(i); label < 0 || label >= s.classes)
+      fail<argument_error>(name, ": label ", label, " of image ", i, " is outside 0..", s.classes - 1);
+}
+
+namespace detail {
+inline void to_unit(const std::uint8_t* from, std::ptrdiff_t count, float* out) {
+  for (std::ptrdiff_t i = 0; i < count; ++i) out[i] = static_cast<float>(from[i]) / 255.0f;  // as torchvision's ToTensor
+}
+inline void to_unit(const float* from, std::ptrdiff_t count, float* out) { std::copy_n(from, count, out); }
+
+template <class T>
+shape image_shape(const view<T, 4>& images) {
+  return {images.extent(3), images.extent(1), images.extent(2)};
+}
+}  // namespace detail
+
+/// Labelled 8-bit images that own their memory. A plain struct: fill it and call `check`, or let a constructor do both.
+struct dataset {
+  std::string name;
+  int classes = 0;
+  std::vector<std::string> class_names;  ///< empty, or one a class
+  shape image_shape;
+  std::vector<std::uint8_t> pixels;  ///< images one after the other, each height x width x channels (NHWC)
+  std::vector<int> labels;
+
+  dataset() = default;
+  /// Copies NHWC bytes and their labels.
+  dataset(view<const std::uint8_t, 4> images, const_label_view image_labels, int class_count, std::string title = "data set")
+      : name(std::move(title)),
+        classes(class_count),
+        image_shape(detail::image_shape(images)),
+        pixels(images.begin(), images.end()),
+        labels(image_labels.begin(), image_labels.end()) {
+    check();
+  }
+
+  int size() const { return static_cast<int>(labels.size()); }
+  shape image() const { return image_shape; }
+  int label(int i) const { return labels[static_cast<std::size_t>(i)]; }
+  const std::uint8_t* bytes(int i) const { return pixels.data() + i * image_shape.size(); }
+  void read(int i, float* out) const { detail::to_unit(bytes(i), image_shape.size(), out); }
+
+  /// Throws `argument_error` unless every image has its pixels and a label in range, and every class its name or none has.
+  void check() const;
+  /// A copy of images [first, first + count).
+  dataset subset(int first, int count) const;
+  /// A copy of the first `count` images.
+  dataset take(int count) const { return subset(0, count); }
+};
+
+inline void dataset::check() const {
+  const auto [c, h, w] = image_shape;
+  if (c < 1 || h < 1 || w < 1) fail<argument_error>(name, ": images of ", h, "x", w, "x", c, " pixels are empty");
+  if (labels.empty()) fail<argument_error>(name, ": no images");
+  if (labels.size() > INT_MAX) fail<argument_error>(name, ": ", labels.size(), " images are more than an int counts");
+  if (pixels.size() / labels.size() != static_cast<std::size_t>(image_shape.size()) || pixels.size() % labels.size() != 0)
+    fail<argument_error>(name, ": ", pixels.size(), " pixel values do not make ", labels.size(), " images of ", h, "x", w,
+                         "x", c);
+  if (!class_names.empty() && class_names.size() != static_cast<std::size_t>(std::max(classes, 0)))
+    fail<argument_error>(name, ": ", class_names.size(), " class names for ", classes, " classes");
+  check_labels(*this, name);
+}
+
+inline dataset dataset::subset(int first, int count) const {
+  if (first < 0 || count < 1 || first > size() - count)
+    fail<argument_error>(name, ": a subset of ", count, " images from ", first, " on does not lie in ", size());
+  dataset part;
+  part.name = name;
+  part.classes = classes;
+  part.class_names = class_names;
+  part.image_shape = image_shape;
+  part.pixels.assign(bytes(first), bytes(first) + count * image_shape.size());
+  part.labels.assign(labels.begin() + first, labels.begin() + first + count);
+  return part;
+}
+
+/// A source over the user's own arrays (NHWC, `float` in [0, 1] or bytes), without a copy: they must outlive it.
+template <class T>
+  requires(std::same_as<T, float> || std::same_as<T, std::uint8_t>)
+struct array_source {
+  view<const T, 4> images;
+  const_label_view labels;
+  int classes = 0;
+
+  /// Throws `argument_error` when counts differ, a label is out of range, or a float is outside [0, 1] or no number.
+  array_source(view<const T, 4> pixels, const_label_view image_labels, int class_count)
+      : images(pixels), labels(image_labels), classes(class_count) {
+    if (images.extent(0) != labels.extent(0))
+      fail<argument_error>("array_source: ", images.extent(0), " images but ", labels.extent(0), " labels");
+    if (images.size() == 0) fail<argument_error>("array_source: no images");
+    check_labels(*this, "array_source");
+    if constexpr (std::same_as<T, float>) {
+      const float* bad = std::find_if(images.begin(), images.end(), [](float v) { return !(v >= 0 && v <= 1); });
+      if (bad != images.end())
+        fail<argument_error>("array_source: value ", *bad, " in image ", (bad - images.begin()) / images.stride(),
+                             " is outside [0, 1]");
+    }
+  }
+  array_source(view<T, 4> pixels, const_label_view image_labels, int class_count)
+      : array_source(view<const T, 4>(pixels), image_labels, class_count) {}
+
+  int size() const { return labels.extent(0); }
+  shape image() const { return detail::image_shape(images); }
+  int label(int i) const { return labels(i); }
+  void read(int i, float* out) const { detail::to_unit(images.data() + i * images.stride(), images.stride(), out); }
+};
+
+/// Images and labels that go through the network together.
+struct image_batch {
+  tensor<float, 4> images;  ///< batch x height x width x channels, in [0, 1] before normalisation
+  tensor<int, 1> labels;
+  std::int64_t epoch = 0;  ///< of the loader that made it
+  int index = 0;           ///< of the batch in its epoch
+
+  int size() const { return labels.extent(0); }
+};
+
+/// Images [first, first + count) in order, as they are: for evaluation and pictures.
+template <source S>
+image_batch read_batch(const S& s, int first, int count) {
+  if (first < 0 || count < 1 || first > s.size() - count)
+    fail<argument_error>("read_batch: ", count, " images from ", first, " on do not lie in ", int{s.size()});
+  const shape image = s.image();
+  image_batch b{tensor<float, 4>({count, image.height, image.width, image.channels}), tensor<int, 1>({count}), 0, 0};
+  for (int i = 0; i < count; ++i) {
+    s.read(first + i, b.images.data() + i * image.size());
+    b.labels(i) = s.label(first + i);
+  }
+  return b;
+}
+
+/// Mean and standard deviation (of a population) of each channel, of values in [0, 1]: what an input stage normalises by.
+struct channel_statistics {
+  std::vector<float> mean, deviation;
+};
+
+template <source S>
+channel_statistics measure_statistics(const S& s) {
+  const shape image = s.image();
+  const auto channels = static_cast<std::size_t>(image.channels);
+  std::vector<float> pixels(static_cast<std::size_t>(image.size()));
+  std::vector<double> sum(channels), squares(channels);
+  for (int i = 0; i < s.size(); ++i) {
+    s.read(i, pixels.data());
+    for (std::size_t p = 0; p < pixels.size(); ++p) {
+      sum[p % channels] += pixels[p];
+      squares[p % channels] += static_cast<double>(pixels[p]) * pixels[p];
+    }
+  }
+  channel_statistics result;
+  const double count = static_cast<double>(s.size()) * image.height * image.width;
+  for (std::size_t c = 0; c < channels; ++c) {
+    const double mean = sum[c] / count;
+    result.mean.push_back(static_cast<float>(mean));
+    result.deviation.push_back(static_cast<float>(std::sqrt(std::max(0.0, squares[c] / count - mean * mean))));
+  }
+  return result;
+}
+
+static_assert(source<dataset> && source<array_source<float>>);
+
+}  // namespace advprop

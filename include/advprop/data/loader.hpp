@@ -1,0 +1,266 @@
+// Batches in random order, read and augmented ahead of training by threads of their own.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <climits>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <advprop/core/error.hpp>
+#include <advprop/core/random.hpp>
+#include <advprop/data/augment.hpp>
+#include <advprop/data/dataset.hpp>
+
+namespace advprop {
+
+struct loader_options {
+  int batch = 128;
+  /// Order and augmentation follow from this number, whatever the number of workers.
+  advprop::seed seed{0};
+  /// Loaders of one seed and different streams give the same images in the same order, augmented independently.
+  std::uint64_t stream = 0;
+  bool shuffle = true;
+  /// Leaves out an epoch's last batch when it is smaller than the others.
+  bool drop_last = false;
+  /// Threads that fill batches; 0: `next` does it itself.
+  int workers = 2;
+  /// Batches kept ready ahead of training.
+  int prefetch = 4;
+};
+
+/// The batch that `next` gives next. All that a checkpoint needs beside the options.
+struct loader_state {
+  std::int64_t epoch = 0;
+  int batch = 0;
+  friend bool operator==(const loader_state&, const loader_state&) = default;
+};
+
+namespace detail {
+/// The order of an epoch's images: a Fisher-Yates shuffle, from the seed and the epoch alone.
+inline std::vector<int> epoch_order(int count, bool shuffle, const random& base, std::int64_t epoch) {
+  std::vector<int> order(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  random rng = base.split(static_cast<std::uint64_t>(epoch));
+  if (shuffle)
+    for (std::size_t i = order.size(); i > 1; --i)
+      std::swap(order[i - 1], order[static_cast<std::size_t>(rng.below(static_cast<int>(i)))]);
+  return order;
+}
+
+/// A ring of batches. Workers claim batch numbers in turn; batch n lives in slot n % slots, so nobody waits for a place
+/// while the ring has one, and what a batch holds depends on n only.
+class loader_engine {
+ public:
+  using fill = std::function<void(int image, float* out, int& label, random& rng)>;
+
+  loader_engine(const loader_options& options, int count, advprop::shape image, fill f)
+      : options_(options),
+        count_(count),
+        batches_(options.drop_last ? count / options.batch : (count - 1) / options.batch + 1),
+        image_(image),
+        fill_(std::move(f)),
+        order_base_(random(options.seed.value).split(0)),
+        augment_base_(random(options.seed.value).split(1).split(options.stream)),
+        slots_(static_cast<std::size_t>(options.workers == 0 ? 1 : options.prefetch + 1)) {}  // one is the caller's
+  ~loader_engine() { stop(); }
+  loader_engine(const loader_engine&) = delete;
+  loader_engine& operator=(const loader_engine&) = delete;
+
+  const loader_options& options() const { return options_; }
+  int batches() const { return batches_; }
+  loader_state state() const { return {taken_ / batches_, static_cast<int>(taken_ % batches_)}; }
+
+  void seek(loader_state s) {
+    if (s.epoch < 0 || s.epoch > INT64_MAX / batches_ - 1 || s.batch < 0 || s.batch >= batches_)
+      fail<argument_error>("loader: there is no batch ", s.batch, " of epoch ", s.epoch, " where an epoch has ", batches_,
+                           " batches");
+    stop();
+    taken_ = claimed_ = free_from_ = s.epoch * batches_ + s.batch;
+    for (slot& x : slots_) x.ready = -1;
+  }
+
+  image_batch& next() {
+    slot& s = at(taken_);
+    if (options_.workers == 0) {
+      make(taken_, s);
+    } else {
+      std::unique_lock lock(mutex_);
+      free_from_ = taken_;  // the batch given last is free now
+      if (threads_.empty()) start();
+      not_full_.notify_all();
+      ready_.wait(lock, [&] { return s.ready == taken_; });
+    }
+    if (s.error) std::rethrow_exception(s.error);  // stays: the next call throws it again, `seek` clears it
+    ++taken_;
+    return s.batch;
+  }
+
+ private:
+  struct slot {
+    image_batch batch;
+    std::exception_ptr error;
+    std::int64_t ready = -1;  // the batch number it holds
+  };
+  struct epoch_images {
+    std::int64_t epoch = -1;
+    std::shared_ptr<const std::vector<int>> order;
+  };
+
+  slot& at(std::int64_t n) { return slots_[static_cast<std::size_t>(n) % slots_.size()]; }
+
+  void start() {  // under the lock
+    stopping_ = false;
+    for (int i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { work(); });
+  }
+
+  void stop() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    not_full_.notify_all();
+    for (auto& t : threads_) t.join();
+    threads_.clear();
+    stopping_ = false;
+  }
+
+  void work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      not_full_.wait(lock, [&] { return stopping_ || claimed_ < free_from_ + capacity(); });
+      if (stopping_) return;
+      const std::int64_t n = claimed_++;
+      lock.unlock();
+      make(n, at(n));
+      lock.lock();
+      at(n).ready = n;
+      ready_.notify_one();
+    }
+  }
+
+  std::int64_t capacity() const { return static_cast<std::int64_t>(slots_.size()); }
+
+  void make(std::int64_t n, slot& s) {
+    s.error = nullptr;
+    try {
+      const std::int64_t epoch = n / batches_;
+      const int index = static_cast<int>(n % batches_), first = index * options_.batch;
+      const int size = std::min(options_.batch, count_ - first);
+      const auto order = images(epoch);
+      const random base = augment_base_.split(static_cast<std::uint64_t>(epoch));
+      s.batch.epoch = epoch;
+      s.batch.index = index;
+      s.batch.images.resize({size, image_.height, image_.width, image_.channels});
+      s.batch.labels.resize({size});
+      for (int i = 0; i < size && !stopping_; ++i) {
+        random rng = base.split(static_cast<std::uint64_t>(first + i));
+        fill_((*order)[static_cast<std::size_t>(first + i)], s.batch.images.data() + i * image_.size(), s.batch.labels(i),
+              rng);
+      }
+    } catch (...) {
+      s.error = std::current_exception();
+    }
+  }
+
+  std::shared_ptr<const std::vector<int>> images(std::int64_t epoch) {
+    std::lock_guard lock(order_mutex_);  // its own, so that `next` never waits for a shuffle that it does not need
+    epoch_images& e = orders_[epoch % 2];
+    if (e.epoch != epoch)
+      e = {epoch, std::make_shared<const std::vector<int>>(epoch_order(count_, options_.shuffle, order_base_, epoch))};
+    return e.order;
+  }
+
+  const loader_options options_;
+  const int count_, batches_;
+  const advprop::shape image_;
+  const fill fill_;
+  const random order_base_, augment_base_;
+
+  std::mutex order_mutex_;
+  epoch_images orders_[2];
+
+  std::mutex mutex_;
+  std::condition_variable not_full_, ready_;
+  std::vector<slot> slots_;
+  std::int64_t taken_ = 0;      // batches given; the caller's thread only
+  std::int64_t claimed_ = 0;    // batches that a worker has begun or made
+  std::int64_t free_from_ = 0;  // slots of batches before this may be overwritten
+  std::atomic<bool> stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+}  // namespace detail
+
+/// An endless stream of batches, epoch after epoch. Every image comes once an epoch; the bits depend on the options' seed
+/// and stream and on nothing else. Threads start at the first `next`. Several streams are several loaders: on one source,
+/// with augmentations of their own. To be used by one thread at a time.
+class loader {
+ public:
+  /// A source given as an lvalue must outlive the loader; an rvalue is moved in. Throws `argument_error` for options out of
+  /// range, no images, or a label out of range.
+  template <class S>
+    requires source<std::remove_cvref_t<S>>
+  explicit loader(S&& s, const loader_options& options = {}) : loader(std::forward<S>(s), options, [](single_image, random&) {}) {}
+
+  /// Workers share the augmentation, which is copied in. What it or the source throws, `next` throws.
+  template <class S, augmentation A>
+    requires source<std::remove_cvref_t<S>>
+  loader(S&& s, const loader_options& options, A augment) {
+    check_options(options, s.size());
+    check_labels(s, "loader");
+    const int count = s.size();
+    const shape image = s.image();
+    auto held = hold(std::forward<S>(s));
+    engine_ = std::make_unique<detail::loader_engine>(
+        options, count, image,
+        [held, image, augment = std::move(augment)](int i, float* out, int& label, random& rng) {
+          held->read(i, out);
+          label = held->label(i);
+          augment(single_image(out, {image.height, image.width, image.channels}), rng);
+        });
+  }
+
+  /// The next batch, which stays valid and may be changed until the call after this one.
+  image_batch& next() { return engine_->next(); }
+  /// Batches an epoch.
+  int batches() const { return engine_->batches(); }
+  const loader_options& options() const { return engine_->options(); }
+  loader_state state() const { return engine_->state(); }
+  /// Goes on from a state that a loader with the same options and source had; batches given before become invalid.
+  void seek(loader_state s) { engine_->seek(s); }
+
+ private:
+  template <class S>
+  static auto hold(S&& s) {
+    using plain = std::remove_cvref_t<S>;
+    if constexpr (std::is_lvalue_reference_v<S>)
+      return static_cast<const plain*>(&s);
+    else
+      return std::make_shared<const plain>(std::move(s));
+  }
+
+  static void check_options(const loader_options& o, int count) {
+    if (count < 1) fail<argument_error>("loader: no images");
+    if (o.batch < 1 || o.batch > INT_MAX / 2)
+      fail<argument_error>("loader: a batch of ", o.batch, " images; must be 1 or more");
+    if (o.workers < 0 || o.workers > 1024) fail<argument_error>("loader: ", o.workers, " workers; must be 0 to 1024");
+    if (o.prefetch < 1 || o.prefetch > 1024)
+      fail<argument_error>("loader: a prefetch of ", o.prefetch, " batches; must be 1 to 1024");
+    if (o.drop_last && o.batch > count)
+      fail<argument_error>("loader: drop_last leaves nothing of ", count, " images in batches of ", o.batch);
+  }
+
+  std::unique_ptr<detail::loader_engine> engine_;
+};
+
+}  // namespace advprop

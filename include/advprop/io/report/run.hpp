@@ -1,0 +1,74 @@
+// What a report shows, as plain structs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <advprop/io/png.hpp>
+
+namespace advprop {
+
+struct point {
+  double x = 0, y = 0;
+};
+
+/// A named line; points that are not finite leave a gap.
+struct curve {
+  std::string name;
+  std::vector<point> points;
+};
+
+/// counts[truth * classes + predicted].
+struct confusion_matrix {
+  std::vector<std::string> classes;
+  std::vector<std::int64_t> counts;
+};
+
+/// One number of the result table. A unit of "%" takes a fraction in [0, 1] and writes it in percent.
+struct measurement {
+  std::string name;
+  double value = 0;
+  std::string unit = "%";
+  bool less_is_better = false;
+};
+
+/// What the network says of one image.
+struct prediction {
+  std::string label;
+  double confidence = 0;  ///< in [0, 1]
+};
+
+/// One image and what an attack made of it; `to_picture` and `perturbation_picture` make the pictures.
+struct picture_row {
+  std::string truth;
+  picture clean, perturbation, adversarial;
+  prediction clean_prediction, adversarial_prediction;
+};
+
+struct picture_gallery {
+  std::string attack;        ///< such as "PGD-10, ε = 8"
+  double magnification = 1;  ///< of the perturbation in its picture
+  std::vector<picture_row> rows;
+};
+
+/// One run. Whatever is empty is left out of the page.
+struct run_report {
+  std::string name;                                           ///< such as the method
+  std::vector<measurement> results;                           ///< the page's first numbers
+  std::vector<std::pair<std::string, std::string>> settings;  ///< name, value
+  std::vector<curve> losses, accuracies;                      ///< over epochs, one a domain; accuracies in [0, 1]
+  std::vector<point> learning_rate;                           ///< over epochs
+  std::vector<curve> robustness;                              ///< accuracy over ε in pixels of 255, one an attack
+  confusion_matrix confusion;
+  picture_gallery pictures;
+};
+
+struct report {
+  std::string title, subtitle;
+  std::vector<run_report> runs;    ///< one: a run's own page; several: compared, in this order and these colours
+  std::vector<std::string> notes;  ///< paragraphs at the end
+};
+
+}  // namespace advprop

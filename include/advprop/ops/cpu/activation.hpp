@@ -1,0 +1,66 @@
+// Activations on the CPU that stand alone (behind a batch norm they are part of it: norm.hpp).
+#pragma once
+
+#include <cstddef>
+
+#include <advprop/device/cpu.hpp>
+#include <advprop/ops/cpu/lanes.hpp>
+#include <advprop/ops/spec.hpp>
+
+namespace advprop {
+
+namespace detail {
+template <activation A>
+[[gnu::always_inline]] inline f8 activate(const f8& x) {
+  if constexpr (A == activation::relu)
+    return positive(x);
+  else if constexpr (A == activation::silu)
+    return x * logistic(x);
+  else
+    return x;
+}
+
+/// silu'(x)
+[[gnu::always_inline]] inline f8 silu_slope(const f8& x) {
+  const f8 s = logistic(x);
+  return s * (f8(1.f) + x * (f8(1.f) - s));
+}
+
+/// Calls f with the activation as a compile-time constant.
+template <class F>
+void with_activation(activation a, F&& f) {
+  switch (a) {
+    case activation::identity: return f.template operator()<activation::identity>();
+    case activation::relu: return f.template operator()<activation::relu>();
+    case activation::silu: return f.template operator()<activation::silu>();
+  }
+}
+}  // namespace detail
+
+/// y = a(x); y may be x's memory.
+inline void activation_forward(cpu& d, activation a, feature_view<const float> x, feature_view<float> y) {
+  using namespace detail;
+  with_activation(a, [&]<activation A>() {
+    for_chunks(d, cpu::elements(x.batch, x.image()), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+      for (std::ptrdiff_t i = first; i < first + count; i += 8) activate<A>(f8(x.data + i)).store(y.data + i);
+    });
+  });
+}
+
+/// dx = dy * a'(x); dx may be dy's memory. For relu, x may as well be the output y.
+inline void activation_backward(cpu& d, activation a, feature_view<const float> x, feature_view<const float> dy,
+                                feature_view<float> dx) {
+  using namespace detail;
+  with_activation(a, [&]<activation A>() {
+    for_chunks(d, cpu::elements(dy.batch, dy.image()), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+      for (std::ptrdiff_t i = first; i < first + count; i += 8) {
+        f8 g(dy.data + i);
+        if constexpr (A == activation::relu) g = select(f8(x.data + i) > f8(0.f), g, f8(0.f));
+        if constexpr (A == activation::silu) g = g * silu_slope(f8(x.data + i));
+        g.store(dx.data + i);
+      }
+    });
+  });
+}
+
+}  // namespace advprop

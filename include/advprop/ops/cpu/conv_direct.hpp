@@ -1,0 +1,598 @@
+// Direct convolution in nChw8c, register-tiled, without groups: the three passes at any kernel size and stride.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include <advprop/core/parallel.hpp>
+#include <advprop/device/cpu.hpp>
+#include <advprop/ops/cpu/simd.hpp>
+#include <advprop/ops/spec.hpp>
+
+namespace advprop {
+namespace detail {
+
+// How it works. A tap of the kernel reads, for output pixel (y, x), the input pixel (step*y + ty, step*x + tx). Each
+// image is first copied into streams: zero-padded sub-images in which the pixels that one tap needs are neighbours. Then
+// a tap is one constant offset, and the kernels below see only runs of pixels, a list of offsets and packed weights.
+// The gradient of a strided convolution's input is stride^2 such problems of step 1, one for each phase of the input.
+
+inline constexpr int direct_kernel_limit = 11;
+inline constexpr int direct_block = cpu::channel_block;
+inline constexpr int direct_wide = 2 * simd::lanes;  // output channels a tile of two vectors
+
+constexpr int divide_down(int a, int b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+
+/// Taps in one dimension: the input coordinate at output coordinate 0, and the kernel's index.
+struct direct_taps {
+  int count = 0, at[direct_kernel_limit], index[direct_kernel_limit];
+  void add(int start, int kernel_index) {
+    at[count] = start;
+    index[count++] = kernel_index;
+  }
+};
+
+/// What one dimension of the streams looks like: stream i begins at input coordinate start[i], and tap t reads stream
+/// stream[t] from position first[t] on.
+struct direct_axis {
+  int streams = 0, extent = 0;
+  int start[direct_kernel_limit], stream[direct_kernel_limit], first[direct_kernel_limit];
+
+  direct_axis() = default;
+  /// shared: taps of the same phase share a stream that is longer than the output; else each tap has its own.
+  direct_axis(const direct_taps& taps, int step, int output, bool shared) {
+    int low = 0, high = 0;
+    for (int t = 0; t < taps.count; ++t) {
+      first[t] = shared ? divide_down(taps.at[t], step) : 0;
+      low = t ? std::min(low, first[t]) : first[t];
+      high = t ? std::max(high, first[t]) : first[t];
+    }
+    extent = output + high - low;
+    for (int t = 0; t < taps.count; ++t) {
+      first[t] -= low;
+      const int begin = taps.at[t] - step * first[t];
+      int s = 0;
+      while (s < streams && (start[s] != begin || !shared)) ++s;
+      if (s == streams) start[streams++] = begin;
+      stream[t] = s;
+    }
+  }
+};
+
+/// One problem of the kind described above, for all images.
+struct direct_problem {
+  int in, out;                         // channels
+  int height, width;                   // of the source
+  int output_height, output_width;
+  int step;
+  direct_taps rows, columns;
+
+  int taps() const { return rows.count * columns.count; }
+  int in_blocks() const { return (in + direct_block - 1) / direct_block; }
+  int out_blocks() const { return (out + direct_block - 1) / direct_block; }
+  int tiles() const { return (out + direct_wide - 1) / direct_wide; }
+  std::ptrdiff_t depth() const { return std::ptrdiff_t{in} * taps(); }
+  std::ptrdiff_t pixels() const { return std::ptrdiff_t{output_height} * output_width; }
+  /// Used channels of an input block.
+  int used(int b) const { return std::min(direct_block, in - b * direct_block); }
+};
+
+/// Where the streams of one image lie; `direct`: the image itself serves as its only stream.
+struct direct_layout {
+  direct_axis y, x;
+  bool direct;
+  std::ptrdiff_t block_size;  // floats that a channel block takes
+
+  direct_layout(const direct_problem& p, bool shared_columns)
+      : y(p.rows, p.step, p.output_height, true), x(p.columns, p.step, p.output_width, shared_columns) {
+    direct = p.step == 1 && p.taps() == 1 && p.rows.at[0] == 0 && p.columns.at[0] == 0 &&
+             p.output_height == p.height && p.output_width == p.width;
+    block_size = std::ptrdiff_t{y.streams} * x.streams * y.extent * x.extent * direct_block;
+  }
+
+  std::ptrdiff_t offset(int row_tap, int column_tap) const {
+    const std::ptrdiff_t stream = std::ptrdiff_t{y.stream[row_tap]} * x.streams + x.stream[column_tap];
+    return ((stream * y.extent + y.first[row_tap]) * x.extent + x.first[column_tap]) * direct_block;
+  }
+
+  /// Copies one channel block of an image into its streams, zeros where the source has no pixel.
+  void fill(const direct_problem& p, const float* source, float* out) const {
+    constexpr std::size_t pixel = sizeof(float) * direct_block;
+    for (int sy = 0; sy < y.streams; ++sy)
+      for (int sx = 0; sx < x.streams; ++sx)
+        for (int r = 0; r < y.extent; ++r, out += std::ptrdiff_t{x.extent} * direct_block) {
+          const int row = y.start[sy] + p.step * r, begin = x.start[sx];
+          const int first = std::clamp(-divide_down(begin, p.step), 0, x.extent);
+          const int last = std::clamp(divide_down(p.width - 1 - begin, p.step) + 1, first, x.extent);
+          if (row < 0 || row >= p.height || first == last) {
+            std::memset(out, 0, static_cast<std::size_t>(x.extent) * pixel);
+            continue;
+          }
+          const float* in = source + (std::ptrdiff_t{row} * p.width + begin + p.step * first) * direct_block;
+          std::memset(out, 0, static_cast<std::size_t>(first) * pixel);
+          if (p.step == 1)
+            std::memcpy(out + first * direct_block, in, static_cast<std::size_t>(last - first) * pixel);
+          else
+            for (int i = first; i < last; ++i, in += std::ptrdiff_t{p.step} * direct_block)
+              std::memcpy(out + i * direct_block, in, pixel);
+          std::memset(out + last * direct_block, 0, static_cast<std::size_t>(x.extent - last) * pixel);
+        }
+  }
+};
+
+/// What a tile kernel needs besides its pixels. Weights: [tap][channel of the block][V * lanes].
+struct direct_tile_job {
+  const std::ptrdiff_t* offsets;  // one for each (input block, tap)
+  int taps, full, tail;           // all taps; those of blocks with 8 channels; channels of the others
+  const float* weights;
+  std::ptrdiff_t block_pitch;     // floats from one output block to the next
+  int out_blocks;                 // of this tile
+  bool accumulate;
+};
+
+/// V vectors of output channels for a run of pixels, T at a time; the last T may overlap the ones before.
+/// Every output's sum runs over block, tap, channel in this order, whatever T and V are. pixels >= T.
+template <int T, int V>
+void direct_tile(const direct_tile_job& job, const float* x, float* y, int pixels) {
+  using simd::lanes;
+  for (int p = 0; p < pixels; p += T) {
+    const int start = std::min(p, pixels - T), skip = p - start;
+    const float* in = x + start * direct_block;
+    float* out = y + start * direct_block;
+    simd::vec sum[T][V];
+    if (job.accumulate) {
+      ADVPROP_UNROLL
+      for (int t = 0; t < T; ++t)
+        ADVPROP_UNROLL
+        for (int v = 0; v < V; ++v)
+          sum[t][v] = simd::load_channels(out + t * direct_block, job.block_pitch, v * lanes, job.out_blocks);
+    } else {
+      ADVPROP_UNROLL
+      for (int t = 0; t < T; ++t)
+        ADVPROP_UNROLL
+        for (int v = 0; v < V; ++v) sum[t][v] = simd::vec{};
+    }
+    const float* w = job.weights;
+    for (int i = 0; i < job.taps; ++i) {
+      const float* a = in + job.offsets[i];
+      const float* const end = a + (i < job.full ? direct_block : job.tail);
+      for (; a != end; ++a, w += V * lanes) {
+        simd::vec weight[V];
+        ADVPROP_UNROLL
+        for (int v = 0; v < V; ++v) weight[v] = simd::load(w + v * lanes);
+        ADVPROP_UNROLL
+        for (int t = 0; t < T; ++t) {
+          const float value = a[t * direct_block];
+          ADVPROP_UNROLL
+          for (int v = 0; v < V; ++v) sum[t][v] += value * weight[v];
+        }
+      }
+    }
+    ADVPROP_UNROLL
+    for (int t = 0; t < T; ++t)
+      if (t >= skip) {
+        ADVPROP_UNROLL
+        for (int v = 0; v < V; ++v)
+          simd::store_channels(out + t * direct_block, job.block_pitch, v * lanes, job.out_blocks, sum[t][v]);
+      }
+  }
+}
+
+using direct_tile_function = void (*)(const direct_tile_job&, const float*, float*, int);
+struct direct_tile_kernel {
+  int pixels, vectors;
+  direct_tile_function run;
+};
+
+/// The compiled tiles: as many accumulators as the register file takes, and smaller ones for small images.
+inline constexpr direct_tile_kernel direct_tiles[] = {
+#if defined(__AVX512F__)
+    {14, 2, direct_tile<14, 2>}, {8, 2, direct_tile<8, 2>},   {7, 2, direct_tile<7, 2>}, {4, 2, direct_tile<4, 2>},
+    {1, 2, direct_tile<1, 2>},   {28, 1, direct_tile<28, 1>}, {16, 1, direct_tile<16, 1>},
+    {8, 1, direct_tile<8, 1>},   {4, 1, direct_tile<4, 1>},   {1, 1, direct_tile<1, 1>},
+#elif defined(__AVX__)
+    {6, 2, direct_tile<6, 2>}, {5, 2, direct_tile<5, 2>}, {4, 2, direct_tile<4, 2>}, {1, 2, direct_tile<1, 2>},
+    {12, 1, direct_tile<12, 1>}, {7, 1, direct_tile<7, 1>}, {4, 1, direct_tile<4, 1>}, {1, 1, direct_tile<1, 1>},
+#else
+    {4, 2, direct_tile<4, 2>}, {1, 2, direct_tile<1, 2>}, {1, 1, direct_tile<1, 1>},
+#endif
+};
+
+/// The tile for runs of `pixels`, and about how many cycles of a core with two FMA units a run takes a channel and tap.
+struct direct_choice {
+  const direct_tile_kernel* kernel = nullptr;
+  double cost = 0;
+};
+inline direct_choice choose_direct_tile(int vectors, std::ptrdiff_t pixels) {
+  direct_choice best;
+  for (const direct_tile_kernel& k : direct_tiles) {
+    if (k.vectors != vectors || k.pixels > pixels) continue;
+    const int sums = k.pixels * k.vectors, loads = k.pixels + k.vectors;
+    const double step = 0.5 * std::max({sums, loads, 8}) + 0.5;
+    const double cost = static_cast<double>((pixels + k.pixels - 1) / k.pixels) * step;
+    if (!best.kernel || cost < best.cost) best = {&k, cost};
+  }
+  return best;
+}
+
+/// Vectors of output channels of tile t: one where that is a whole block and enough.
+inline int direct_vectors(const direct_problem& p, int t) {
+  return simd::lanes < direct_block || p.out - t * direct_wide > simd::lanes ? 2 : 1;
+}
+
+/// Packs weights for tiles: [tile][input block][tap][channel][V * lanes], zeros past the last output channel. The weight
+/// of output o, input i and kernel index k is w[o * out_stride + i * in_stride + k].
+inline void pack_direct_weights(int threads, const direct_problem& p, int kernel, const float* w,
+                                std::ptrdiff_t out_stride, std::ptrdiff_t in_stride, float* packed) {
+  const int blocks = p.in_blocks(), taps = p.taps();
+  parallel_for(threads, std::ptrdiff_t{p.tiles()} * blocks, [&](std::ptrdiff_t task) {
+    const int tile = static_cast<int>(task / blocks), b = static_cast<int>(task % blocks);
+    const int width = direct_vectors(p, tile) * simd::lanes, used = p.used(b);
+    const int outputs = std::min(width, p.out - tile * direct_wide);
+    float* base = packed + tile * p.depth() * direct_wide + std::ptrdiff_t{b} * direct_block * taps * width;
+    if (outputs < width) std::fill(base, base + std::ptrdiff_t{used} * taps * width, 0.0f);
+    const auto copy = [&](int o, int c) {
+      const float* from = w + (tile * direct_wide + o) * out_stride + (b * direct_block + c) * in_stride;
+      float* to = base + std::ptrdiff_t{c} * width + o;
+      for (int i = 0; i < p.rows.count; ++i)
+        for (int j = 0; j < p.columns.count; ++j, to += std::ptrdiff_t{used} * width)
+          *to = from[p.rows.index[i] * kernel + p.columns.index[j]];
+    };
+    if (in_stride < out_stride)  // read along memory
+      for (int o = 0; o < outputs; ++o)
+        for (int c = 0; c < used; ++c) copy(o, c);
+    else
+      for (int c = 0; c < used; ++c)
+        for (int o = 0; o < outputs; ++o) copy(o, c);
+  });
+}
+
+/// Floats of `count` rounded up to whole cache lines.
+constexpr std::ptrdiff_t whole_lines(std::ptrdiff_t count) { return (count + 15) / 16 * 16; }
+
+/// Solves the problem for every image of x. Images of y have `y_blocks` blocks, each of which has `y_block` floats;
+/// with y_step > 1, the result goes to every y_step-th pixel of rows `y_width` wide, from y_first on.
+struct direct_target {
+  float* data;
+  std::ptrdiff_t block;
+  int width, step;
+  std::ptrdiff_t first;
+};
+
+inline void run_direct(cpu& d, const direct_problem& p, feature_view<const float> x, int kernel, const float* w,
+                       std::ptrdiff_t out_stride, std::ptrdiff_t in_stride, const direct_target& y) {
+  const std::ptrdiff_t pixels = p.pixels();
+  const int taps = p.taps(), tiles = p.tiles(), blocks = p.in_blocks(), out_blocks = p.out_blocks();
+  // Runs are rows where a tile fits them well; else whole images, which costs one copy a column of the kernel.
+  const int main_vectors = direct_vectors(p, 0);
+  const double by_row = p.output_height * choose_direct_tile(main_vectors, p.output_width).cost;
+  const bool shared = by_row <= 1.05 * choose_direct_tile(main_vectors, pixels).cost;
+  const direct_layout layout(p, shared && taps > 1);
+  const bool by_rows = shared && taps > 1;
+  const std::ptrdiff_t run = by_rows ? p.output_width : pixels;
+  const direct_tile_function kernels[2] = {choose_direct_tile(1, run).kernel->run,
+                                           choose_direct_tile(2, run).kernel->run};
+
+  // Input blocks at a time: their weights for one tile stay in the first-level cache.
+  const std::ptrdiff_t weight_bytes = std::ptrdiff_t{taps} * direct_block * main_vectors * simd::lanes * 4;
+  const int chunk = static_cast<int>(std::clamp<std::ptrdiff_t>(40960 / weight_bytes, 1, blocks));
+  // Images at a time: enough pixels to pay for loading those weights.
+  const int group = static_cast<int>(std::clamp<std::ptrdiff_t>(
+      256 / pixels, 1, std::max(1, (x.batch + d.threads() - 1) / d.threads())));
+  const std::ptrdiff_t groups = (x.batch + group - 1) / group;
+  const int splits = static_cast<int>(std::clamp<std::ptrdiff_t>(d.threads() / groups, 1, tiles));
+  const std::ptrdiff_t workers = std::min<std::ptrdiff_t>(d.threads(), groups * splits);
+
+  const bool strided = y.step > 1;
+  const std::ptrdiff_t offset_floats = whole_lines(std::ptrdiff_t{2} * chunk * taps);
+  const std::ptrdiff_t stream_floats = layout.direct ? 0 : whole_lines(group * chunk * layout.block_size);
+  const std::ptrdiff_t image_floats = out_blocks * pixels * direct_block;
+  const std::ptrdiff_t output_floats = strided ? whole_lines(group * image_floats) : 0;
+  const std::ptrdiff_t scratch = offset_floats + stream_floats + output_floats;
+  const std::ptrdiff_t weights = whole_lines(p.depth() * tiles * direct_wide);
+  const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(weights + scratch * workers));
+  float* packed = static_cast<float*>(memory.data());
+  pack_direct_weights(d.threads(), p, kernel, w, out_stride, in_stride, packed);
+
+  parallel_for(d.threads(), workers, [&](std::ptrdiff_t worker) {
+    float* mine = packed + weights + worker * scratch;
+    auto* offsets = reinterpret_cast<std::ptrdiff_t*>(mine);
+    float* streams = mine + offset_floats;
+    float* results = streams + stream_floats;
+    const std::ptrdiff_t source_block = std::ptrdiff_t{x.height} * x.width * direct_block;
+    const std::ptrdiff_t in_block = layout.direct ? source_block : layout.block_size;
+    for (int b = 0, i = 0; b < chunk; ++b)
+      for (int ty = 0; ty < p.rows.count; ++ty)
+        for (int tx = 0; tx < p.columns.count; ++tx) offsets[i++] = b * in_block + layout.offset(ty, tx);
+
+    const std::ptrdiff_t tasks = groups * splits;
+    for (std::ptrdiff_t task = tasks * worker / workers; task < tasks * (worker + 1) / workers; ++task) {
+      const int first = static_cast<int>(task / splits) * group, count = std::min(group, x.batch - first);
+      const int split = static_cast<int>(task % splits);
+      const int tile_begin = tiles * split / splits, tile_end = tiles * (split + 1) / splits;
+      for (int b0 = 0; b0 < blocks; b0 += chunk) {
+        const int b1 = std::min(b0 + chunk, blocks);
+        if (!layout.direct)
+          for (int n = 0; n < count; ++n)
+            for (int b = b0; b < b1; ++b)
+              layout.fill(p, block(x, first + n, b), streams + (n * chunk + b - b0) * layout.block_size);
+        for (int tile = tile_begin; tile < tile_end; ++tile) {
+          const int vectors = direct_vectors(p, tile), tile_block = tile * direct_wide / direct_block;
+          direct_tile_job job;
+          job.offsets = offsets;
+          job.taps = (b1 - b0) * taps;
+          job.tail = p.used(b1 - 1);
+          job.full = job.tail == direct_block ? job.taps : job.taps - taps;
+          job.weights = packed + tile * p.depth() * direct_wide +
+                        std::ptrdiff_t{b0} * direct_block * taps * vectors * simd::lanes;
+          job.block_pitch = strided ? pixels * direct_block : y.block;
+          job.out_blocks = std::min(vectors * simd::lanes / direct_block, out_blocks - tile_block);
+          job.accumulate = b0 > 0;
+          for (int n = 0; n < count; ++n) {
+            const float* in = layout.direct ? block(x, first + n, b0) : streams + n * chunk * layout.block_size;
+            float* out = strided ? results + n * image_floats : y.data + (first + n) * out_blocks * y.block;
+            out += tile_block * job.block_pitch;
+            if (by_rows)
+              for (int r = 0; r < p.output_height; ++r)
+                kernels[vectors - 1](job, in + std::ptrdiff_t{r} * layout.x.extent * direct_block,
+                                     out + std::ptrdiff_t{r} * p.output_width * direct_block, p.output_width);
+            else
+              kernels[vectors - 1](job, in, out, static_cast<int>(pixels));
+          }
+        }
+      }
+      if (strided) {
+        const int block_begin = tile_begin * direct_wide / direct_block,
+                  block_end = std::min(out_blocks, tile_end * direct_wide / direct_block);
+        for (int n = 0; n < count; ++n)
+          for (int b = block_begin; b < block_end; ++b) {
+            const float* from = results + n * image_floats + b * pixels * direct_block;
+            float* to = y.data + (std::ptrdiff_t{first + n} * out_blocks + b) * y.block + y.first;
+            for (int r = 0; r < p.output_height; ++r)
+              for (int c = 0; c < p.output_width; ++c, from += direct_block)
+                std::memcpy(to + (std::ptrdiff_t{r} * y.width + c) * y.step * direct_block, from,
+                            sizeof(float) * direct_block);
+          }
+      }
+    }
+  });
+}
+
+// The gradient of the weights: sums over pixels of (input at a tap) x (gradient of the output). A "row" is one channel
+// and tap; sums lie as [tile][row][lanes], rows in the order of the packed weights: block, tap, channel.
+
+/// The pixels of one call: rows of `run` pixels in each of some images. The gradient lies packed in the same order.
+struct direct_weight_job {
+  int images, rows, run;
+  std::ptrdiff_t image_pitch, row_pitch;  // of the streams, in floats
+};
+
+/// N x C rows: input channels 0 .. C-1 at N offsets. Stores the first `count` rows only.
+template <int N, int C, int V>
+void direct_weight(const direct_weight_job& job, const float* x, const std::ptrdiff_t* offsets, const float* dy,
+                   float* sums, int count) {
+  using simd::lanes;
+  simd::vec sum[N][C][V];
+  const float* in[N];
+  ADVPROP_UNROLL
+  for (int n = 0; n < N; ++n) {
+    in[n] = x + offsets[n * C < count ? n : 0];
+    ADVPROP_UNROLL
+    for (int c = 0; c < C; ++c)
+      ADVPROP_UNROLL
+      for (int v = 0; v < V; ++v)
+        sum[n][c][v] = n * C < count ? simd::load(sums + ((n * C + c) * V + v) * lanes) : simd::vec{};
+  }
+  for (int i = 0; i < job.images; ++i)
+    for (int r = 0; r < job.rows; ++r) {
+      std::ptrdiff_t pixel = i * job.image_pitch + r * job.row_pitch;
+      const std::ptrdiff_t end = pixel + std::ptrdiff_t{job.run} * direct_block;
+      for (; pixel != end; pixel += direct_block, dy += V * lanes) {
+        simd::vec gradient[V];
+        ADVPROP_UNROLL
+        for (int v = 0; v < V; ++v) gradient[v] = simd::load(dy + v * lanes);
+        ADVPROP_UNROLL
+        for (int n = 0; n < N; ++n)
+          ADVPROP_UNROLL
+          for (int c = 0; c < C; ++c) {
+            const float value = in[n][pixel + c];
+            ADVPROP_UNROLL
+            for (int v = 0; v < V; ++v) sum[n][c][v] += value * gradient[v];
+          }
+      }
+    }
+  ADVPROP_UNROLL
+  for (int n = 0; n < N; ++n)
+    if (n * C < count) {
+      ADVPROP_UNROLL
+      for (int c = 0; c < C; ++c)
+        ADVPROP_UNROLL
+        for (int v = 0; v < V; ++v) simd::store(sums + ((n * C + c) * V + v) * lanes, sum[n][c][v]);
+    }
+}
+
+/// All rows of some input blocks: `octets` offsets stand for 8 channels each, `singles` for one each.
+template <int V>
+void direct_weight_rows(const direct_weight_job& job, const float* x, const std::ptrdiff_t* offsets, int octets,
+                        int singles, const float* dy, float* sums) {
+  constexpr int width = V * simd::lanes;
+  int i = 0;
+#if defined(__AVX512F__)
+  if constexpr (V == 1)
+    for (; i + 3 <= octets; i += 3, sums += 24 * width) direct_weight<3, 8, V>(job, x, offsets + i, dy, sums, 24);
+  for (; i < octets; ++i, sums += 8 * width) direct_weight<1, 8, V>(job, x, offsets + i, dy, sums, 8);
+  constexpr int many = 8;
+#else
+  for (; i < octets; ++i, sums += 8 * width)
+    for (int half = 0; half < 2; ++half)
+      direct_weight<1, 4, V>(job, x + half * 4, offsets + i, dy, sums + half * 4 * width, 4);
+  constexpr int many = 4;
+#endif
+  for (; i < octets + singles; i += many, sums += many * width)
+    direct_weight<many, 1, V>(job, x, offsets + i, dy, sums, std::min(many, octets + singles - i));
+}
+
+inline void run_direct_weight(cpu& d, const direct_problem& p, feature_view<const float> x,
+                              feature_view<const float> dy, int kernel, float* dw) {
+  const std::ptrdiff_t pixels = p.pixels(), depth = p.depth();
+  const int taps = p.taps(), tiles = p.tiles(), blocks = p.in_blocks(), out_blocks = p.out_blocks();
+  const direct_layout layout(p, true);
+  // Parts of the batch have sums of their own, added at the end. How many depends on the shape alone.
+  const std::ptrdiff_t sums = whole_lines(depth * tiles * direct_wide);
+  int parts = 1;
+  while (parts < 16 && 2 * parts <= x.batch && 2 * parts * sums <= (std::ptrdiff_t{1} << 20)) parts *= 2;
+  // Bands of pixels whose packed gradient stays in the first-level cache: rows of one image, or several whole images.
+  const int band = 4096 / (direct_vectors(p, 0) * simd::lanes);
+  const int band_rows = std::clamp(band / p.output_width, 1, p.output_height);
+  const int group = static_cast<int>(
+      std::clamp<std::ptrdiff_t>(band / pixels, 1, (x.batch + parts - 1) / parts));
+  const int chunk = layout.direct
+                        ? blocks
+                        : static_cast<int>(std::clamp<std::ptrdiff_t>(65536 / (group * layout.block_size), 1, blocks));
+  const int splits = std::clamp((d.threads() + parts - 1) / parts, 1, tiles);
+  const int tasks = parts * splits, workers = std::min(d.threads(), tasks);
+
+  const std::ptrdiff_t offset_floats = whole_lines(std::ptrdiff_t{2} * (chunk + direct_block) * taps);
+  const std::ptrdiff_t stream_floats = layout.direct ? 0 : whole_lines(group * chunk * layout.block_size);
+  const std::ptrdiff_t gradient_floats =
+      whole_lines(std::ptrdiff_t{group} * band_rows * p.output_width * direct_wide);
+  const std::ptrdiff_t scratch = offset_floats + stream_floats + gradient_floats;
+  const auto memory =
+      d.memory().allocate(sizeof(float) * static_cast<std::size_t>(sums * parts + scratch * workers));
+  float* partial = static_cast<float*>(memory.data());
+  const std::ptrdiff_t in_block =
+      layout.direct ? std::ptrdiff_t{x.height} * x.width * direct_block : layout.block_size;
+  const std::ptrdiff_t dy_block = pixels * direct_block;
+
+  parallel_for(d.threads(), workers, [&](std::ptrdiff_t worker) {
+    float* mine = partial + sums * parts + worker * scratch;
+    auto* offsets = reinterpret_cast<std::ptrdiff_t*>(mine);
+    float* streams = mine + offset_floats;
+    float* gradient = streams + stream_floats;
+    for (int task = static_cast<int>(tasks * worker / workers); task < tasks * (worker + 1) / workers; ++task) {
+      const int part = task / splits, split = task % splits;
+      const int tile_begin = tiles * split / splits, tile_end = tiles * (split + 1) / splits;
+      const int last = static_cast<int>(std::ptrdiff_t{x.batch} * (part + 1) / parts);
+      float* sum = partial + part * sums;
+      std::fill(sum + tile_begin * depth * direct_wide, sum + tile_end * depth * direct_wide, 0.0f);
+      for (int first = static_cast<int>(std::ptrdiff_t{x.batch} * part / parts); first < last; first += group) {
+        const int count = std::min(group, last - first);
+        for (int b0 = 0; b0 < blocks; b0 += chunk) {
+          const int b1 = std::min(b0 + chunk, blocks), tail = p.used(b1 - 1) % direct_block;
+          const int octets = (b1 - b0 - (tail > 0)) * taps, singles = tail * taps;
+          std::ptrdiff_t* offset = offsets;
+          for (int b = b0; b < b1; ++b)
+            for (int ty = 0; ty < p.rows.count; ++ty)
+              for (int tx = 0; tx < p.columns.count; ++tx)
+                for (int c = 0; c < (p.used(b) == direct_block ? 1 : tail); ++c)
+                  *offset++ = (b - b0) * in_block + layout.offset(ty, tx) + c;
+          if (!layout.direct)
+            for (int n = 0; n < count; ++n)
+              for (int b = b0; b < b1; ++b)
+                layout.fill(p, block(x, first + n, b), streams + (n * chunk + b - b0) * layout.block_size);
+          const float* in = layout.direct ? block(x, first, b0) : streams;
+          direct_weight_job job;
+          job.images = count;
+          job.image_pitch = layout.direct ? blocks * in_block : chunk * in_block;
+          job.row_pitch = std::ptrdiff_t{layout.x.extent} * direct_block;
+          for (int tile = tile_begin; tile < tile_end; ++tile) {
+            const int vectors = direct_vectors(p, tile), tile_block = tile * direct_wide / direct_block;
+            const int width = vectors * simd::lanes;
+            float* tile_sum = sum + tile * depth * direct_wide + std::ptrdiff_t{b0} * direct_block * taps * width;
+            for (int r = 0; r < p.output_height; r += band_rows) {
+              const int rows = std::min(band_rows, p.output_height - r), band_pixels = rows * p.output_width;
+              float* to = gradient;
+              for (int n = 0; n < count; ++n) {
+                const float* from =
+                    block(dy, first + n, tile_block) + std::ptrdiff_t{r} * p.output_width * direct_block;
+                for (int i = 0; i < band_pixels; ++i, from += direct_block)
+                  for (int v = 0; v < vectors; ++v, to += simd::lanes)
+                    simd::store(to, simd::load_channels(from, dy_block, v * simd::lanes, out_blocks - tile_block));
+              }
+              const bool joined = layout.x.extent == p.output_width;
+              job.rows = joined ? 1 : rows;
+              job.run = joined ? band_pixels : p.output_width;
+              const float* here = in + r * job.row_pitch;
+              if (vectors == 1)
+                direct_weight_rows<1>(job, here, offsets, octets, singles, gradient, tile_sum);
+              else
+                direct_weight_rows<2>(job, here, offsets, octets, singles, gradient, tile_sum);
+            }
+          }
+        }
+      }
+    }
+  });
+
+  parallel_for(d.threads(), std::ptrdiff_t{tiles} * blocks, [&](std::ptrdiff_t task) {
+    const int tile = static_cast<int>(task / blocks), b = static_cast<int>(task % blocks);
+    const int width = direct_vectors(p, tile) * simd::lanes, used = p.used(b);
+    const float* from = partial + tile * depth * direct_wide + std::ptrdiff_t{b} * direct_block * taps * width;
+    for (int o = 0; o < std::min(width, p.out - tile * direct_wide); ++o)
+      for (int c = 0; c < used; ++c) {
+        float* to = dw + (std::ptrdiff_t{tile * direct_wide + o} * p.in + b * direct_block + c) * kernel * kernel;
+        for (int t = 0; t < taps; ++t) {
+          const float* value = from + (std::ptrdiff_t{t} * used + c) * width + o;
+          float total = 0;
+          for (int part = 0; part < parts; ++part) total += value[part * sums];
+          to[t] += total;
+        }
+      }
+  });
+}
+
+inline direct_problem direct_forward_problem(const conv_spec& s, int height, int width) {
+  direct_problem p{s.in, s.out, height, width, s.output(height), s.output(width), s.stride, {}, {}};
+  for (int k = 0; k < s.kernel; ++k) {
+    p.rows.add(k - s.padding, k);
+    p.columns.add(k - s.padding, k);
+  }
+  return p;
+}
+
+}  // namespace detail
+
+/// As `conv_forward`; groups must be 1 and the kernel no larger than 11.
+inline void conv_direct_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
+                                feature_view<float> y) {
+  using namespace detail;
+  const int taps = s.kernel * s.kernel;
+  run_direct(d, direct_forward_problem(s, x.height, x.width), x, s.kernel, w, std::ptrdiff_t{s.in} * taps, taps,
+             {y.data, std::ptrdiff_t{y.height} * y.width * direct_block, y.width, 1, 0});
+}
+
+/// As `conv_backward_input`; groups must be 1 and the kernel no larger than 11.
+inline void conv_direct_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
+                                       feature_view<float> dx) {
+  using namespace detail;
+  const int taps = s.kernel * s.kernel;
+  const std::ptrdiff_t block_floats = std::ptrdiff_t{dx.height} * dx.width * direct_block;
+  // Phases that no tap reaches stay zero: any stride above the kernel's size, and edges that no window covers.
+  if (s.stride > s.kernel)
+    parallel_for(d.threads(), dx.batch, [&](std::ptrdiff_t n) {
+      const std::ptrdiff_t image = blocks(dx) * block_floats;
+      std::fill(dx.data + n * image, dx.data + (n + 1) * image, 0.0f);
+    });
+  for (int fy = 0; fy < std::min(s.stride, dx.height); ++fy)
+    for (int fx = 0; fx < std::min(s.stride, dx.width); ++fx) {
+      direct_problem p{s.out, s.in, dy.height, dy.width, (dx.height - fy + s.stride - 1) / s.stride,
+                       (dx.width - fx + s.stride - 1) / s.stride, 1, {}, {}};
+      for (int k = 0; k < s.kernel; ++k) {
+        if ((fy + s.padding - k) % s.stride == 0) p.rows.add((fy + s.padding - k) / s.stride, k);
+        if ((fx + s.padding - k) % s.stride == 0) p.columns.add((fx + s.padding - k) / s.stride, k);
+      }
+      if (p.taps() == 0) continue;
+      run_direct(d, p, dy, s.kernel, w, taps, std::ptrdiff_t{s.in} * taps,
+                 {dx.data, block_floats, dx.width, s.stride, (std::ptrdiff_t{fy} * dx.width + fx) * direct_block});
+    }
+}
+
+/// As `conv_backward_weight`; groups must be 1 and the kernel no larger than 11.
+inline void conv_direct_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
+                                        feature_view<const float> dy, float* dw) {
+  using namespace detail;
+  run_direct_weight(d, direct_forward_problem(s, x.height, x.width), x, dy, s.kernel, dw);
+}
+
+}  // namespace advprop

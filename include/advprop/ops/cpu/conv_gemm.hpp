@@ -1,0 +1,186 @@
+// Convolution as im2col and Eigen's matrix product: any stride, padding and groups; what faster engines are tested against.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <advprop/core/parallel.hpp>
+#include <advprop/device/cpu.hpp>
+#include <advprop/ops/cpu/eigen.hpp>
+#include <advprop/ops/spec.hpp>
+
+namespace advprop {
+namespace detail {
+
+/// Calls f(worker, first, last) for `workers` contiguous ranges that cover [0, count); each worker may own scratch.
+template <class F>
+void parallel_ranges(int threads, std::ptrdiff_t workers, std::ptrdiff_t count, F&& f) {
+  parallel_for(threads, workers, [&](std::ptrdiff_t i) { f(i, count * i / workers, count * (i + 1) / workers); });
+}
+
+/// Channels [first, first + count) of image n as a dense matrix, one row a channel.
+inline void gather_channels(feature_view<const float> x, int n, int first, int count, float* out) {
+  const std::ptrdiff_t pixels = std::ptrdiff_t{x.height} * x.width;
+  for (int c = first; c < first + count; ++c) {
+    const float* in = block(x, n, c / cpu::channel_block) + c % cpu::channel_block;
+    for (std::ptrdiff_t p = 0; p < pixels; ++p) *out++ = in[p * cpu::channel_block];
+  }
+}
+
+inline void scatter_channels(const float* in, int n, int first, int count, feature_view<float> y) {
+  const std::ptrdiff_t pixels = std::ptrdiff_t{y.height} * y.width;
+  for (int c = first; c < first + count; ++c) {
+    float* out = block(y, n, c / cpu::channel_block) + c % cpu::channel_block;
+    for (std::ptrdiff_t p = 0; p < pixels; ++p) out[p * cpu::channel_block] = *in++;
+  }
+}
+
+inline void clear_padding_lanes(int n, feature_view<float> y) {
+  const std::ptrdiff_t pixels = std::ptrdiff_t{y.height} * y.width;
+  const int used = y.channels % cpu::channel_block;
+  if (used == 0) return;
+  float* out = block(y, n, blocks(y) - 1);
+  for (std::ptrdiff_t p = 0; p < pixels; ++p)
+    std::fill(out + p * cpu::channel_block + used, out + (p + 1) * cpu::channel_block, 0.0f);
+}
+
+/// Calls f(output pixel, input pixel) for every output pixel whose input pixel at this tap lies inside the image.
+template <class F>
+void for_tap(const conv_spec& s, int height, int width, int ky, int kx, F&& f) {
+  const int oh = s.output(height), ow = s.output(width);
+  for (int oy = 0; oy < oh; ++oy) {
+    const int iy = oy * s.stride + ky - s.padding;
+    if (iy < 0 || iy >= height) continue;
+    for (int ox = 0; ox < ow; ++ox) {
+      const int ix = ox * s.stride + kx - s.padding;
+      if (ix >= 0 && ix < width) f(std::ptrdiff_t{oy} * ow + ox, std::ptrdiff_t{iy} * width + ix);
+    }
+  }
+}
+
+/// One row for each (channel of the group, tap), one column for each output pixel.
+inline void im2col(const conv_spec& s, feature_view<const float> x, int n, int group, float* out) {
+  const std::ptrdiff_t pixels = std::ptrdiff_t{s.output(x.height)} * s.output(x.width);
+  const int count = s.in / s.groups;
+  for (int c = group * count; c < (group + 1) * count; ++c) {
+    const float* in = block(x, n, c / cpu::channel_block) + c % cpu::channel_block;
+    for (int ky = 0; ky < s.kernel; ++ky)
+      for (int kx = 0; kx < s.kernel; ++kx, out += pixels) {
+        std::fill(out, out + pixels, 0.0f);
+        for_tap(s, x.height, x.width, ky, kx,
+                [&](std::ptrdiff_t p, std::ptrdiff_t q) { out[p] = in[q * cpu::channel_block]; });
+      }
+  }
+}
+
+struct gemm_sizes {
+  std::ptrdiff_t rows, depth, pixels;  // outputs a group, taps x inputs a group, output pixels
+  gemm_sizes(const conv_spec& s, int height, int width)
+      : rows(s.out / s.groups),
+        depth(std::ptrdiff_t{s.in / s.groups} * s.kernel * s.kernel),
+        pixels(std::ptrdiff_t{s.output(height)} * s.output(width)) {}
+};
+
+}  // namespace detail
+
+/// As `conv_forward`, always by im2col.
+inline void conv_gemm_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
+                              feature_view<float> y) {
+  using namespace detail;
+  const gemm_sizes z(s, x.height, x.width);
+  const std::ptrdiff_t scratch = (z.depth + z.rows) * z.pixels, workers = std::min(d.threads(), x.batch);
+  const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(scratch * workers));
+  const single_thread_eigen guard;
+  parallel_ranges(d.threads(), workers, x.batch, [&](std::ptrdiff_t worker, std::ptrdiff_t n, std::ptrdiff_t last) {
+    float* columns = static_cast<float*>(memory.data()) + worker * scratch;
+    float* out = columns + z.depth * z.pixels;
+    for (; n < last; ++n) {
+      const int image = static_cast<int>(n);
+      clear_padding_lanes(image, y);
+      for (int g = 0; g < s.groups; ++g) {
+        im2col(s, x, image, g, columns);
+        gemm_matrix(out, z.rows, z.pixels).noalias() =
+            gemm_operand(w + g * z.rows * z.depth, z.rows, z.depth) * gemm_operand(columns, z.depth, z.pixels);
+        scatter_channels(out, image, static_cast<int>(g * z.rows), static_cast<int>(z.rows), y);
+      }
+    }
+  });
+}
+
+/// As `conv_backward_input`, always by col2im.
+inline void conv_gemm_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
+                                     feature_view<float> dx) {
+  using namespace detail;
+  const gemm_sizes z(s, dx.height, dx.width);
+  const int inputs = s.in / s.groups;
+  const std::ptrdiff_t area = std::ptrdiff_t{dx.height} * dx.width;
+  const std::ptrdiff_t scratch = (z.depth + z.rows) * z.pixels + inputs * area,
+                       workers = std::min(d.threads(), dx.batch);
+  const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(scratch * workers));
+  const single_thread_eigen guard;
+  parallel_ranges(d.threads(), workers, dx.batch, [&](std::ptrdiff_t worker, std::ptrdiff_t n, std::ptrdiff_t last) {
+    float* columns = static_cast<float*>(memory.data()) + worker * scratch;
+    float* gradient = columns + z.depth * z.pixels;
+    float* image_gradient = gradient + z.rows * z.pixels;
+    for (; n < last; ++n) {
+      const int image = static_cast<int>(n);
+      clear_padding_lanes(image, dx);
+      for (int g = 0; g < s.groups; ++g) {
+        gather_channels(dy, image, static_cast<int>(g * z.rows), static_cast<int>(z.rows), gradient);
+        gemm_matrix(columns, z.depth, z.pixels).noalias() =
+            gemm_operand(w + g * z.rows * z.depth, z.rows, z.depth).transpose() *
+            gemm_operand(gradient, z.rows, z.pixels);
+        std::fill(image_gradient, image_gradient + inputs * area, 0.0f);
+        const float* column = columns;
+        for (int c = 0; c < inputs; ++c)
+          for (int ky = 0; ky < s.kernel; ++ky)
+            for (int kx = 0; kx < s.kernel; ++kx, column += z.pixels)
+              for_tap(s, dx.height, dx.width, ky, kx, [&](std::ptrdiff_t p, std::ptrdiff_t q) {
+                image_gradient[c * area + q] += column[p];
+              });
+        scatter_channels(image_gradient, image, g * inputs, inputs, dx);
+      }
+    }
+  });
+}
+
+/// As `conv_backward_weight`, always by im2col.
+inline void conv_gemm_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
+                                      feature_view<const float> dy, float* dw) {
+  using namespace detail;
+  const gemm_sizes z(s, x.height, x.width);
+  const std::ptrdiff_t weights = s.groups * z.rows * z.depth;
+  // A fixed number of partial sums, whatever the number of threads: 16 MiB of them or less, but two where possible.
+  const std::ptrdiff_t parts =
+      std::min<std::ptrdiff_t>(x.batch, std::clamp<std::ptrdiff_t>((std::ptrdiff_t{1} << 22) / weights, 2, 16));
+  const std::ptrdiff_t scratch = (z.depth + z.rows) * z.pixels,
+                       workers = std::min<std::ptrdiff_t>(d.threads(), parts);
+  const auto memory =
+      d.memory().allocate(sizeof(float) * static_cast<std::size_t>(scratch * workers + weights * parts));
+  float* partial = static_cast<float*>(memory.data()) + scratch * workers;
+  const single_thread_eigen guard;
+  parallel_ranges(d.threads(), workers, parts, [&](std::ptrdiff_t worker, std::ptrdiff_t part, std::ptrdiff_t last) {
+    float* columns = static_cast<float*>(memory.data()) + worker * scratch;
+    float* gradient = columns + z.depth * z.pixels;
+    for (; part < last; ++part) {
+      float* sum = partial + part * weights;
+      std::fill(sum, sum + weights, 0.0f);
+      for (std::ptrdiff_t n = x.batch * part / parts; n < x.batch * (part + 1) / parts; ++n)
+        for (int g = 0; g < s.groups; ++g) {
+          im2col(s, x, static_cast<int>(n), g, columns);
+          gather_channels(dy, static_cast<int>(n), static_cast<int>(g * z.rows), static_cast<int>(z.rows), gradient);
+          gemm_matrix(sum + g * z.rows * z.depth, z.rows, z.depth).noalias() +=
+              gemm_operand(gradient, z.rows, z.pixels) * gemm_operand(columns, z.depth, z.pixels).transpose();
+        }
+    }
+  });
+  parallel_ranges(d.threads(), d.threads(), weights, [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t last) {
+    for (std::ptrdiff_t i = first; i < last; ++i) {
+      float sum = 0;
+      for (std::ptrdiff_t part = 0; part < parts; ++part) sum += partial[part * weights + i];
+      dw[i] += sum;
+    }
+  });
+}
+
+}  // namespace advprop

@@ -1,0 +1,335 @@
+// What works number by number on the CPU: input stage, adds, gates, dropout, the optimizer, attacks' loops.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <advprop/core/random.hpp>
+#include <advprop/core/shape.hpp>
+#include <advprop/device/cpu.hpp>
+#include <advprop/ops/cpu/lanes.hpp>
+
+namespace advprop {
+
+/// y = (image - mean) / deviation, a mean and a deviation a channel; NHWC to channel blocks.
+inline void normalize_forward(cpu& d, const_image_view images, const float* mean, const float* deviation,
+                              feature_view<float> y) {
+  using namespace detail;
+  for_blocks(d, y, [&](int n, int b) {
+    const int used = channels_in_block(y, b), pixels = y.height * y.width;
+    const f8 m = f8::some(mean + b * 8, used), s = f8::some(deviation + b * 8, used, 1.f);
+    const float* p = images.data() + n * images.stride() + b * 8;
+    float* py = block(y, n, b);
+    for (int i = 0; i < pixels; ++i) ((f8::some(p + std::ptrdiff_t{i} * y.channels, used) - m) / s).store(py + i * 8);
+  });
+}
+
+/// dimages = dy / deviation; channel blocks to NHWC.
+inline void normalize_backward(cpu& d, feature_view<const float> dy, const float* deviation, image_view dimages) {
+  using namespace detail;
+  for_blocks(d, dy, [&](int n, int b) {
+    const int used = channels_in_block(dy, b), pixels = dy.height * dy.width;
+    const f8 s = f8::some(deviation + b * 8, used, 1.f);
+    const float* pdy = block(dy, n, b);
+    float* p = dimages.data() + n * dimages.stride() + b * 8;
+    for (int i = 0; i < pixels; ++i) (f8(pdy + i * 8) / s).store_some(p + std::ptrdiff_t{i} * dy.channels, used);
+  });
+}
+
+/// y += a
+inline void add(cpu& d, feature_view<const float> a, feature_view<float> y) {
+  using namespace detail;
+  for_chunks(d, cpu::elements(y.batch, y.image()), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+    for (std::ptrdiff_t i = first; i < first + count; i += 8) (f8(y.data + i) + f8(a.data + i)).store(y.data + i);
+  });
+}
+
+/// y += b, one number a channel.
+inline void bias_forward(cpu& d, const float* b, feature_view<float> y) {
+  using namespace detail;
+  for_blocks(d, y, [&](int n, int k) {
+    const f8 v = f8::some(b + k * 8, channels_in_block(y, k));
+    float* p = block(y, n, k);
+    for (int i = 0; i < y.height * y.width; ++i) (f8(p + i * 8) + v).store(p + i * 8);
+  });
+}
+
+/// db += the sum of dy over batch x height x width.
+inline void bias_backward(cpu& d, feature_view<const float> dy, float* db) {
+  using namespace detail;
+  const int count = blocks(dy);
+  const auto scratch = d.memory().allocate(sizeof(float) * 8 * static_cast<std::size_t>(dy.batch * count));
+  auto* partial = static_cast<float*>(scratch.data());
+  for_blocks(d, dy, [&](int n, int b) {
+    const float* p = block(dy, n, b);
+    f8 sum(0.f);
+    for (int i = 0; i < dy.height * dy.width; ++i) sum += f8(p + i * 8);
+    sum.store(partial + (std::ptrdiff_t{n} * count + b) * 8);
+  });
+  for (int b = 0; b < count; ++b) {
+    d8 sum(0.0);
+    for (int n = 0; n < dy.batch; ++n) sum += widen(f8(partial + (std::ptrdiff_t{n} * count + b) * 8));
+    const int used = channels_in_block(dy, b);
+    (f8::some(db + b * 8, used) + narrow(sum)).store_some(db + b * 8, used);
+  }
+}
+
+/// y[c + pad_before] = x[c] at every stride-th pixel, other channels 0: the parameter-free shortcut, option A of
+/// He et al. 2015, section 3.3.
+inline void subsample_forward(cpu& d, int stride, int pad_before, feature_view<const float> x, feature_view<float> y) {
+  detail::for_blocks(d, y, [&](int n, int b) {
+    float* py = block(y, n, b);
+    std::fill_n(py, std::ptrdiff_t{y.height} * y.width * 8, 0.f);
+    for (int l = 0; l < detail::channels_in_block(y, b); ++l) {
+      const int c = b * 8 + l - pad_before;
+      if (c < 0 || c >= x.channels) continue;
+      const float* px = block(x, n, c / 8) + c % 8;
+      for (int i = 0; i < y.height; ++i)
+        for (int j = 0; j < y.width; ++j)
+          py[(i * y.width + j) * 8 + l] = px[(i * stride * x.width + j * stride) * 8];
+    }
+  });
+}
+
+/// The gradient of subsample_forward; overwrites dx.
+inline void subsample_backward(cpu& d, int stride, int pad_before, feature_view<const float> dy,
+                               feature_view<float> dx) {
+  detail::for_blocks(d, dx, [&](int n, int b) {
+    float* pdx = block(dx, n, b);
+    std::fill_n(pdx, std::ptrdiff_t{dx.height} * dx.width * 8, 0.f);
+    for (int l = 0; l < detail::channels_in_block(dx, b); ++l) {
+      const int c = b * 8 + l + pad_before;
+      if (c < 0 || c >= dy.channels) continue;
+      const float* pdy = block(dy, n, c / 8) + c % 8;
+      for (int i = 0; i < dy.height; ++i)
+        for (int j = 0; j < dy.width; ++j)
+          pdx[(i * stride * dx.width + j * stride) * 8 + l] = pdy[(i * dy.width + j) * 8];
+    }
+  });
+}
+
+/// y = x * gate, one number an image and channel (gate is 1x1); y may be x's memory.
+inline void scale_forward(cpu& d, feature_view<const float> x, feature_view<const float> gate, feature_view<float> y) {
+  using namespace detail;
+  for_blocks(d, x, [&](int n, int b) {
+    const f8 g(block(gate, n, b));
+    const float* px = block(x, n, b);
+    float* py = block(y, n, b);
+    for (int i = 0; i < x.height * x.width; ++i) (f8(px + i * 8) * g).store(py + i * 8);
+  });
+}
+
+/// dx = dy * gate, dgate = sum(dy * x) over the pixels; overwrites both. dx may be dy's memory.
+inline void scale_backward(cpu& d, feature_view<const float> x, feature_view<const float> gate,
+                           feature_view<const float> dy, feature_view<float> dx, feature_view<float> dgate) {
+  using namespace detail;
+  for_blocks(d, x, [&](int n, int b) {
+    const f8 g(block(gate, n, b));
+    const float *px = block(x, n, b), *pdy = block(dy, n, b);
+    float* pdx = block(dx, n, b);
+    f8 sum[2] = {0.f, 0.f};
+    for (int i = 0; i < x.height * x.width; ++i) {
+      const f8 v(pdy + i * 8);
+      sum[i % 2] += v * f8(px + i * 8);
+      (v * g).store(pdx + i * 8);
+    }
+    (sum[0] + sum[1]).store(block(dgate, n, b));
+  });
+}
+
+/// y = 1 / (1 + e^-x), 0 in the lanes past the last channel; y may be x's memory.
+inline void sigmoid_forward(cpu& d, feature_view<const float> x, feature_view<float> y) {
+  using namespace detail;
+  for_blocks(d, x, [&](int n, int b) {
+    float ones[8] = {};
+    std::fill_n(ones, channels_in_block(x, b), 1.f);
+    const f8 used(ones);
+    const float* px = block(x, n, b);
+    float* py = block(y, n, b);
+    for (int i = 0; i < x.height * x.width; ++i) (logistic(f8(px + i * 8)) * used).store(py + i * 8);
+  });
+}
+
+/// dx = dy * y * (1 - y); dx may be dy's memory.
+inline void sigmoid_backward(cpu& d, feature_view<const float> y, feature_view<const float> dy,
+                             feature_view<float> dx) {
+  using namespace detail;
+  for_chunks(d, cpu::elements(y.batch, y.image()), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+    for (std::ptrdiff_t i = first; i < first + count; i += 8) {
+      const f8 v(y.data + i);
+      (f8(dy.data + i) * (v * (f8(1.f) - v))).store(dx.data + i);
+    }
+  });
+}
+
+namespace detail {
+/// Reads `random::at` at positions that mostly follow one another, at one Philox call for four.
+class random_words {
+ public:
+  explicit random_words(const random& r)
+      : key_{static_cast<std::uint32_t>(r.seed()), static_cast<std::uint32_t>(r.seed() >> 32)}, stream_(r.stream()) {}
+
+  std::uint32_t at(std::uint64_t position) {
+    if (const std::uint64_t b = position / 4; !filled_ || b != block_) {
+      words_ = philox({static_cast<std::uint32_t>(b), static_cast<std::uint32_t>(b >> 32),
+                       static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32)},
+                      key_);
+      block_ = b;
+      filled_ = true;
+    }
+    return words_[position % 4];
+  }
+
+ private:
+  std::array<std::uint32_t, 2> key_;
+  std::uint64_t stream_, block_ = 0;
+  std::array<std::uint32_t, 4> words_{};
+  bool filled_ = false;
+};
+}  // namespace detail
+
+/// y = x / (1 - rate) where the number drawn for the element is at least `rate`, else 0 (Srivastava et al. 2014).
+/// Element (n, c, h, w) takes position r.position() + its NCHW index, whatever the layout. y may be x's memory.
+inline void dropout_forward(cpu& d, float rate, random r, feature_view<const float> x, feature_view<float> y) {
+  const std::ptrdiff_t pixels = std::ptrdiff_t{x.height} * x.width;
+  const float scale = 1 / (1 - rate);
+  detail::for_blocks(d, x, [&](int n, int b) {
+    detail::random_words words(r);
+    const int used = detail::channels_in_block(x, b);
+    const float* px = block(x, n, b);
+    float* py = block(y, n, b);
+    for (int l = 0; l < used; ++l) {
+      const auto first = static_cast<std::uint64_t>((std::ptrdiff_t{n} * x.channels + b * 8 + l) * pixels);
+      for (std::ptrdiff_t i = 0; i < pixels; ++i) {
+        const float u = random::to_uniform(words.at(r.position() + first + static_cast<std::uint64_t>(i)));
+        py[i * 8 + l] = u >= rate ? px[i * 8 + l] * scale : 0.f;
+      }
+    }
+    for (std::ptrdiff_t i = 0; i < pixels; ++i) std::fill(py + i * 8 + used, py + i * 8 + 8, 0.f);
+  });
+}
+
+/// The gradient of dropout_forward with the same r; dx may be dy's memory.
+inline void dropout_backward(cpu& d, float rate, random r, feature_view<const float> dy, feature_view<float> dx) {
+  dropout_forward(d, rate, r, dy, dx);
+}
+
+/// values = value
+inline void fill(cpu& d, float value, std::span<float> values) {
+  detail::for_chunks(d, std::ssize(values), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+    std::fill_n(values.data() + first, count, value);
+  });
+}
+
+namespace detail {
+inline double square_sum(const float* p, std::ptrdiff_t count) {
+  d8 sum(0.0);
+  std::ptrdiff_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const d8 v = widen(f8(p + i));
+    sum += v * v;
+  }
+  double e[8], total = 0;
+  sum.store(e);
+  for (double v : e) total += v;
+  for (; i < count; ++i) total += double(p[i]) * double(p[i]);
+  return total;
+}
+}  // namespace detail
+
+/// The sum of squares.
+inline double squared_norm(cpu& d, std::span<const float> values) {
+  const std::ptrdiff_t count = (std::ssize(values) + detail::flat_range - 1) / detail::flat_range;
+  const auto scratch = d.memory().allocate(sizeof(double) * static_cast<std::size_t>(count));
+  auto* partial = static_cast<double*>(scratch.data());
+  detail::for_chunks(d, std::ssize(values), [&](std::ptrdiff_t first, std::ptrdiff_t n) {
+    partial[first / detail::flat_range] = detail::square_sum(values.data() + first, n);
+  });
+  double total = 0;
+  for (std::ptrdiff_t i = 0; i < count; ++i) total += partial[i];
+  return total;
+}
+
+/// One step of PyTorch's SGD; `gradient_scale` multiplies the gradients first (clipping, averaging).
+struct sgd_spec {
+  float learning_rate = 0.1f, momentum = 0, weight_decay = 0;
+  bool nesterov = false;
+  float gradient_scale = 1;
+};
+
+/// g = gradient_scale * g + weight_decay * w;  v = momentum * v + g;
+/// w -= learning_rate * (nesterov ? g + momentum * v : v). The velocity starts at zero.
+inline void sgd_update(cpu& d, const sgd_spec& s, std::span<float> weights, std::span<const float> gradients,
+                       std::span<float> velocity) {
+  detail::for_chunks(d, std::ssize(weights), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+    float *w = weights.data() + first, *v = velocity.data() + first;
+    const float* g = gradients.data() + first;
+    const float rate = s.learning_rate, momentum = s.momentum, decay = s.weight_decay, scale = s.gradient_scale;
+    const float own = s.nesterov ? 1.f : 0.f, moving = s.nesterov ? momentum : 1.f;
+    detail::for_each_index(count, [=](std::ptrdiff_t i) {
+      const float h = scale * g[i] + decay * w[i];
+      v[i] = momentum * v[i] + h;
+      w[i] -= rate * (own * h + moving * v[i]);
+    });
+  });
+}
+
+/// x[i] = f(x[i], g[i]); x and g may be the same memory.
+template <class F>
+void transform(cpu& d, image_view x, const_image_view g, F f) {
+  detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+    float* px = x.data() + first;
+    const float* pg = g.data() + first;
+    detail::for_each_index(count, [=](std::ptrdiff_t i) { px[i] = f(px[i], pg[i]); });
+  });
+}
+
+/// x[i] = f(x[i], a[i], b[i])
+template <class F>
+void transform(cpu& d, image_view x, const_image_view a, const_image_view b, F f) {
+  detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+    float* px = x.data() + first;
+    const float *pa = a.data() + first, *pb = b.data() + first;
+    detail::for_each_index(count, [=](std::ptrdiff_t i) { px[i] = f(px[i], pa[i], pb[i]); });
+  });
+}
+
+/// norms[n] = the L2 norm of image n.
+inline void image_norms(cpu& d, const_image_view x, float* norms) {
+  parallel_for(d.threads(), x.extent(0), [&](std::ptrdiff_t n) {
+    norms[n] = static_cast<float>(std::sqrt(detail::square_sum(x.data() + n * x.stride(), x.stride())));
+  });
+}
+
+/// Mean absolute value of each image's numbers.
+inline void mean_magnitudes(cpu& d, const_image_view x, float* means) {
+  parallel_for(d.threads(), x.extent(0), [&](std::ptrdiff_t n) {
+    const float* p = x.data() + n * x.stride();
+    double sum = 0;
+    for (std::ptrdiff_t i = 0; i < x.stride(); ++i) sum += p[i] < 0 ? -p[i] : p[i];
+    means[n] = static_cast<float>(sum / static_cast<double>(x.stride()));
+  });
+}
+
+/// Element i = a number uniform in [low, high), drawn at position r.position() + i.
+inline void fill_uniform(cpu& d, random r, float low, float high, image_view x) {
+  detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+    detail::random_words words(r);
+    for (std::ptrdiff_t i = first; i < first + count; ++i)
+      x.data()[i] = low + (high - low) * random::to_uniform(words.at(r.position() + static_cast<std::uint64_t>(i)));
+  });
+}
+
+/// Element i = what random::normal gives from position r.position() + 2 i.
+inline void fill_normal(cpu& d, random r, image_view x) {
+  detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+    random own(r.seed(), r.stream(), r.position() + 2 * static_cast<std::uint64_t>(first));
+    for (std::ptrdiff_t i = first; i < first + count; ++i) x.data()[i] = own.normal();
+  });
+}
+
+}  // namespace advprop

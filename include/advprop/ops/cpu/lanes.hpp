@@ -1,0 +1,172 @@
+// Eight channels at a time, and the loops over feature maps that the ops share.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <advprop/core/parallel.hpp>
+#include <advprop/core/shape.hpp>
+#include <advprop/device/cpu.hpp>
+
+namespace advprop::detail {
+
+#if defined(__AVX512F__)
+inline constexpr int vector_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr int vector_bytes = 32;
+#else
+inline constexpr int vector_bytes = 16;
+#endif
+
+/// One channel block of one pixel. Made of the target's own vectors, as GCC does wider ones a scalar at a time.
+template <class T>
+struct lanes {
+  static constexpr int bytes = std::min(static_cast<int>(8 * sizeof(T)), vector_bytes);
+  static constexpr int width = bytes / static_cast<int>(sizeof(T)), parts = 8 / width;
+  typedef T vec __attribute__((vector_size(bytes)));
+  using flags = decltype(vec{} > vec{});
+  struct mask {
+    flags v[parts];
+  };
+
+  vec v[parts];
+
+  lanes() = default;
+  [[gnu::always_inline]] lanes(T value) {
+    for (auto& p : v) p = value - vec{};
+  }
+  [[gnu::always_inline]] explicit lanes(const T* p) { std::memcpy(v, p, sizeof v); }
+  [[gnu::always_inline]] void store(T* p) const { std::memcpy(p, v, sizeof v); }
+
+  /// The first `count` numbers at p, then `rest`.
+  static lanes some(const T* p, int count, T rest = 0) {
+    T e[8];
+    for (int i = 0; i < 8; ++i) e[i] = i < count ? p[i] : rest;
+    return lanes(e);
+  }
+  void store_some(T* p, int count) const {
+    T e[8];
+    store(e);
+    for (int i = 0; i < count; ++i) p[i] = e[i];
+  }
+
+  [[gnu::always_inline]] friend lanes operator+(lanes a, const lanes& b) {
+    for (int i = 0; i < parts; ++i) a.v[i] += b.v[i];
+    return a;
+  }
+  [[gnu::always_inline]] friend lanes operator-(lanes a, const lanes& b) {
+    for (int i = 0; i < parts; ++i) a.v[i] -= b.v[i];
+    return a;
+  }
+  [[gnu::always_inline]] friend lanes operator*(lanes a, const lanes& b) {
+    for (int i = 0; i < parts; ++i) a.v[i] *= b.v[i];
+    return a;
+  }
+  [[gnu::always_inline]] friend lanes operator/(lanes a, const lanes& b) {
+    for (int i = 0; i < parts; ++i) a.v[i] /= b.v[i];
+    return a;
+  }
+  [[gnu::always_inline]] lanes& operator+=(const lanes& b) { return *this = *this + b; }
+  [[gnu::always_inline]] friend mask operator>(const lanes& a, const lanes& b) {
+    mask m;
+    for (int i = 0; i < parts; ++i) m.v[i] = a.v[i] > b.v[i];
+    return m;
+  }
+  [[gnu::always_inline]] friend mask operator==(const lanes& a, const lanes& b) {
+    mask m;
+    for (int i = 0; i < parts; ++i) m.v[i] = a.v[i] == b.v[i];
+    return m;
+  }
+  [[gnu::always_inline]] friend lanes select(const mask& m, lanes a, const lanes& b) {
+    for (int i = 0; i < parts; ++i) a.v[i] = m.v[i] ? a.v[i] : b.v[i];
+    return a;
+  }
+};
+using f8 = lanes<float>;
+using d8 = lanes<double>;
+
+inline d8 widen(const f8& x) {
+  float e[8];
+  double w[8];
+  x.store(e);
+  for (int i = 0; i < 8; ++i) w[i] = e[i];
+  return d8(w);
+}
+inline f8 narrow(const d8& x) {
+  double w[8];
+  float e[8];
+  x.store(w);
+  for (int i = 0; i < 8; ++i) e[i] = static_cast<float>(w[i]);
+  return f8(e);
+}
+
+/// max(x, 0); a NaN stays one.
+[[gnu::always_inline]] inline f8 positive(const f8& x) { return select(f8(0.f) > x, f8(0.f), x); }
+
+/// e^x to 2 ulp for x in [-87, 88], clamped there; a NaN stays one. Cephes' polynomial (Moshier, expf).
+[[gnu::always_inline]] inline f8 exp(const f8& x) {
+  f8 r;
+  for (int i = 0; i < f8::parts; ++i) {
+    typedef std::int32_t integers __attribute__((vector_size(f8::bytes)));
+    using vec = f8::vec;
+    const vec low = -87.f - vec{}, high = 88.f - vec{};
+    vec a = low > x.v[i] ? low : x.v[i];
+    a = a > high ? high : a;
+    const vec rounded = a * 1.44269504088896341f + 0x1.8p23f;  // the integer sits in the low bits
+    const vec n = rounded - 0x1.8p23f;
+    a = a - n * 0.693359375f;
+    a = a - n * -2.12194440e-4f;
+    vec p = a * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * a + 8.3334519073e-3f;
+    p = p * a + 4.1665795894e-2f;
+    p = p * a + 1.6666665459e-1f;
+    p = p * a + 5.0000001201e-1f;
+    p = p * (a * a) + a + 1.f;
+    integers power, bits;
+    std::memcpy(&power, &rounded, sizeof power);
+    std::memcpy(&bits, &p, sizeof bits);
+    bits += power << 23;
+    std::memcpy(&p, &bits, sizeof p);
+    r.v[i] = p;
+  }
+  return r;
+}
+[[gnu::always_inline]] inline f8 logistic(const f8& x) {
+  const f8 t = select(x > f8(-87.f), x, select(x == x, f8(-87.f), x));  // keeps the quotient a normal number
+  return f8(1.f) / (f8(1.f) + exp(f8(0.f) - t));
+}
+
+/// Channels of block b that exist.
+template <class T>
+int channels_in_block(const feature_view<T>& x, int b) {
+  return std::min(cpu::channel_block, x.channels - b * cpu::channel_block);
+}
+
+/// f(n, b) for every block of every image.
+template <class T, class F>
+void for_blocks(cpu& d, const feature_view<T>& x, F&& f) {
+  const int count = blocks(x);
+  parallel_for(d.threads(), std::ptrdiff_t{x.batch} * count,
+               [&](std::ptrdiff_t i) { f(static_cast<int>(i / count), static_cast<int>(i % count)); });
+}
+
+/// f(first, count) for ranges of [0, size) that depend on nothing but size; all but the last are `flat_range` long.
+inline constexpr std::ptrdiff_t flat_range = 8192;
+template <class F>
+void for_chunks(cpu& d, std::ptrdiff_t size, F&& f) {
+  parallel_for(d.threads(), (size + flat_range - 1) / flat_range,
+               [&](std::ptrdiff_t i) { f(i * flat_range, std::min(flat_range, size - i * flat_range)); });
+}
+
+/// f(i) for i in [0, count), vectorised: GCC's -O2 needs to be told.
+template <class F>
+[[gnu::always_inline]] inline void for_each_index(std::ptrdiff_t count, F&& f) {
+#if defined(_OPENMP) && !defined(__clang__)
+#pragma omp simd
+#endif
+  for (std::ptrdiff_t i = 0; i < count; ++i) f(i);
+}
+
+}  // namespace advprop::detail

@@ -1,0 +1,277 @@
+// Batch norm on the CPU, with the activation and the residual add that follow it (Ioffe & Szegedy, ICML 2015).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include <advprop/device/cpu.hpp>
+#include <advprop/ops/cpu/activation.hpp>
+#include <advprop/ops/cpu/lanes.hpp>
+#include <advprop/ops/norm_parameters.hpp>
+#include <advprop/ops/spec.hpp>
+
+namespace advprop {
+
+namespace detail {
+
+/// A reduction over batch x height x width runs over chunks of images, each summed in float by segments of pixels and
+/// in double beyond; all of it depends on the shape only.
+struct norm_chunks {
+  static constexpr int segment = 128, wanted = 1024;  // pixels
+  int batch, pixels, images, count;
+
+  template <class T>
+  explicit norm_chunks(const feature_view<T>& x) : batch(x.batch), pixels(x.height * x.width) {
+    images = std::clamp(wanted / std::max(1, pixels), 1, std::max(1, batch));
+    count = (batch + images - 1) / images;
+  }
+
+  /// f(first image, last image + 1, first pixel, pixels of each) for the segments of a chunk.
+  template <class F>
+  [[gnu::always_inline]] void for_segments(int c, F&& f) const {
+    const int last = std::min(batch, (c + 1) * images), step = std::max(1, segment / std::max(1, pixels));
+    for (int n = c * images; n < last; n += step)
+      for (int p = 0; p < pixels; p += segment) f(n, std::min(last, n + step), p, std::min(segment, pixels - p));
+  }
+  double values(int c) const { return double(pixels) * (std::min(batch, (c + 1) * images) - c * images); }
+};
+
+/// Mean and sum of squared deviations of `count` values (Chan, Golub & LeVeque 1983).
+struct moments {
+  d8 mean{0.0}, deviation{0.0};
+  double count = 0;
+
+  [[gnu::always_inline]] void merge(const d8& m, const d8& v, double n) {
+    const double total = count + n;
+    const d8 delta = m - mean;
+    mean += delta * d8(n / total);
+    deviation += v + delta * delta * d8(count * n / total);
+    count = total;
+  }
+};
+
+/// A block's numbers: y = (x - mean) * factor + shift.
+struct norm_block {
+  f8 mean, inverse, factor, shift;
+
+  norm_block(const norm_parameters& p, int first, int count) {
+    float m[8] = {}, i[8] = {}, f[8] = {}, s[8] = {};
+    for (int l = 0; l < count; ++l) {
+      const int c = first + l;
+      const double inv = 1 / std::sqrt(double(p.variance[c]) + double(p.epsilon));
+      m[l] = p.mean[c];
+      i[l] = static_cast<float>(inv);
+      f[l] = static_cast<float>(inv * double(p.scale[c]));
+      s[l] = p.shift[c];
+    }
+    mean = f8(m), inverse = f8(i), factor = f8(f), shift = f8(s);
+  }
+};
+
+/// Null stays null.
+inline const float* block_or_null(const feature_view<const float>& x, int n, int b) {
+  return x.data ? block(x, n, b) : nullptr;
+}
+inline float* block_or_null(const feature_view<float>& x, int n, int b) { return x.data ? block(x, n, b) : nullptr; }
+
+struct norm_gradient {
+  feature_view<const float> x, y, dy, add;
+  feature_view<float> dx, dadd, kept;  // kept: where the first sweep leaves g for the second
+  const norm_parameters& p;
+  double* sums;  // a chunk and block: 8 sums of g, 8 of g * (x - mean)
+};
+
+/// The first sweep: g, its sums if wanted, and with running statistics dx at once.
+template <activation A, bool Add, bool Sums, statistics S>
+void norm_backward_sweep(cpu& d, const norm_gradient& t) {
+  const norm_chunks chunks(t.dy);
+  const int count = blocks(t.dy);
+  parallel_for(d.threads(), std::ptrdiff_t{chunks.count} * count, [&](std::ptrdiff_t task) {
+    const int c = static_cast<int>(task / count), b = static_cast<int>(task % count);
+    const norm_block k(t.p, b * 8, channels_in_block(t.dy, b));
+    d8 sum(0.0), product(0.0);
+    chunks.for_segments(c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
+      f8 s[2] = {0.f, 0.f}, q[2] = {0.f, 0.f};
+      for (int n = first; n < last; ++n) {
+        const float *px = block_or_null(t.x, n, b), *py = block_or_null(t.y, n, b), *pdy = block(t.dy, n, b);
+        const float* padd = block_or_null(t.add, n, b);
+        float *pdx = block_or_null(t.dx, n, b), *pkept = block_or_null(t.kept, n, b);
+        const auto step = [&](std::ptrdiff_t i, int a) __attribute__((always_inline)) {
+          f8 g(pdy + i), centred(0.f);
+          if constexpr (Sums || A == activation::silu) centred = f8(px + i) - k.mean;
+          if constexpr (A == activation::relu) g = select(f8(py + i) > f8(0.f), g, f8(0.f));
+          if constexpr (A == activation::silu) {
+            f8 z = centred * k.factor + k.shift;
+            if constexpr (Add) z += f8(padd + i);
+            g = g * silu_slope(z);
+          }
+          if constexpr (Sums) {
+            s[a] += g;
+            q[a] += g * centred;
+          }
+          if (pkept) g.store(pkept + i);
+          if constexpr (S == statistics::running) (g * k.factor).store(pdx + i);
+        };
+        std::ptrdiff_t i = std::ptrdiff_t{pixel} * 8;
+        const std::ptrdiff_t end = i + std::ptrdiff_t{pixels} * 8;
+        for (; i + 16 <= end; i += 16) step(i, 0), step(i + 8, 1);
+        if (i < end) step(i, 0);
+      }
+      if constexpr (Sums) sum += widen(s[0] + s[1]), product += widen(q[0] + q[1]);
+    });
+    if constexpr (Sums) sum.store(t.sums + task * 16), product.store(t.sums + task * 16 + 8);
+  });
+}
+
+}  // namespace detail
+
+/// Mean and biased variance of every channel over batch x height x width; one read of x. Sound where the mean is large
+/// and the variance small.
+inline void norm_statistics(cpu& d, feature_view<const float> x, float* mean, float* variance) {
+  using namespace detail;
+  const norm_chunks chunks(x);
+  const int count = blocks(x);
+  const auto scratch = d.memory().allocate(sizeof(double) * 16 * static_cast<std::size_t>(chunks.count * count));
+  auto* partial = static_cast<double*>(scratch.data());
+  parallel_for(d.threads(), std::ptrdiff_t{chunks.count} * count, [&](std::ptrdiff_t task) {
+    const int c = static_cast<int>(task / count), b = static_cast<int>(task % count);
+    moments total;
+    f8 origin(block(x, c * chunks.images, b));  // about a value of the data, so that the squares stay small
+    chunks.for_segments(c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
+      f8 s[4] = {0.f, 0.f, 0.f, 0.f}, q[4] = {0.f, 0.f, 0.f, 0.f};
+      for (int n = first; n < last; ++n) {
+        const float* p = block(x, n, b) + std::ptrdiff_t{pixel} * 8;
+        const auto step = [&](int i, int a) __attribute__((always_inline)) {
+          const f8 v = f8(p + i * 8) - origin;
+          s[a] += v;
+          q[a] += v * v;
+        };
+        int i = 0;
+        for (; i + 4 <= pixels; i += 4) step(i, 0), step(i + 1, 1), step(i + 2, 2), step(i + 3, 3);
+        for (; i < pixels; ++i) step(i, 0);
+      }
+      const double n = double(last - first) * pixels;
+      const d8 sum = widen((s[0] + s[1]) + (s[2] + s[3])), squares = widen((q[0] + q[1]) + (q[2] + q[3]));
+      total.merge(widen(origin) + sum * d8(1 / n), squares - sum * sum * d8(1 / n), n);
+      origin = narrow(total.mean);
+    });
+    total.mean.store(partial + task * 16);
+    total.deviation.store(partial + task * 16 + 8);
+  });
+  for (int b = 0; b < count; ++b) {
+    moments total;
+    for (int c = 0; c < chunks.count; ++c) {
+      const double* p = partial + (std::ptrdiff_t{c} * count + b) * 16;
+      total.merge(d8(p), d8(p + 8), chunks.values(c));
+    }
+    const d8 v = total.deviation * d8(1 / total.count);
+    narrow(total.mean).store_some(mean + b * 8, channels_in_block(x, b));
+    narrow(select(v > d8(0.0), v, d8(0.0) * v)).store_some(variance + b * 8, channels_in_block(x, b));
+  }
+}
+
+/// running = (1 - momentum) * running + momentum * value, the variance made unbiased from `count` values a channel.
+inline void norm_update_running(cpu&, int channels, const float* mean, const float* variance, std::ptrdiff_t count,
+                                float momentum, float* running_mean, float* running_variance) {
+  const float unbiased = count > 1 ? static_cast<float>(double(count) / double(count - 1)) : 1.f;
+  for (int c = 0; c < channels; ++c) {
+    running_mean[c] = (1 - momentum) * running_mean[c] + momentum * mean[c];
+    running_variance[c] = (1 - momentum) * running_variance[c] + momentum * (variance[c] * unbiased);
+  }
+}
+
+/// y = a((x - mean) / sqrt(variance + epsilon) * scale + shift + add); no add where its data is null.
+/// y may be the same memory as x or add.
+inline void norm_forward(cpu& d, activation a, feature_view<const float> x, const norm_parameters& p,
+                         feature_view<const float> add, feature_view<float> y) {
+  using namespace detail;
+  const auto run = [&]<activation A, bool Add>() {
+    for_blocks(d, x, [&](int n, int b) {
+      const norm_block k(p, b * 8, channels_in_block(x, b));
+      const float *px = block(x, n, b), *padd = block_or_null(add, n, b);
+      float* py = block(y, n, b);
+      const std::ptrdiff_t end = std::ptrdiff_t{x.height} * x.width * 8;
+      for (std::ptrdiff_t i = 0; i < end; i += 8) {
+        f8 v = (f8(px + i) - k.mean) * k.factor + k.shift;
+        if constexpr (Add) v += f8(padd + i);
+        activate<A>(v).store(py + i);
+      }
+    });
+  };
+  with_activation(a, [&]<activation A>() {
+    add.data ? run.template operator()<A, true>() : run.template operator()<A, false>();
+  });
+}
+
+/// The gradients of norm_forward, where g = dy * a'(pre-activation), s = sqrt(variance + epsilon) and
+/// xhat = (x - mean) / s:
+///   batch:   dx = scale / s * (g - mean(g) - xhat * mean(g * xhat))
+///   running: dx = scale / s * g
+///   dadd = g (if its data is not null);  dscale += sum(g * xhat), dshift += sum(g) (both null: not wanted).
+/// relu reads y; silu reads x and add (null: there was none); identity neither. x is read besides with batch statistics
+/// or for dscale. What is not read may be null. dx or dadd (one of them) may be dy's memory.
+inline void norm_backward(cpu& d, activation a, statistics source, feature_view<const float> x,
+                          feature_view<const float> y, feature_view<const float> dy, feature_view<const float> add,
+                          const norm_parameters& p, feature_view<float> dx, feature_view<float> dadd, float* dscale,
+                          float* dshift) {
+  using namespace detail;
+  const bool batch = source == statistics::batch, sums = batch || dscale;
+  const norm_chunks chunks(dy);
+  const int count = blocks(dy);
+  norm_gradient t{x, y, dy, add, dx, dadd, dadd, p, nullptr};
+  if (batch && !dadd.data && a != activation::identity) t.kept = dx;
+  arena::block scratch;
+  if (sums) {
+    scratch = d.memory().allocate(sizeof(double) * 16 * static_cast<std::size_t>(chunks.count * count + count));
+    t.sums = static_cast<double*>(scratch.data());
+  }
+  with_activation(a, [&]<activation A>() {
+    const auto sweep = [&]<bool Add>() {
+      if (batch)
+        norm_backward_sweep<A, Add, true, statistics::batch>(d, t);
+      else if (sums)
+        norm_backward_sweep<A, Add, true, statistics::running>(d, t);
+      else
+        norm_backward_sweep<A, Add, false, statistics::running>(d, t);
+    };
+    if constexpr (A == activation::silu) {
+      if (add.data) return sweep.template operator()<true>();
+    }
+    sweep.template operator()<false>();
+  });
+  if (!sums) return;
+
+  double* total = t.sums + std::ptrdiff_t{chunks.count} * count * 16;
+  for (int b = 0; b < count; ++b) {
+    d8 sum(0.0), product(0.0);
+    for (int c = 0; c < chunks.count; ++c) {
+      const double* q = t.sums + (std::ptrdiff_t{c} * count + b) * 16;
+      sum += d8(q), product += d8(q + 8);
+    }
+    sum.store(total + b * 16), product.store(total + b * 16 + 8);
+    if (!dscale) continue;
+    for (int l = 0; l < channels_in_block(dy, b); ++l) {
+      const int c = b * 8 + l;
+      const double inverse = 1 / std::sqrt(double(p.variance[c]) + double(p.epsilon));
+      dscale[c] += static_cast<float>(total[b * 16 + 8 + l] * inverse);
+      dshift[c] += static_cast<float>(total[b * 16 + l]);
+    }
+  }
+  if (!batch) return;
+
+  const feature_view<const float> g = t.kept.data ? feature_view<const float>(t.kept) : dy;
+  const double values = double(dy.batch) * chunks.pixels;
+  for_blocks(d, dy, [&](int n, int b) {
+    const norm_block k(p, b * 8, channels_in_block(dy, b));
+    const f8 mean_g = narrow(d8(total + b * 16) * d8(1 / values));
+    const f8 slope = narrow(d8(total + b * 16 + 8) * d8(1 / values) * widen(k.inverse) * widen(k.inverse));
+    const float *px = block(x, n, b), *pg = block(g, n, b);
+    float* pdx = block(dx, n, b);
+    const std::ptrdiff_t end = std::ptrdiff_t{chunks.pixels} * 8;
+    for (std::ptrdiff_t i = 0; i < end; i += 8)
+      ((f8(pg + i) - mean_g - (f8(px + i) - k.mean) * slope) * k.factor).store(pdx + i);
+  });
+}
+
+}  // namespace advprop

@@ -1,0 +1,145 @@
+// Max, average and global average pooling on the CPU.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <advprop/device/cpu.hpp>
+#include <advprop/ops/cpu/lanes.hpp>
+#include <advprop/ops/spec.hpp>
+
+namespace advprop {
+
+namespace detail {
+
+/// The part of a window's extent that lies inside the image.
+struct pool_range {
+  int first, last;
+  pool_range(const pool_spec& s, int output, int extent)
+      : first(std::max(0, output * s.stride - s.padding)),
+        last(std::min(extent, output * s.stride - s.padding + s.kernel)) {}
+};
+
+/// f(output pixel, rows, columns) for every window of an image of `height` x `width`, row by row.
+template <class T, class F>
+[[gnu::always_inline]] inline void for_windows(const pool_spec& s, int height, int width, const feature_view<T>& y,
+                                               F&& f) {
+  for (int i = 0; i < y.height; ++i) {
+    const pool_range rows(s, i, height);
+    for (int j = 0; j < y.width; ++j) f(std::ptrdiff_t{i} * y.width + j, rows, pool_range(s, j, width));
+  }
+}
+
+/// The first maximum of a window, or its first NaN, as PyTorch has it; `where` counts the window's pixels.
+struct maximum {
+  f8 value, where;
+};
+[[gnu::always_inline]] inline maximum window_maximum(const float* x, int width, pool_range rows, pool_range columns) {
+  maximum m{f8(x + (std::ptrdiff_t{rows.first} * width + columns.first) * 8), f8(0.f)};
+  float index = 0;
+  for (int h = rows.first; h < rows.last; ++h)
+    for (int w = columns.first; w < columns.last; ++w, ++index) {
+      const f8 v(x + (std::ptrdiff_t{h} * width + w) * 8);
+      const auto larger = v > m.value, number = v == v, kept_number = m.value == m.value;
+      m.where = select(number, select(larger, f8(index), m.where), select(kept_number, f8(index), m.where));
+      m.value = select(number, select(larger, v, m.value), v);
+    }
+  return m;
+}
+
+}  // namespace detail
+
+/// y = the maximum of every window; padding counts as -infinity.
+inline void max_pool_forward(cpu& d, const pool_spec& s, feature_view<const float> x, feature_view<float> y) {
+  using namespace detail;
+  for_blocks(d, x, [&](int n, int b) {
+    const float* px = block(x, n, b);
+    float* py = block(y, n, b);
+    for_windows(s, x.height, x.width, y, [&](std::ptrdiff_t o, pool_range rows, pool_range columns) {
+      window_maximum(px, x.width, rows, columns).value.store(py + o * 8);
+    });
+  });
+}
+
+/// dx = dy at the first maximum (in row-major order) of every window, else 0.
+inline void max_pool_backward(cpu& d, const pool_spec& s, feature_view<const float> x, feature_view<const float> dy,
+                              feature_view<float> dx) {
+  using namespace detail;
+  for_blocks(d, x, [&](int n, int b) {
+    const float *px = block(x, n, b), *pdy = block(dy, n, b);
+    float* pdx = block(dx, n, b);
+    std::fill_n(pdx, std::ptrdiff_t{x.height} * x.width * 8, 0.f);
+    for_windows(s, x.height, x.width, dy, [&](std::ptrdiff_t o, pool_range rows, pool_range columns) {
+      const f8 where = window_maximum(px, x.width, rows, columns).where, g(pdy + o * 8);
+      float index = 0;
+      for (int h = rows.first; h < rows.last; ++h)
+        for (int w = columns.first; w < columns.last; ++w, ++index) {
+          float* p = pdx + (std::ptrdiff_t{h} * x.width + w) * 8;
+          (f8(p) + select(where == f8(index), g, f8(0.f))).store(p);
+        }
+    });
+  });
+}
+
+/// y = the sum of every window / kernel^2: padding counts as zeros (PyTorch's count_include_pad).
+inline void average_pool_forward(cpu& d, const pool_spec& s, feature_view<const float> x, feature_view<float> y) {
+  using namespace detail;
+  const f8 share(1.f / static_cast<float>(s.kernel * s.kernel));
+  for_blocks(d, x, [&](int n, int b) {
+    const float* px = block(x, n, b);
+    float* py = block(y, n, b);
+    for_windows(s, x.height, x.width, y, [&](std::ptrdiff_t o, pool_range rows, pool_range columns) {
+      f8 sum(0.f);
+      for (int h = rows.first; h < rows.last; ++h)
+        for (int w = columns.first; w < columns.last; ++w) sum += f8(px + (std::ptrdiff_t{h} * x.width + w) * 8);
+      (sum * share).store(py + o * 8);
+    });
+  });
+}
+
+/// The gradient of average_pool_forward; overwrites dx.
+inline void average_pool_backward(cpu& d, const pool_spec& s, feature_view<const float> dy, feature_view<float> dx) {
+  using namespace detail;
+  const f8 share(1.f / static_cast<float>(s.kernel * s.kernel));
+  for_blocks(d, dx, [&](int n, int b) {
+    const float* pdy = block(dy, n, b);
+    float* pdx = block(dx, n, b);
+    std::fill_n(pdx, std::ptrdiff_t{dx.height} * dx.width * 8, 0.f);
+    for_windows(s, dx.height, dx.width, dy, [&](std::ptrdiff_t o, pool_range rows, pool_range columns) {
+      const f8 g = f8(pdy + o * 8) * share;
+      for (int h = rows.first; h < rows.last; ++h)
+        for (int w = columns.first; w < columns.last; ++w) {
+          float* p = pdx + (std::ptrdiff_t{h} * dx.width + w) * 8;
+          (f8(p) + g).store(p);
+        }
+    });
+  });
+}
+
+/// y (1x1) = the mean of every channel's pixels.
+inline void global_average_pool_forward(cpu& d, feature_view<const float> x, feature_view<float> y) {
+  using namespace detail;
+  const int pixels = x.height * x.width;
+  for_blocks(d, x, [&](int n, int b) {
+    const float* p = block(x, n, b);
+    f8 sum[4] = {0.f, 0.f, 0.f, 0.f};
+    int i = 0;
+    for (; i + 4 <= pixels; i += 4)
+      for (int a = 0; a < 4; ++a) sum[a] += f8(p + (i + a) * 8);
+    for (; i < pixels; ++i) sum[0] += f8(p + i * 8);
+    (((sum[0] + sum[1]) + (sum[2] + sum[3])) / f8(static_cast<float>(pixels))).store(block(y, n, b));
+  });
+}
+
+/// The gradient of global_average_pool_forward; dy is 1x1; overwrites dx.
+inline void global_average_pool_backward(cpu& d, feature_view<const float> dy, feature_view<float> dx) {
+  using namespace detail;
+  const int pixels = dx.height * dx.width;
+  for_blocks(d, dx, [&](int n, int b) {
+    const f8 g = f8(block(dy, n, b)) / f8(static_cast<float>(pixels));
+    float* p = block(dx, n, b);
+    for (int i = 0; i < pixels; ++i) g.store(p + i * 8);
+  });
+}
+
+}  // namespace advprop

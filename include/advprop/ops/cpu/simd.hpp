@@ -1,0 +1,66 @@
+// The widest float vector of the target, by GCC's vector extensions (clang has them too); one type, a few functions.
+#pragma once
+
+#include <cstddef>
+
+#include <advprop/device/cpu.hpp>
+
+#if defined(__AVX512F__)
+#define ADVPROP_SIMD_BYTES 64
+#elif defined(__AVX__)
+#define ADVPROP_SIMD_BYTES 32
+#else
+#define ADVPROP_SIMD_BYTES 16
+#endif
+
+/// Before a loop with a constant count: unroll it whole, also at -O2, so that arrays of vectors become registers.
+#if defined(__clang__)
+#define ADVPROP_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define ADVPROP_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+#define ADVPROP_INLINE inline __attribute__((always_inline))
+
+namespace advprop::simd {
+
+inline constexpr int lanes = ADVPROP_SIMD_BYTES / 4;
+
+typedef float vec __attribute__((vector_size(ADVPROP_SIMD_BYTES)));
+typedef float unaligned_vec __attribute__((vector_size(ADVPROP_SIMD_BYTES), aligned(4), may_alias));
+typedef float half_vec __attribute__((vector_size(ADVPROP_SIMD_BYTES / 2)));
+typedef float unaligned_half_vec __attribute__((vector_size(ADVPROP_SIMD_BYTES / 2), aligned(4), may_alias));
+
+ADVPROP_INLINE vec load(const float* p) { return *reinterpret_cast<const unaligned_vec*>(p); }
+ADVPROP_INLINE void store(float* p, vec v) { *reinterpret_cast<unaligned_vec*>(p) = v; }
+
+/// Loads channels [first, first + lanes) of one pixel of a blocked map: block b lies at p + b * pitch, of `blocks`.
+/// Blocks that are not there give zero. `first` is a multiple of `lanes`.
+ADVPROP_INLINE vec load_channels(const float* p, std::ptrdiff_t pitch, int first, int blocks) {
+  const int b = first / cpu::channel_block;
+#if defined(__AVX512F__)
+  half_vec low{}, high{};
+  if (b < blocks) low = *reinterpret_cast<const unaligned_half_vec*>(p + b * pitch);
+  if (b + 1 < blocks) high = *reinterpret_cast<const unaligned_half_vec*>(p + (b + 1) * pitch);
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+  if (b >= blocks) return vec{};
+  return load(p + b * pitch + first % cpu::channel_block);
+#endif
+}
+
+/// The reverse of `load_channels`; leaves out blocks that are not there.
+ADVPROP_INLINE void store_channels(float* p, std::ptrdiff_t pitch, int first, int blocks, vec v) {
+  const int b = first / cpu::channel_block;
+#if defined(__AVX512F__)
+  if (b < blocks)
+    *reinterpret_cast<unaligned_half_vec*>(p + b * pitch) = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+  if (b + 1 < blocks)
+    *reinterpret_cast<unaligned_half_vec*>(p + (b + 1) * pitch) =
+        __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+  if (b < blocks) store(p + b * pitch + first % cpu::channel_block, v);
+#endif
+}
+
+}  // namespace advprop::simd

@@ -1,0 +1,54 @@
+// Accuracy on a data set, clean or under attack, through any domain.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include <advprop/attacks/none.hpp>
+#include <advprop/attacks/objective.hpp>
+#include <advprop/core/tensor.hpp>
+#include <advprop/data/dataset.hpp>
+#include <advprop/training/metrics.hpp>
+
+namespace advprop {
+
+struct evaluate_options {
+  domain through = main_domain;  ///< the domain that serves inference, and that the attack goes through
+  int batch = 250;
+  int images = 0;      ///< the first so many; 0: all
+  advprop::seed seed{0};  ///< the attack's randomness
+};
+
+struct evaluation {
+  tally total;
+  int classes = 0;
+  std::vector<long> confusion;  ///< [true class][predicted class]
+};
+
+/// Runs the whole source through the network with running statistics, each batch attacked first.
+template <class Model, source Source, attack_policy Attack = attack::none>
+evaluation evaluate(Model& net, const Source& data, const evaluate_options& options = {}, const Attack& attack = {}) {
+  if (data.classes != Model::classes)
+    fail<argument_error>("evaluate: the data have ", int{data.classes}, " classes, the network ", Model::classes);
+  if (options.batch < 1 || options.images < 0) fail<argument_error>("evaluate: batch must be positive and images not negative");
+  const int count = options.images == 0 ? data.size() : std::min(options.images, int{data.size()});
+  evaluation result;
+  result.classes = Model::classes;
+  result.confusion.assign(static_cast<std::size_t>(Model::classes) * Model::classes, 0);
+  tensor<int, 1> best({options.batch});
+  for (int first = 0, index = 0; first < count; first += options.batch, ++index) {
+    const int n = std::min(options.batch, count - first);
+    auto batch = read_batch(data, first, n);
+    random rng = random(options.seed.value).split(static_cast<std::uint64_t>(index));
+    perturb(net, attack, batch.images.view(), batch.labels.view(), rng, options.through);
+    auto logits = net.forward(batch.images.view(), pass::evaluate(options.through));
+    result.total.add(cross_entropy(net.device(), logits, batch.labels.view(), 0.f, 1.f, {}), n);
+    const label_view predicted = best.view().slice(0, n);
+    predict(net.device(), logits, predicted);
+    for (int i = 0; i < n; ++i)
+      ++result.confusion[static_cast<std::size_t>(batch.labels(i)) * Model::classes + static_cast<std::size_t>(predicted(i))];
+  }
+  return result;
+}
+
+}  // namespace advprop

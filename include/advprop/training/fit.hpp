@@ -1,0 +1,211 @@
+// The training loop: epochs of steps, a schedule, checkpoints that resume to the same bits.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <advprop/data/loader.hpp>
+#include <advprop/io/checkpoint.hpp>
+#include <advprop/training/methods.hpp>
+#include <advprop/training/optimizers.hpp>
+#include <advprop/training/schedule.hpp>
+
+namespace advprop {
+
+/// After each step.
+struct step_report {
+  int epoch = 0;  ///< from 0
+  int epochs = 0;
+  int step = 0;  ///< of the epoch, from 1
+  int steps = 0;
+  step_metrics metrics;  ///< of the epoch so far
+  double learning_rate = 0;
+  double seconds = 0;  ///< of this step
+  int images = 0;      ///< of this step's main stream
+};
+
+/// After each epoch.
+struct epoch_report {
+  int epoch = 0;
+  step_metrics metrics;
+  double learning_rate = 0;
+  double seconds = 0;
+  long images = 0;  ///< of the main stream
+};
+
+struct fit_options {
+  int epochs = 30;
+  int batch = 128;  ///< when `fit` makes the loader itself
+  advprop::schedule schedule = advprop::schedule::cosine();
+  float label_smoothing = 0;
+  advprop::seed seed{0};
+  std::string checkpoint{};  ///< where the training state goes; empty: nowhere
+  int checkpoint_steps = 0;  ///< also after every so many steps; 0: after each epoch only
+  bool resume = false;       ///< go on from `checkpoint` if the file is there
+  std::string run{};         ///< whatever must be the same when a run is resumed, for instance the method and its attack
+  std::function<void(const step_report&)> on_step{};
+  std::function<void(const epoch_report&)> on_epoch{};
+};
+
+namespace detail {
+
+/// Where a run is. Everything random follows from the seed and `step`, so this, the model and the optimizer are all.
+struct run_position {
+  std::int64_t step = 0;  // of the whole run
+  int epoch = 0, step_of_epoch = 0;
+  step_metrics metrics;  // of the epoch so far
+  double seconds = 0;
+};
+
+inline std::string run_fingerprint(const fit_options& o, std::span<loader* const> data) {
+  std::string s = o.run + "; epochs " + std::to_string(o.epochs) + "; seed " + std::to_string(o.seed.value) + "; smoothing " +
+                  std::to_string(o.label_smoothing) + "; schedule " + std::to_string(static_cast<int>(o.schedule.kind)) + " " +
+                  std::to_string(o.schedule.warm_up) + " " + std::to_string(o.schedule.decay) + " " + std::to_string(o.schedule.final);
+  for (double m : o.schedule.milestones) s += " " + std::to_string(m);
+  for (const loader* l : data)
+    s += "; batch " + std::to_string(l->options().batch) + " of " + std::to_string(l->batches()) + " seed " +
+         std::to_string(l->options().seed.value);
+  return s;
+}
+
+template <class Model, class State>
+void write_training(const std::string& path, Model& net, const State& optimizer, const run_position& at,
+                    std::span<loader* const> data, const std::string& fingerprint) {
+  archive_writer out;
+  write_model(out, net, [](const parameter& p) { return p.name; });
+  std::vector<float> host(optimizer.velocity().size());
+  copy(net.device(), optimizer.velocity(), host);
+  out.add("training.velocity", {static_cast<std::int64_t>(host.size())}, std::span<const float>(host));
+  out.put("run", std::string_view(fingerprint));
+  out.put("step", at.step);
+  out.put("epoch", at.epoch);
+  out.put("step_of_epoch", at.step_of_epoch);
+  out.put("seconds", at.seconds);
+  out.put("parts", at.metrics.count);
+  for (int i = 0; i < at.metrics.count; ++i) {
+    const tally& t = at.metrics.parts[static_cast<std::size_t>(i)];
+    const std::string key = "part" + std::to_string(i);
+    out.put(key + ".loss", t.loss_sum);
+    out.put(key + ".images", t.images);
+    out.put(key + ".correct", t.correct);
+    out.put(key + ".correct5", t.correct5);
+  }
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    const loader_state s = data[i]->state();
+    out.put("loader" + std::to_string(i) + ".epoch", s.epoch);
+    out.put("loader" + std::to_string(i) + ".batch", s.batch);
+  }
+  out.write(path);
+}
+
+template <class Model, class State>
+run_position read_training(const std::string& path, Model& net, const State& optimizer, std::span<loader* const> data,
+                           const std::string& fingerprint) {
+  const archive in = archive::read(path);
+  if (const auto run = in.get<std::string>("run"); run != fingerprint)
+    fail<file_error>(path, ": is the checkpoint of another run (\"", run, "\", this one is \"", fingerprint, "\")");
+  run_position at;
+  at.step = in.get<std::int64_t>("step");
+  at.epoch = in.get<int>("epoch");
+  at.step_of_epoch = in.get<int>("step_of_epoch");
+  at.seconds = in.get<double>("seconds");
+  at.metrics.count = in.get<int>("parts");
+  if (at.metrics.count < 0 || at.metrics.count > routing::limit) fail<file_error>(path, ": key 'parts' is out of range");
+  for (int i = 0; i < at.metrics.count; ++i) {
+    tally& t = at.metrics.parts[static_cast<std::size_t>(i)];
+    const std::string key = "part" + std::to_string(i);
+    t.loss_sum = in.get<double>(key + ".loss");
+    t.images = in.get<long>(key + ".images");
+    t.correct = in.get<long>(key + ".correct");
+    t.correct5 = in.get<long>(key + ".correct5");
+  }
+  std::vector<loader_state> states;
+  for (std::size_t i = 0; i < data.size(); ++i)
+    states.push_back({in.get<std::int64_t>("loader" + std::to_string(i) + ".epoch"), in.get<int>("loader" + std::to_string(i) + ".batch")});
+  std::vector<float> host(optimizer.velocity().size());
+  in.copy_floats("training.velocity", host);
+  read_model(in, net, true);
+  copy(net.device(), std::span<const float>(host), optimizer.velocity());
+  for (std::size_t i = 0; i < data.size(); ++i) data[i]->seek(states[i]);
+  return at;
+}
+
+}  // namespace detail
+
+/// Trains `net` for `options.epochs` epochs of the first loader; the others feed the method's further data streams and
+/// go round as they need. A loss that is NaN or infinite throws `numeric_error` before the weights change, and leaves the
+/// last checkpoint as it is. A run that was killed and resumed ends in the same bits as one that was not.
+template <class Model, training_method<Model> Method, class Optimizer>
+void fit(Model& net, std::span<loader* const> data, const Method& method, const Optimizer& optimizer,
+         const fit_options& options = {}) {
+  using clock = std::chrono::steady_clock;
+  if (options.epochs < 1) fail<argument_error>("fit: epochs is ", options.epochs, ", must be 1 or more");
+  if (!(options.label_smoothing >= 0 && options.label_smoothing < 1))
+    fail<argument_error>("fit: label_smoothing is ", options.label_smoothing, ", must be in [0, 1)");
+  if (data.empty() || static_cast<int>(data.size()) < method.streams())
+    fail<argument_error>("fit: the method reads ", method.streams(), " data streams, ", data.size(), " were given");
+
+  typename Optimizer::template state<Model> state(optimizer, net);
+  const std::string fingerprint = detail::run_fingerprint(options, data);
+  detail::run_position at;
+  if (options.resume && !options.checkpoint.empty() && file_exists(options.checkpoint))
+    at = detail::read_training(options.checkpoint, net, state, data, fingerprint);
+  const auto save_state = [&] {
+    if (!options.checkpoint.empty()) detail::write_training(options.checkpoint, net, state, at, data, fingerprint);
+  };
+
+  const int steps = data[0]->batches();
+  std::vector<labelled_images> streams(data.size());
+  while (at.epoch < options.epochs) {
+    double rate = 0;
+    while (at.step_of_epoch < steps) {
+      const auto begin = clock::now();
+      for (std::size_t i = 0; i < data.size(); ++i) {
+        const auto& b = data[i]->next();
+        streams[i] = {b.images.view(), b.labels.view()};
+      }
+      net.zero_gradients();
+      const step_options step{options.label_smoothing, random(options.seed.value, 1).split(static_cast<std::uint64_t>(at.step))};
+      const step_metrics m = method.gradients(net, streams, step);
+      if (!m.finite())
+        fail<numeric_error>("fit: the loss is not a finite number in epoch ", at.epoch + 1, ", step ", at.step_of_epoch + 1,
+                            options.checkpoint.empty() ? "" : "; the last good state is in ", options.checkpoint);
+      const double factor = options.schedule.factor(at.epoch + static_cast<double>(at.step_of_epoch) / steps, options.epochs);
+      state.step(factor);
+      rate = factor * optimizer.learning_rate;
+      at.metrics += m;
+      ++at.step;
+      ++at.step_of_epoch;
+      const double seconds = std::chrono::duration<double>(clock::now() - begin).count();
+      at.seconds += seconds;
+      if (options.on_step)
+        options.on_step({at.epoch, options.epochs, at.step_of_epoch, steps, at.metrics, rate, seconds, streams[0].images.extent(0)});
+      if (options.checkpoint_steps > 0 && at.step % options.checkpoint_steps == 0 && at.step_of_epoch < steps) save_state();
+    }
+    const epoch_report report{at.epoch, at.metrics, rate, at.seconds, at.metrics.parts[0].images};
+    ++at.epoch;
+    at.step_of_epoch = 0;
+    at.metrics = {};
+    at.seconds = 0;
+    save_state();
+    if (options.on_epoch) options.on_epoch(report);
+  }
+}
+
+template <class Model, training_method<Model> Method, class Optimizer>
+void fit(Model& net, loader& data, const Method& method, const Optimizer& optimizer, const fit_options& options = {}) {
+  loader* const one[] = {&data};
+  fit(net, std::span<loader* const>(one), method, optimizer, options);
+}
+
+/// The same over a whole data set, shuffled, without augmentation.
+template <class Model, source Source, training_method<Model> Method, class Optimizer>
+void fit(Model& net, const Source& data, const Method& method, const Optimizer& optimizer, const fit_options& options = {}) {
+  loader batches(data, {.batch = options.batch, .seed = options.seed, .drop_last = data.size() >= options.batch});
+  fit(net, batches, method, optimizer, options);
+}
+
+}  // namespace advprop

@@ -1,0 +1,187 @@
+// Clean training, adversarial training through one batch norm, and AdvProp.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstring>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include <advprop/attacks/objective.hpp>
+#include <advprop/training/step.hpp>
+
+namespace advprop {
+
+/// A method fills the model's gradients from one batch of each of its data streams. `part_name(i)` names what
+/// `step_metrics::parts[i]` counts.
+template <class M, class Model>
+concept training_method = requires(const M& method, Model& net, std::span<const labelled_images> streams,
+                                   const step_options& options, int i) {
+  { method.gradients(net, streams, options) } -> std::same_as<step_metrics>;
+  { method.part_name(i) } -> std::convertible_to<std::string>;
+  { method.parts() } -> std::convertible_to<int>;
+  { method.streams() } -> std::convertible_to<int>;
+};
+
+/// One pass through the main domain.
+struct clean_training {
+  int parts() const { return 1; }
+  int streams() const { return 1; }
+  std::string part_name(int) const { return "clean"; }
+
+  template <class Model>
+  step_metrics gradients(Model& net, std::span<const labelled_images> streams, const step_options& options) const {
+    step_metrics m;
+    accumulate_gradients(net, streams[0], main_domain, options, m, 0);
+    return m;
+  }
+};
+
+namespace detail {
+
+/// The images of several parts, one after the other, for one concatenated pass.
+template <class Device>
+struct concatenation {
+  image_buffer<Device> images;
+  tensor<int, 1> labels;
+  int filled = 0;
+
+  concatenation(Device& d, int count, const_image_view like)
+      : images(d, {count, like.extent(1), like.extent(2), like.extent(3)}), labels({count}) {}
+  /// Appends a part and returns where it lies now.
+  image_view push(const labelled_images& part) {
+    const int n = part.images.extent(0);
+    const image_view to = static_cast<const image_view&>(images).slice(filled, n);
+    copy(*images.device, std::span<const float>(part.images.begin(), part.images.end()), std::span<float>(to.begin(), to.end()));
+    std::memcpy(labels.data() + filled, part.labels.data(), static_cast<std::size_t>(n) * sizeof(int));
+    filled += n;
+    return to;
+  }
+  labelled_images all() const { return {const_image_view(images), labels.view()}; }
+};
+
+}  // namespace detail
+
+/// Adversarial training through the main batch norm alone, the baseline that loses clean accuracy (AdvProp, section
+/// 3.2). `mixture`: clean and adversarial images share every batch norm's batch; otherwise adversarial images only
+/// (Madry et al. 2018).
+template <attack_policy Attack>
+struct adversarial_training {
+  Attack attack;
+  bool mixture = true;
+  float clean_weight = 1, adversarial_weight = 1;
+
+  int parts() const { return mixture ? 2 : 1; }
+  int streams() const { return 1; }
+  std::string part_name(int i) const { return mixture && i == 0 ? "clean" : "adversarial"; }
+
+  template <class Model>
+  step_metrics gradients(Model& net, std::span<const labelled_images> streams, const step_options& options) const {
+    const labelled_images& clean = streams[0];
+    const int n = clean.images.extent(0);
+    step_metrics m;
+    detail::concatenation<typename Model::device_type> batch(net.device(), mixture ? 2 * n : n, clean.images);
+    if (mixture) batch.push(clean);
+    const image_view attacked = batch.push(clean);
+    random rng = options.rng.split(0xA77AC);
+    perturb(net, attack, attacked, clean.labels, rng, main_domain, options.label_smoothing);
+    routing route;
+    if (mixture) route.push({main_domain, n, clean_weight});
+    route.push({main_domain, n, adversarial_weight});
+    accumulate_gradients(net, batch.all(), route, options, m, 0);
+    return m;
+  }
+};
+template <class Attack>
+adversarial_training(Attack) -> adversarial_training<Attack>;
+
+/// How several domains go through the network. Gradients are equal up to rounding.
+enum class execution {
+  sequential,   ///< one pass a domain: less memory
+  concatenated  ///< one pass for all
+};
+
+/// Where an auxiliary domain's images come from, and how much its loss counts.
+struct auxiliary_options {
+  float weight = 1;
+  int stream = 0;  ///< 0: the main stream's images; k: data stream k, for instance with stronger augmentation
+};
+
+/// AdvProp (Xie et al. 2020, algorithm 1): attack k makes its images through auxiliary domain k; clean images go through
+/// the main domain; the loss is the *sum* of the domains' mean losses times their weights. `attack::none` with a stream
+/// of its own makes a domain of augmented images (section 4.3, fine-grained). The model needs at least
+/// 1 + sizeof...(Attacks) domains.
+template <attack_policy... Attacks>
+class adversarial_propagation {
+ public:
+  static constexpr int auxiliaries = sizeof...(Attacks);
+
+  explicit adversarial_propagation(Attacks... attacks) : attacks_(std::move(attacks)...) {}
+
+  /// Weight of the clean loss.
+  float clean_weight = 1;
+  /// One a auxiliary domain.
+  std::array<auxiliary_options, auxiliaries> auxiliary{};
+  advprop::execution execution = advprop::execution::sequential;
+
+  int parts() const { return 1 + auxiliaries; }
+  int streams() const {
+    int most = 0;
+    for (const auto& a : auxiliary) most = a.stream > most ? a.stream : most;
+    return most + 1;
+  }
+  std::string part_name(int i) const { return i == 0 ? "clean" : auxiliaries == 1 ? "adversarial" : "auxiliary " + std::to_string(i - 1); }
+
+  template <class Model>
+  step_metrics gradients(Model& net, std::span<const labelled_images> streams, const step_options& options) const {
+    using domains = typename Model::domains_type;
+    static_assert(domains::count >= 1 + auxiliaries, "adversarial_propagation: the model has fewer auxiliary domains than attacks");
+    for (const auto& a : auxiliary)
+      if (a.stream < 0 || a.stream >= static_cast<int>(streams.size()))
+        fail<argument_error>("adversarial_propagation: data stream ", a.stream, " of ", streams.size());
+    step_metrics m;
+    const labelled_images& clean = streams[0];
+    if (execution == advprop::execution::concatenated) {
+      int total = clean.images.extent(0);
+      for (const auto& a : auxiliary) total += streams[static_cast<std::size_t>(a.stream)].images.extent(0);
+      detail::concatenation<typename Model::device_type> batch(net.device(), total, clean.images);
+      batch.push(clean);
+      routing route{{main_domain, clean.images.extent(0), clean_weight}};
+      each([&](const auto& attack, int k) {
+        const auto& a = auxiliary[static_cast<std::size_t>(k)];
+        const labelled_images& from = streams[static_cast<std::size_t>(a.stream)];
+        craft(net, attack, batch.push(from), from.labels, k, options);
+        route.push({domains::auxiliary(k), from.images.extent(0), a.weight});
+      });
+      accumulate_gradients(net, batch.all(), route, options, m, 0);
+    } else {
+      accumulate_gradients(net, clean, routing{{main_domain, clean.images.extent(0), clean_weight}}, options, m, 0);
+      each([&](const auto& attack, int k) {
+        const auto& a = auxiliary[static_cast<std::size_t>(k)];
+        const labelled_images& from = streams[static_cast<std::size_t>(a.stream)];
+        detail::concatenation<typename Model::device_type> batch(net.device(), from.images.extent(0), from.images);
+        craft(net, attack, batch.push(from), from.labels, k, options);
+        accumulate_gradients(net, batch.all(), routing{{domains::auxiliary(k), from.images.extent(0), a.weight}}, options, m, 1 + k);
+      });
+    }
+    return m;
+  }
+
+ private:
+  template <class F>
+  void each(F&& f) const {
+    [&]<std::size_t... K>(std::index_sequence<K...>) { (f(std::get<K>(attacks_), static_cast<int>(K)), ...); }
+    (std::make_index_sequence<sizeof...(Attacks)>());
+  }
+  template <class Model>
+  void craft(Model& net, const auto& attack, image_view images, const_label_view labels, int k, const step_options& options) const {
+    random rng = options.rng.split(0xA77AC).split(static_cast<std::uint64_t>(k));
+    perturb(net, attack, images, labels, rng, Model::domains_type::auxiliary(k), options.label_smoothing);
+  }
+
+  std::tuple<Attacks...> attacks_;
+};
+
+}  // namespace advprop

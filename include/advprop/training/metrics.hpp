@@ -1,0 +1,53 @@
+// What a training or evaluation step measured.
+#pragma once
+
+#include <array>
+#include <cmath>
+
+#include <advprop/domains/pass.hpp>
+#include <advprop/ops/loss_result.hpp>
+
+namespace advprop {
+
+/// Sums over images, so that they add up over batches.
+struct tally {
+  double loss_sum = 0;
+  long images = 0, correct = 0, correct5 = 0;
+
+  void add(const loss_result& r, int count) {
+    loss_sum += r.loss * count;
+    images += count;
+    correct += r.correct;
+    correct5 += r.correct5;
+  }
+  tally& operator+=(const tally& o) {
+    loss_sum += o.loss_sum;
+    images += o.images;
+    correct += o.correct;
+    correct5 += o.correct5;
+    return *this;
+  }
+  double loss() const { return images ? loss_sum / static_cast<double>(images) : 0; }
+  /// Top-1 and top-5 accuracy in [0,1].
+  double accuracy() const { return images ? static_cast<double>(correct) / static_cast<double>(images) : 0; }
+  double accuracy5() const { return images ? static_cast<double>(correct5) / static_cast<double>(images) : 0; }
+};
+
+/// One tally for each part of a method's batch (clean, adversarial ...), in the method's order.
+struct step_metrics {
+  std::array<tally, routing::limit> parts{};
+  int count = 0;
+
+  step_metrics& operator+=(const step_metrics& o) {
+    for (std::size_t i = 0; i < parts.size(); ++i) parts[i] += o.parts[i];
+    count = count > o.count ? count : o.count;
+    return *this;
+  }
+  bool finite() const {
+    for (const tally& t : parts)
+      if (!std::isfinite(t.loss_sum)) return false;
+    return true;
+  }
+};
+
+}  // namespace advprop

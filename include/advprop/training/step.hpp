@@ -1,0 +1,47 @@
+// Gradients of a batch: the pieces that every training method is made of.
+#pragma once
+
+#include <span>
+
+#include <advprop/core/error.hpp>
+#include <advprop/models/model.hpp>
+#include <advprop/training/metrics.hpp>
+
+namespace advprop {
+
+/// Images and labels of one data stream, as a method sees them.
+struct labelled_images {
+  const_image_view images;
+  const_label_view labels;
+};
+
+/// What a method needs besides the network and the data.
+struct step_options {
+  float label_smoothing = 0;
+  random rng;  ///< everything random in the step; a function of the seed and the step number, so a resume repeats it
+};
+
+/// One training pass: forward through the routes' domains, each part's mean loss times its weight, and the gradients of
+/// their sum added to the model's. Tallies go to `metrics.parts[first_part + i]`.
+template <class Model>
+void accumulate_gradients(Model& net, const labelled_images& batch, const routing& route, const step_options& options,
+                          step_metrics& metrics, int first_part) {
+  using device = typename Model::device_type;
+  const int count = batch.images.extent(0);
+  if (batch.labels.extent(0) != count)
+    fail<argument_error>("step: ", count, " images but ", batch.labels.extent(0), " labels");
+  auto logits = net.forward(batch.images, pass::train(route), wrt::parameters, options.rng.split(static_cast<std::uint64_t>(first_part)));
+  feature_map<device> dlogits(net.device(), count, logits.image());
+  int first = 0;
+  for (const part& p : route.resolve(count)) {
+    const loss_result r = cross_entropy(net.device(), logits.slice(first, p.count), batch.labels.slice(first, p.count),
+                                        options.label_smoothing, p.weight, dlogits.slice(first, p.count));
+    metrics.parts[static_cast<std::size_t>(first_part++)].add(r, p.count);
+    first += p.count;
+  }
+  metrics.count = metrics.count > first_part ? metrics.count : first_part;
+  logits = {};
+  net.template backward<wrt::parameters>(std::move(dlogits));
+}
+
+}  // namespace advprop

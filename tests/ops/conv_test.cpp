@@ -1,0 +1,215 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <advprop/core/random.hpp>
+#include <advprop/ops/cpu/conv.hpp>
+
+using namespace advprop;
+
+namespace {
+
+// A feature map that owns its memory; lanes past the last channel are zero.
+struct map {
+  std::vector<float> values;
+  shape s;
+  int batch;
+  map(int batch_, shape s_) : values(static_cast<std::size_t>(cpu::elements(batch_, s_))), s(s_), batch(batch_) {}
+  feature_view<float> view() { return {values.data(), batch, s.channels, s.height, s.width}; }
+  float& at(int n, int c, int h, int w) {
+    return block(view(), n, c / 8)[(h * s.width + w) * 8 + c % 8];
+  }
+  void randomize(advprop::random& r) {
+    for (int n = 0; n < batch; ++n)
+      for (int c = 0; c < s.channels; ++c)
+        for (int h = 0; h < s.height; ++h)
+          for (int w = 0; w < s.width; ++w) at(n, c, h, w) = r.uniform(-1, 1);
+  }
+  void poison() { std::fill(values.begin(), values.end(), std::nanf("")); }
+};
+
+struct problem {
+  conv_spec s;
+  int batch, height, width;
+  std::string text() const {
+    std::string t;
+    for (int v : {s.in, s.out, s.kernel, s.stride, s.padding, s.groups, batch, height, width})
+      t += std::to_string(v) + " ";
+    return "in out kernel stride padding groups batch height width = " + t;
+  }
+};
+
+// Inputs and double-precision answers of all three passes, by the definition.
+struct reference {
+  problem p;
+  map x, dy;
+  std::vector<float> w;
+  std::vector<double> y, dx, dw;
+
+  reference(problem q, advprop::random r)
+      : p(q),
+        x(q.batch, {q.s.in, q.height, q.width}),
+        dy(q.batch, {q.s.out, q.s.output(q.height), q.s.output(q.width)}),
+        w(static_cast<std::size_t>(q.s.out * (q.s.in / q.s.groups) * q.s.kernel * q.s.kernel)) {
+    x.randomize(r);
+    dy.randomize(r);
+    for (float& v : w) v = r.uniform(-1, 1);
+    y.resize(dy.values.size());
+    dx.resize(x.values.size());
+    dw.resize(w.size());
+    const int inputs = p.s.in / p.s.groups, outputs = p.s.out / p.s.groups, k = p.s.kernel;
+    for (int n = 0; n < p.batch; ++n)
+      for (int o = 0; o < p.s.out; ++o)
+        for (int oy = 0; oy < dy.s.height; ++oy)
+          for (int ox = 0; ox < dy.s.width; ++ox) {
+            const std::ptrdiff_t out = &dy.at(n, o, oy, ox) - dy.values.data();
+            const double g = dy.values[static_cast<std::size_t>(out)];
+            double sum = 0;
+            for (int i = 0; i < inputs; ++i)
+              for (int ky = 0; ky < k; ++ky)
+                for (int kx = 0; kx < k; ++kx) {
+                  const int iy = oy * p.s.stride + ky - p.s.padding, ix = ox * p.s.stride + kx - p.s.padding;
+                  if (iy < 0 || iy >= p.height || ix < 0 || ix >= p.width) continue;
+                  float& value = x.at(n, o / outputs * inputs + i, iy, ix);
+                  const auto wi = static_cast<std::size_t>(((o * inputs + i) * k + ky) * k + kx);
+                  sum += double{value} * w[wi];
+                  dx[static_cast<std::size_t>(&value - x.values.data())] += g * w[wi];
+                  dw[wi] += g * value;
+                }
+            y[static_cast<std::size_t>(out)] = sum;
+          }
+  }
+};
+
+// Largest difference relative to the largest value; infinite on NaN. Padding lanes are compared too (they are zero).
+double difference(const std::vector<float>& a, const std::vector<double>& b) {
+  double most = 0, scale = 1e-30;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double e = std::abs(a[i] - b[i]);
+    if (!(e <= 1e30)) return HUGE_VAL;
+    most = std::max(most, e);
+    scale = std::max(scale, std::abs(b[i]));
+  }
+  return most / scale;
+}
+
+struct results {
+  map y, dx;
+  std::vector<float> dw;
+};
+
+template <class Forward, class Input, class Weight>
+results run(int threads, reference& r, Forward forward, Input input, Weight weight) {
+  cpu d(threads);
+  results out{map(r.p.batch, r.dy.s), map(r.p.batch, r.x.s), std::vector<float>(r.w.size(), 0.0f)};
+  out.y.poison();
+  out.dx.poison();
+  forward(d, r.p.s, r.x.view(), r.w.data(), out.y.view());
+  input(d, r.p.s, r.dy.view(), r.w.data(), out.dx.view());
+  weight(d, r.p.s, r.x.view(), r.dy.view(), out.dw.data());
+  CHECK(d.memory().in_use() == 0);
+  return out;
+}
+
+results run_default(int threads, reference& r) {
+  return run(threads, r, conv_forward, conv_backward_input, conv_backward_weight);
+}
+
+void check(const results& out, const reference& r) {
+  INFO(r.p.text());
+  CHECK(difference(out.y.values, r.y) < 2e-6);
+  CHECK(difference(out.dx.values, r.dx) < 2e-6);
+  CHECK(difference(out.dw, r.dw) < 4e-6);
+}
+
+// in, out, kernel, stride, padding, groups; batch, height, width
+const problem cases[] = {
+    {{16, 16, 3, 1, 1, 1}, 3, 8, 8},    {{8, 8, 1, 1, 0, 1}, 2, 1, 1},      {{1, 1, 1, 1, 0, 1}, 1, 1, 1},
+    {{1, 16, 3, 1, 1, 1}, 3, 28, 28},   {{3, 16, 3, 1, 1, 1}, 2, 16, 16},   {{3, 5, 5, 1, 2, 1}, 2, 9, 11},
+    {{16, 32, 3, 2, 1, 1}, 3, 16, 16},  {{16, 32, 3, 2, 1, 1}, 2, 15, 13},  {{32, 24, 3, 1, 1, 1}, 2, 7, 7},
+    {{12, 20, 3, 1, 1, 1}, 2, 14, 14},  {{9, 17, 3, 2, 1, 1}, 2, 5, 6},     {{40, 48, 1, 1, 0, 1}, 3, 5, 7},
+    {{32, 64, 1, 2, 0, 1}, 2, 8, 8},    {{10, 7, 1, 2, 0, 1}, 2, 7, 9},     {{4, 6, 1, 1, 1, 1}, 2, 3, 3},
+    {{3, 8, 7, 2, 3, 1}, 2, 20, 18},    {{5, 9, 7, 1, 3, 1}, 2, 4, 4},      {{8, 8, 5, 1, 2, 1}, 2, 1, 1},
+    {{8, 8, 3, 1, 1, 1}, 2, 1, 1},      {{6, 10, 5, 2, 2, 1}, 2, 2, 3},     {{64, 64, 3, 1, 1, 1}, 2, 4, 4},
+    {{72, 80, 3, 1, 1, 1}, 1, 8, 8},    {{8, 8, 3, 1, 0, 1}, 2, 6, 7},      {{8, 8, 3, 3, 1, 1}, 2, 10, 10},
+    {{8, 8, 3, 1, 4, 1}, 2, 5, 5},      {{4, 8, 2, 2, 0, 1}, 2, 7, 8},      {{16, 16, 3, 1, 1, 16}, 2, 7, 7},
+    {{24, 24, 5, 2, 2, 24}, 2, 9, 8},   {{12, 12, 3, 1, 1, 3}, 2, 6, 6},    {{20, 10, 3, 2, 1, 5}, 2, 7, 5},
+    {{9, 18, 3, 1, 1, 9}, 2, 5, 5},     {{16, 16, 3, 1, 1, 1}, 2, 3, 33},   {{17, 33, 3, 1, 1, 1}, 1, 2, 1},
+    {{8, 8, 3, 4, 0, 1}, 2, 9, 10},     {{8, 16, 18, 1, 9, 1}, 1, 4, 5},    {{64, 40, 3, 2, 1, 1}, 19, 8, 8},
+};
+
+}  // namespace
+
+TEST_CASE("convolution by im2col agrees with the definition in double precision") {
+  std::uint64_t stream = 0;
+  for (const problem& p : cases) {
+    reference r(p, advprop::random(7, ++stream));
+    check(run(2, r, conv_gemm_forward, conv_gemm_backward_input, conv_gemm_backward_weight), r);
+  }
+}
+
+TEST_CASE("convolution by the chosen engine agrees with the definition in double precision") {
+  std::uint64_t stream = 0;
+  for (const problem& p : cases) {
+    reference r(p, advprop::random(8, ++stream));
+    check(run_default(2, r), r);
+  }
+}
+
+TEST_CASE("convolution of random shapes agrees with the definition in double precision") {
+  advprop::random r(9);
+  for (int i = 0; i < 60; ++i) {
+    problem p;
+    p.s.kernel = 1 + r.below(5);
+    p.s.stride = 1 + r.below(3);
+    p.s.padding = r.below(p.s.kernel + 1);
+    p.s.groups = r.below(4) == 0 ? 1 + r.below(4) : 1;
+    p.s.in = p.s.groups * (1 + r.below(p.s.groups > 1 ? 9 : 40));
+    p.s.out = p.s.groups * (1 + r.below(p.s.groups > 1 ? 9 : 70));
+    p.batch = 1 + r.below(4);
+    const int least = std::max(1, p.s.kernel - 2 * p.s.padding);
+    p.height = least + r.below(10);
+    p.width = least + r.below(18);
+    reference ref(p, r.split(static_cast<std::uint64_t>(i)));
+    check(run_default(1 + r.below(3), ref), ref);
+  }
+}
+
+TEST_CASE("convolution has the same bits at any number of threads") {
+  std::uint64_t stream = 0;
+  for (const problem& p : cases) {
+    problem many = p;
+    many.batch += 5;
+    reference r(many, advprop::random(10, ++stream));
+    const results one = run_default(1, r);
+    const auto same = [](const std::vector<float>& a, const std::vector<float>& b) {
+      return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+    };
+    for (int threads : {2, 3, 7}) {
+      INFO(many.text(), "threads ", threads);
+      const results more = run_default(threads, r);
+      CHECK(same(one.y.values, more.y.values));
+      CHECK(same(one.dx.values, more.dx.values));
+      CHECK(same(one.dw, more.dw));
+    }
+    const results gemm = run(1, r, conv_gemm_forward, conv_gemm_backward_input, conv_gemm_backward_weight);
+    const results gemm3 = run(3, r, conv_gemm_forward, conv_gemm_backward_input, conv_gemm_backward_weight);
+    CHECK(same(gemm.y.values, gemm3.y.values));
+    CHECK(same(gemm.dx.values, gemm3.dx.values));
+    CHECK(same(gemm.dw, gemm3.dw));
+  }
+}
+
+TEST_CASE("the weight gradient is added to what is there") {
+  reference r({{16, 16, 3, 1, 1, 1}, 2, 8, 8}, advprop::random(11));
+  cpu d(2);
+  std::vector<float> once(r.w.size(), 0.0f), twice(r.w.size(), 0.0f);
+  conv_backward_weight(d, r.p.s, r.x.view(), r.dy.view(), once.data());
+  conv_backward_weight(d, r.p.s, r.x.view(), r.dy.view(), twice.data());
+  conv_backward_weight(d, r.p.s, r.x.view(), r.dy.view(), twice.data());
+  for (std::size_t i = 0; i < once.size(); ++i) CHECK(twice[i] == 2 * once[i]);
+}
