@@ -46,16 +46,15 @@ TEST_CASE("Integers, bools and texts come back exactly") {
 
 TEST_CASE("Floats and doubles come back with the same bits") {
   const std::vector<std::uint32_t> floats{0, 0x80000000u, 1, 0x3dcccccdu, 0x7f800000u, 0xffc01234u, 0x7fc00000u};
-  const std::vector<std::uint64_t> doubles{0, std::uint64_t{1} << 63, 1, 0x3fb999999999999au, 0x7ff0000000000000u,
-                                           0xfff8000000001234u};
+  const std::vector<std::uint64_t> doubles{
+      0, std::uint64_t{1} << 63, 1, 0x3fb999999999999au, 0x7ff0000000000000u, 0xfff8000000001234u};
   archive_writer writer;
   for (const auto bits : floats) writer.put("f" + std::to_string(bits), std::bit_cast<float>(bits));
   for (const auto bits : doubles) writer.put("d" + std::to_string(bits), std::bit_cast<double>(bits));
   CHECK(writer.metadata.at("d1") == "0x0000000000000001");
   std::vector<std::byte> bytes;
   const auto a = reread(writer, bytes);
-  for (const auto bits : floats)
-    CHECK(std::bit_cast<std::uint32_t>(a.get<float>("f" + std::to_string(bits))) == bits);
+  for (const auto bits : floats) CHECK(std::bit_cast<std::uint32_t>(a.get<float>("f" + std::to_string(bits))) == bits);
   for (const auto bits : doubles)
     CHECK(std::bit_cast<std::uint64_t>(a.get<double>("d" + std::to_string(bits))) == bits);
 }

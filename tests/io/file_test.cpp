@@ -91,7 +91,8 @@ TEST_CASE("Writing atomically makes, replaces and leaves nothing else behind") {
   write_file_atomically(path, "first, and longer");
   CHECK(content(path) == "first, and longer");
   const std::string one = "se", two = "cond";
-  const std::vector<std::span<const std::byte>> chunks{std::as_bytes(std::span(one)), {}, std::as_bytes(std::span(two))};
+  const std::vector<std::span<const std::byte>> chunks{
+      std::as_bytes(std::span(one)), {}, std::as_bytes(std::span(two))};
   write_file_atomically(path, chunks);
   CHECK(content(path) == "second");
   write_file_atomically(path, [](atomic_file&) {});
@@ -147,7 +148,8 @@ TEST_CASE("Permissions of a replaced file stay, and a symbolic link is written t
   CHECK(folder.files() == 2);
 
   fs::create_symlink("nowhere", folder / "dangling");
-  CHECK(contains(message([&] { write_file_atomically(folder / "dangling", "x"); }), "dangling: cannot follow the link"));
+  CHECK(
+      contains(message([&] { write_file_atomically(folder / "dangling", "x"); }), "dangling: cannot follow the link"));
 }
 
 TEST_CASE("A missing folder is named, and so is a target that is no file") {
@@ -171,7 +173,8 @@ TEST_CASE("A folder without write permission is an error and keeps its files") {
   const pid_t child = ::fork();
   if (child == 0) {
     if (::geteuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) ::_exit(2);  // root may write anywhere
-    ::_exit(message([&] { write_file_atomically(path, "new"); }) == path + ": cannot create: Permission denied" ? 0 : 1);
+    ::_exit(message([&] { write_file_atomically(path, "new"); }) == path + ": cannot create: Permission denied" ? 0
+                                                                                                                : 1);
   }
   REQUIRE(child > 0);
   int status = 0;
@@ -218,7 +221,8 @@ TEST_CASE("Writers of one path take turns") {
       for (int i = 0; i < 20; ++i) {
         try {
           write_file_atomically(path, [&](atomic_file& file) {
-            for (int part = 0; part < 4; ++part) file.write(std::string(5000u * static_cast<unsigned>(w + 1), char('a' + w)));
+            for (int part = 0; part < 4; ++part)
+              file.write(std::string(5000u * static_cast<unsigned>(w + 1), char('a' + w)));
           });
         } catch (const file_error&) {
           ++failures;

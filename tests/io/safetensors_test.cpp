@@ -160,7 +160,8 @@ TEST_CASE("Smaller and larger floats are converted on demand, exactly where that
                                      : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
     if (h >> 15) expected = -expected;
     const float got = detail::half_to_float(static_cast<std::uint16_t>(h));
-    wrong += std::isnan(expected) ? !std::isnan(got) : std::bit_cast<std::uint32_t>(got) != std::bit_cast<std::uint32_t>(expected);
+    wrong += std::isnan(expected) ? !std::isnan(got)
+                                  : std::bit_cast<std::uint32_t>(got) != std::bit_cast<std::uint32_t>(expected);
   }
   CHECK(wrong == 0);
 
@@ -236,7 +237,8 @@ TEST_CASE("Malformed files are refused with the reason") {
       {file("{\"a\":" + std::string(1'000'000, '[')), "f: entry 'a' is an array, not an object"},
       {file("{\"a\":{\"shape\":" + std::string(1'000'000, '[')), "f: tensor 'a' has an array in shape"},
       {file("{\"a\":{\"dtype\":{\"dtype\":{"), "f: tensor 'a' has an object in dtype"},
-      {file("{\"__metadata__\":{\"k\":" + std::string(1000, '{')), "f: __metadata__ key 'k' is an object, not a string"},
+      {file("{\"__metadata__\":{\"k\":" + std::string(1000, '{')),
+       "f: __metadata__ key 'k' is an object, not a string"},
       {file("{\"__metadata__\":{\"k\":1}}"), "f: __metadata__ key 'k' is a number, not a string"},
       {file("{\"__metadata__\":{\"k\":\"\",\"k\":\"\"}}"), "f: duplicate __metadata__ key 'k'"},
       {file("{\"__metadata__\":{},\"__metadata__\":{}}"), "f: duplicate name '__metadata__'"},
@@ -299,9 +301,11 @@ TEST_CASE("The writer refuses what the format cannot hold") {
   const std::vector<float> two{1, 2};
   writer.add("a", {2}, two);
   CHECK_THROWS_WITH_AS(writer.add("a", {2}, two), "safetensors: name 'a' is taken", argument_error);
-  CHECK_THROWS_WITH_AS(writer.add("__metadata__", {2}, two), "safetensors: name '__metadata__' is taken", argument_error);
+  CHECK_THROWS_WITH_AS(writer.add("__metadata__", {2}, two), "safetensors: name '__metadata__' is taken",
+                       argument_error);
   CHECK_THROWS_WITH_AS(writer.add("b", {3}, two), "safetensors: 2 values do not fit the shape of 'b'", argument_error);
-  CHECK_THROWS_WITH_AS(writer.add("b", {-1, -2}, two), "safetensors: 2 values do not fit the shape of 'b'", argument_error);
+  CHECK_THROWS_WITH_AS(writer.add("b", {-1, -2}, two), "safetensors: 2 values do not fit the shape of 'b'",
+                       argument_error);
   CHECK_THROWS_AS(writer.add("\xff", {2}, two), argument_error);
   writer.add("b", {2}, two);
   const auto bytes = writer.bytes();

@@ -24,7 +24,7 @@ struct gradient_descent {
     tensor<int, 1> targets({labels.extent(0)});
     const float direction = detail::aim(goal, objective, images, labels, rng, targets);
     const float e = epsilon / 255, a = direction * step / 255;
-    if (start == attack::start::uniform && !(rng.uniform() < clean_start)) {
+    if (start == attack::start::uniform && !(clean_start > 0 && rng.uniform() < clean_start)) {
       const auto original = objective.copy(images);
       fill_uniform(*images.device, rng, -e, e, images);
       rng.skip(static_cast<std::uint64_t>(images.size()));

@@ -1,11 +1,11 @@
 // Whole files into memory: plain, gzip (zlib) and xz (liblzma), never more than a limit. Links with -lz -llzma.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <initializer_list>
 #include <memory>

@@ -133,14 +133,15 @@ struct array_source {
                              " is outside [0, 1]");
     }
   }
-  array_source(view<T, 4> pixels, const_label_view image_labels, int class_count)
-      : array_source(view<const T, 4>(pixels), image_labels, class_count) {}
 
   int size() const { return labels.extent(0); }
   shape image() const { return detail::image_shape(images); }
   int label(int i) const { return labels(i); }
   void read(int i, float* out) const { detail::to_unit(images.data() + i * images.stride(), images.stride(), out); }
 };
+
+template <class T>
+array_source(view<T, 4>, const_label_view, int) -> array_source<std::remove_const_t<T>>;
 
 /// Images and labels that go through the network together.
 struct image_batch {

@@ -26,8 +26,8 @@ template <class T>
 using bits_of = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
 }  // namespace detail
 
-/// A `safetensors_writer` for scalars too. They go to `__metadata__`: integers in decimal, a float or double as its bits
-/// (`0x` and 8 or 16 digits), so that every value, NaN and -0 among them, comes back exactly.
+/// A `safetensors_writer` for scalars too. They go to `__metadata__`: integers in decimal, a float or double as its
+/// bits (`0x` and 8 or 16 digits), so that every value, NaN and -0 among them, comes back exactly.
 class archive_writer : public safetensors_writer {
  public:
   template <detail::archive_number T>

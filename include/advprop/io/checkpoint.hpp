@@ -31,11 +31,10 @@ void write_model(safetensors_writer& out, Model& net, Rename rename) {
     if (name.empty()) continue;
     std::vector<float> host(p.count);
     copy(net.device(), net[p], host);
-    out.add(name, p.shape, std::span<const float>(host));
+    out.add(name, p.shape, std::move(host));
     if (p.role == role::variance) {  // after it, as PyTorch has it
       const std::string base = name.substr(0, name.rfind('.'));
-      const std::int64_t count = net.batches_tracked(p.set);
-      out.add(base + std::string(batches_tracked), std::vector<std::int64_t>{}, std::span<const std::int64_t>(&count, 1));
+      out.add(base + std::string(batches_tracked), std::vector<std::int64_t>{}, std::vector<std::int64_t>{net.batches_tracked(p.set)});
     }
   }
 }

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <span>
 #include <string>
 #include <string_view>
@@ -98,12 +99,20 @@ std::vector<Byte> read_file(const std::string& path, std::uint64_t limit = PTRDI
   };
   check(expected);
   // A byte more than expected, so that the end shows without growing; a pipe or a file that grows works too.
-  std::vector<Byte> bytes(static_cast<std::size_t>(expected) + 1);
+  std::vector<Byte> bytes;
+  const auto resize = [&](std::size_t size) {
+    try {
+      bytes.resize(size);
+    } catch (const std::exception&) {  // bad_alloc or length_error
+      fail<file_error>(path, ": does not fit into memory");
+    }
+  };
+  resize(static_cast<std::size_t>(expected) + 1);
   std::size_t size = 0;
   while (const auto count = file.read(std::as_writable_bytes(std::span(bytes).subspan(size)))) {
     size += count;
     check(size);
-    if (size == bytes.size()) bytes.resize(std::max<std::size_t>(65536, 2 * size));
+    if (size == bytes.size()) resize(std::max<std::size_t>(65536, 2 * size));
   }
   bytes.resize(size);
   return bytes;

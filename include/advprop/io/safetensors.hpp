@@ -31,9 +31,9 @@ namespace detail {
 /// Bits of an element of each safetensors dtype; 0 for an unknown one.
 inline std::uint64_t dtype_bits(std::string_view dtype) {
   constexpr std::pair<std::string_view, int> known[] = {
-      {"BOOL", 8},    {"U8", 8},      {"I8", 8},      {"I16", 16},   {"U16", 16},     {"F16", 16},    {"BF16", 16},
-      {"I32", 32},    {"U32", 32},    {"F32", 32},    {"I64", 64},   {"U64", 64},     {"F64", 64},    {"C64", 64},
-      {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F4", 4},     {"F6_E2M3", 6},  {"F6_E3M2", 6},
+      {"BOOL", 8},    {"U8", 8},      {"I8", 8},      {"I16", 16}, {"U16", 16},    {"F16", 16},    {"BF16", 16},
+      {"I32", 32},    {"U32", 32},    {"F32", 32},    {"I64", 64}, {"U64", 64},    {"F64", 64},    {"C64", 64},
+      {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F4", 4},   {"F6_E2M3", 6}, {"F6_E3M2", 6},
   };
   for (const auto& [name, bits] : known)
     if (name == dtype) return static_cast<std::uint64_t>(bits);
@@ -52,6 +52,9 @@ template <>
 inline constexpr std::string_view dtype_of<std::int32_t> = "I32";
 template <>
 inline constexpr std::string_view dtype_of<std::uint8_t> = "U8";
+
+template <class T>
+concept storable = !dtype_of<T>.empty();
 
 /// Exact: every half is a float. No float subnormals on the way, so it also holds where those are flushed to zero.
 inline float half_to_float(std::uint16_t half) {
@@ -96,8 +99,9 @@ class safetensors {
  public:
   using metadata_map = std::map<std::string, std::string, std::less<>>;
 
-  static safetensors read(const std::string& path) {
-    auto bytes = std::make_shared<const std::vector<std::byte>>(read_file(path));
+  /// A file of more than `limit` bytes is refused.
+  static safetensors read(const std::string& path, std::uint64_t limit = PTRDIFF_MAX) {
+    auto bytes = std::make_shared<const std::vector<std::byte>>(read_file(path, limit));
     auto result = parse(*bytes, path);
     result.owner_ = std::move(bytes);
     return result;
@@ -128,8 +132,7 @@ class safetensors {
   }
 
   /// Elements of exactly the stored type: float, double, std::int64_t, std::int32_t or std::uint8_t.
-  template <class T>
-    requires(!detail::dtype_of<T>.empty())
+  template <detail::storable T>
   std::vector<T> values(std::string_view tensor) const {
     std::vector<T> result(static_cast<std::size_t>(at(tensor).size()));
     copy<T>(tensor, result);
@@ -137,8 +140,7 @@ class safetensors {
   }
 
   /// The same into memory of the caller's; also throws when the number of elements differs.
-  template <class T>
-    requires(!detail::dtype_of<T>.empty())
+  template <detail::storable T>
   void copy(std::string_view tensor, std::span<T> out) const {
     const auto& t = at(tensor);
     if (t.dtype != detail::dtype_of<T>) refuse(t, "is ", t.dtype, ", not ", detail::dtype_of<T>);
@@ -297,8 +299,8 @@ class safetensors::header {
 
   bool key(std::string& value) {
     if (place_ == place::root) {
-      const bool fresh = value == "__metadata__" ? !std::exchange(has_metadata_, true)
-                                                 : names.emplace(value, entries.size()).second;
+      const bool fresh =
+          value == "__metadata__" ? !std::exchange(has_metadata_, true) : names.emplace(value, entries.size()).second;
       if (!fresh) fail<file_error>(file_, ": duplicate name ", detail::shown(value));
     } else if (place_ == place::metadata) {
       if (metadata.contains(value)) fail<file_error>(file_, ": duplicate __metadata__ key ", detail::shown(value));
@@ -326,7 +328,8 @@ class safetensors::header {
 
   bool misplaced(std::string_view what) const {
     if (place_ == place::outside) fail<file_error>(file_, ": the header is ", what, ", not an object");
-    if (place_ == place::root) fail<file_error>(file_, ": entry ", detail::shown(key_), " is ", what, ", not an object");
+    if (place_ == place::root)
+      fail<file_error>(file_, ": entry ", detail::shown(key_), " is ", what, ", not an object");
     if (place_ == place::metadata)
       fail<file_error>(file_, ": __metadata__ key ", detail::shown(key_), " is ", what, ", not a string");
     const auto field = place_ == place::shape ? "shape" : place_ == place::offsets ? "data_offsets" : key_.c_str();
@@ -362,8 +365,7 @@ inline safetensors safetensors::parse(std::span<const std::byte> bytes, std::str
 
   const auto data = bytes.subspan(prefix + length);
   auto& entries = head.entries;
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const auto& a, const auto& b) { return a.offsets < b.offsets; });
+  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.offsets < b.offsets; });
   std::uint64_t end = 0;
   for (auto& e : entries) {
     auto& t = e.info;
@@ -407,8 +409,7 @@ class safetensors_writer {
   void add(std::string name, std::vector<std::int64_t> shape, std::span<const std::uint8_t> v) { put(name, shape, v); }
 
   /// A temporary is kept.
-  template <class T>
-    requires(!detail::dtype_of<T>.empty())
+  template <detail::storable T>
   void add(std::string name, std::vector<std::int64_t> shape, std::vector<T>&& values) {
     auto kept = std::make_shared<const std::vector<T>>(std::move(values));
     put(name, shape, std::span<const T>(*kept));

@@ -12,15 +12,19 @@ enum class conv_engine { gemm, direct };
 
 /// The engine for a convolution of inputs of this height and width. Must not depend on the number of threads.
 constexpr conv_engine select_conv_engine(const conv_spec& s, int /*height*/, int /*width*/) {
-  return s.groups == 1 && s.kernel <= detail::direct_kernel_limit ? conv_engine::direct : conv_engine::gemm;
+  const bool direct =
+      s.groups == 1 && s.kernel <= detail::direct_kernel_limit && s.stride <= detail::direct_stride_limit;
+  return direct ? conv_engine::direct : conv_engine::gemm;
 }
 
 /// y = x * w; w is out x in/groups x kernel x kernel; y has `s.output` of x's height and width.
 inline void conv_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
                          feature_view<float> y) {
   switch (select_conv_engine(s, x.height, x.width)) {
-    case conv_engine::gemm: return conv_gemm_forward(d, s, x, w, y);
-    case conv_engine::direct: return conv_direct_forward(d, s, x, w, y);
+    case conv_engine::gemm:
+      return conv_gemm_forward(d, s, x, w, y);
+    case conv_engine::direct:
+      return conv_direct_forward(d, s, x, w, y);
   }
 }
 
@@ -28,17 +32,21 @@ inline void conv_forward(cpu& d, const conv_spec& s, feature_view<const float> x
 inline void conv_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
                                 feature_view<float> dx) {
   switch (select_conv_engine(s, dx.height, dx.width)) {
-    case conv_engine::gemm: return conv_gemm_backward_input(d, s, dy, w, dx);
-    case conv_engine::direct: return conv_direct_backward_input(d, s, dy, w, dx);
+    case conv_engine::gemm:
+      return conv_gemm_backward_input(d, s, dy, w, dx);
+    case conv_engine::direct:
+      return conv_direct_backward_input(d, s, dy, w, dx);
   }
 }
 
 /// Adds the gradient of the weights to dw.
-inline void conv_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
-                                 feature_view<const float> dy, float* dw) {
+inline void conv_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x, feature_view<const float> dy,
+                                 float* dw) {
   switch (select_conv_engine(s, x.height, x.width)) {
-    case conv_engine::gemm: return conv_gemm_backward_weight(d, s, x, dy, dw);
-    case conv_engine::direct: return conv_direct_backward_weight(d, s, x, dy, dw);
+    case conv_engine::gemm:
+      return conv_gemm_backward_weight(d, s, x, dy, dw);
+    case conv_engine::direct:
+      return conv_direct_backward_weight(d, s, x, dy, dw);
   }
 }
 

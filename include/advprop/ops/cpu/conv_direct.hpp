@@ -2,8 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
+#include <optional>
+#include <span>
+#include <utility>
 
 #include <advprop/core/parallel.hpp>
 #include <advprop/device/cpu.hpp>
@@ -14,11 +18,11 @@ namespace advprop {
 namespace detail {
 
 // How it works. A tap of the kernel reads, for output pixel (y, x), the input pixel (step*y + ty, step*x + tx). Each
-// image is first copied into streams: zero-padded sub-images in which the pixels that one tap needs are neighbours. Then
-// a tap is one constant offset, and the kernels below see only runs of pixels, a list of offsets and packed weights.
+// image is first copied into streams: zero-padded sub-images in which the pixels that one tap needs are neighbours.
+// Then a tap is one constant offset, and the kernels below see only runs of pixels, offsets and packed weights.
 // The gradient of a strided convolution's input is stride^2 such problems of step 1, one for each phase of the input.
 
-inline constexpr int direct_kernel_limit = 11;
+inline constexpr int direct_kernel_limit = 11, direct_stride_limit = 4;
 inline constexpr int direct_block = cpu::channel_block;
 inline constexpr int direct_wide = 2 * simd::lanes;  // output channels a tile of two vectors
 
@@ -62,8 +66,8 @@ struct direct_axis {
 
 /// One problem of the kind described above, for all images.
 struct direct_problem {
-  int in, out;                         // channels
-  int height, width;                   // of the source
+  int in, out;        // channels
+  int height, width;  // of the source
   int output_height, output_width;
   int step;
   direct_taps rows, columns;
@@ -86,8 +90,8 @@ struct direct_layout {
 
   direct_layout(const direct_problem& p, bool shared_columns)
       : y(p.rows, p.step, p.output_height, true), x(p.columns, p.step, p.output_width, shared_columns) {
-    direct = p.step == 1 && p.taps() == 1 && p.rows.at[0] == 0 && p.columns.at[0] == 0 &&
-             p.output_height == p.height && p.output_width == p.width;
+    direct = p.step == 1 && p.taps() == 1 && p.rows.at[0] == 0 && p.columns.at[0] == 0 && p.output_height == p.height &&
+             p.output_width == p.width;
     block_size = std::ptrdiff_t{y.streams} * x.streams * y.extent * x.extent * direct_block;
   }
 
@@ -126,8 +130,8 @@ struct direct_tile_job {
   const std::ptrdiff_t* offsets;  // one for each (input block, tap)
   int taps, full, tail;           // all taps; those of blocks with 8 channels; channels of the others
   const float* weights;
-  std::ptrdiff_t block_pitch;     // floats from one output block to the next
-  int out_blocks;                 // of this tile
+  std::ptrdiff_t block_pitch;  // floats from one output block to the next
+  int out_blocks;              // of this tile
   bool accumulate;
 };
 
@@ -143,15 +147,13 @@ void direct_tile(const direct_tile_job& job, const float* x, float* y, int pixel
     simd::vec sum[T][V];
     if (job.accumulate) {
       ADVPROP_UNROLL
-      for (int t = 0; t < T; ++t)
-        ADVPROP_UNROLL
-        for (int v = 0; v < V; ++v)
-          sum[t][v] = simd::load_channels(out + t * direct_block, job.block_pitch, v * lanes, job.out_blocks);
+      for (int t = 0; t < T; ++t) ADVPROP_UNROLL
+      for (int v = 0; v < V; ++v)
+        sum[t][v] = simd::load_channels(out + t * direct_block, job.block_pitch, v * lanes, job.out_blocks);
     } else {
       ADVPROP_UNROLL
-      for (int t = 0; t < T; ++t)
-        ADVPROP_UNROLL
-        for (int v = 0; v < V; ++v) sum[t][v] = simd::vec{};
+      for (int t = 0; t < T; ++t) ADVPROP_UNROLL
+      for (int v = 0; v < V; ++v) sum[t][v] = simd::vec{};
     }
     const float* w = job.weights;
     for (int i = 0; i < job.taps; ++i) {
@@ -188,14 +190,15 @@ struct direct_tile_kernel {
 /// The compiled tiles: as many accumulators as the register file takes, and smaller ones for small images.
 inline constexpr direct_tile_kernel direct_tiles[] = {
 #if defined(__AVX512F__)
-    {14, 2, direct_tile<14, 2>}, {8, 2, direct_tile<8, 2>},   {7, 2, direct_tile<7, 2>}, {4, 2, direct_tile<4, 2>},
-    {1, 2, direct_tile<1, 2>},   {28, 1, direct_tile<28, 1>}, {16, 1, direct_tile<16, 1>},
-    {8, 1, direct_tile<8, 1>},   {4, 1, direct_tile<4, 1>},   {1, 1, direct_tile<1, 1>},
+    {14, 2, direct_tile<14, 2>}, {8, 2, direct_tile<8, 2>},   {7, 2, direct_tile<7, 2>},   {4, 2, direct_tile<4, 2>},
+    {1, 2, direct_tile<1, 2>},   {28, 1, direct_tile<28, 1>}, {16, 1, direct_tile<16, 1>}, {8, 1, direct_tile<8, 1>},
+    {4, 1, direct_tile<4, 1>},   {1, 1, direct_tile<1, 1>},
 #elif defined(__AVX__)
-    {6, 2, direct_tile<6, 2>}, {5, 2, direct_tile<5, 2>}, {4, 2, direct_tile<4, 2>}, {1, 2, direct_tile<1, 2>},
+    {6, 2, direct_tile<6, 2>},   {5, 2, direct_tile<5, 2>}, {4, 2, direct_tile<4, 2>}, {1, 2, direct_tile<1, 2>},
     {12, 1, direct_tile<12, 1>}, {7, 1, direct_tile<7, 1>}, {4, 1, direct_tile<4, 1>}, {1, 1, direct_tile<1, 1>},
 #else
-    {4, 2, direct_tile<4, 2>}, {1, 2, direct_tile<1, 2>}, {1, 1, direct_tile<1, 1>},
+    {4, 2, direct_tile<4, 2>},
+    {1, 2, direct_tile<1, 2>},
 #endif
 };
 
@@ -216,28 +219,32 @@ inline direct_choice choose_direct_tile(int vectors, std::ptrdiff_t pixels) {
   return best;
 }
 
-/// Vectors of output channels of tile t: one where that is a whole block and enough.
+/// Vectors of output channels of tile t: one where that is enough, and a whole block.
+inline constexpr int fewest_vectors = simd::lanes < direct_block ? 2 : 1;
 inline int direct_vectors(const direct_problem& p, int t) {
-  return simd::lanes < direct_block || p.out - t * direct_wide > simd::lanes ? 2 : 1;
+  return p.out - t * direct_wide > simd::lanes ? 2 : fewest_vectors;
 }
 
-/// Packs weights for tiles: [tile][input block][tap][channel][V * lanes], zeros past the last output channel. The weight
-/// of output o, input i and kernel index k is w[o * out_stride + i * in_stride + k].
+/// Packs weights for tiles: [tile][input block][tap][channel][V * lanes], zeros past the last output channel.
+/// The weight of output o, input i and kernel index k is w[o * out_stride + i * in_stride + k].
 inline void pack_direct_weights(int threads, const direct_problem& p, int kernel, const float* w,
                                 std::ptrdiff_t out_stride, std::ptrdiff_t in_stride, float* packed) {
   const int blocks = p.in_blocks(), taps = p.taps();
+  if (p.depth() * p.out < 32768) threads = 1;  // not worth waking them
   parallel_for(threads, std::ptrdiff_t{p.tiles()} * blocks, [&](std::ptrdiff_t task) {
     const int tile = static_cast<int>(task / blocks), b = static_cast<int>(task % blocks);
     const int width = direct_vectors(p, tile) * simd::lanes, used = p.used(b);
     const int outputs = std::min(width, p.out - tile * direct_wide);
     float* base = packed + tile * p.depth() * direct_wide + std::ptrdiff_t{b} * direct_block * taps * width;
     if (outputs < width) std::fill(base, base + std::ptrdiff_t{used} * taps * width, 0.0f);
+    int index[direct_kernel_limit * direct_kernel_limit];
+    for (int i = 0; i < taps; ++i)
+      index[i] = p.rows.index[i / p.columns.count] * kernel + p.columns.index[i % p.columns.count];
+    const std::ptrdiff_t pitch = std::ptrdiff_t{used} * width;
     const auto copy = [&](int o, int c) {
       const float* from = w + (tile * direct_wide + o) * out_stride + (b * direct_block + c) * in_stride;
       float* to = base + std::ptrdiff_t{c} * width + o;
-      for (int i = 0; i < p.rows.count; ++i)
-        for (int j = 0; j < p.columns.count; ++j, to += std::ptrdiff_t{used} * width)
-          *to = from[p.rows.index[i] * kernel + p.columns.index[j]];
+      for (int i = 0; i < taps; ++i) to[i * pitch] = from[index[i]];
     };
     if (in_stride < out_stride)  // read along memory
       for (int o = 0; o < outputs; ++o)
@@ -251,109 +258,206 @@ inline void pack_direct_weights(int threads, const direct_problem& p, int kernel
 /// Floats of `count` rounded up to whole cache lines.
 constexpr std::ptrdiff_t whole_lines(std::ptrdiff_t count) { return (count + 15) / 16 * 16; }
 
-/// Solves the problem for every image of x. Images of y have `y_blocks` blocks, each of which has `y_block` floats;
-/// with y_step > 1, the result goes to every y_step-th pixel of rows `y_width` wide, from y_first on.
+/// Where results go: blocks of `block_floats` floats; there, every `step`-th pixel of rows `width` wide, from `first`.
 struct direct_target {
   float* data;
-  std::ptrdiff_t block;
+  std::ptrdiff_t block_floats;
   int width, step;
   std::ptrdiff_t first;
 };
 
-inline void run_direct(cpu& d, const direct_problem& p, feature_view<const float> x, int kernel, const float* w,
-                       std::ptrdiff_t out_stride, std::ptrdiff_t in_stride, const direct_target& y) {
-  const std::ptrdiff_t pixels = p.pixels();
-  const int taps = p.taps(), tiles = p.tiles(), blocks = p.in_blocks(), out_blocks = p.out_blocks();
-  // Runs are rows where a tile fits them well; else whole images, which costs one copy a column of the kernel.
-  const int main_vectors = direct_vectors(p, 0);
-  const double by_row = p.output_height * choose_direct_tile(main_vectors, p.output_width).cost;
-  const bool shared = by_row <= 1.05 * choose_direct_tile(main_vectors, pixels).cost;
-  const direct_layout layout(p, shared && taps > 1);
-  const bool by_rows = shared && taps > 1;
-  const std::ptrdiff_t run = by_rows ? p.output_width : pixels;
-  const direct_tile_function kernels[2] = {choose_direct_tile(1, run).kernel->run,
-                                           choose_direct_tile(2, run).kernel->run};
+/// A problem with all that is decided about it once a call.
+struct direct_plan {
+  direct_problem p;
+  direct_target y;
+  bool by_rows;  // runs are rows of the output; else whole images, which takes one copy a column of the kernel
+  direct_layout layout;
+  direct_tile_function kernels[2];
+  int chunk;      // input blocks at a time: their weights for one tile stay in the first-level cache
+  int group = 1;  // images at a time: enough pixels to pay for loading those weights
+  std::ptrdiff_t offset_floats = 0, stream_floats = 0, result_floats = 0;
 
-  // Input blocks at a time: their weights for one tile stay in the first-level cache.
-  const std::ptrdiff_t weight_bytes = std::ptrdiff_t{taps} * direct_block * main_vectors * simd::lanes * 4;
-  const int chunk = static_cast<int>(std::clamp<std::ptrdiff_t>(40960 / weight_bytes, 1, blocks));
-  // Images at a time: enough pixels to pay for loading those weights.
-  const int group = static_cast<int>(std::clamp<std::ptrdiff_t>(
-      256 / pixels, 1, std::max(1, (x.batch + d.threads() - 1) / d.threads())));
-  const std::ptrdiff_t groups = (x.batch + group - 1) / group;
-  const int splits = static_cast<int>(std::clamp<std::ptrdiff_t>(d.threads() / groups, 1, tiles));
-  const std::ptrdiff_t workers = std::min<std::ptrdiff_t>(d.threads(), groups * splits);
+  direct_plan(const direct_problem& problem, const direct_target& target)
+      : p(problem), y(target), by_rows(rows_fit(problem)), layout(problem, by_rows) {
+    const std::ptrdiff_t run = by_rows ? p.output_width : p.pixels();
+    for (int v = 0; v < 2; ++v) kernels[v] = choose_direct_tile(std::max(v + 1, fewest_vectors), run).kernel->run;
+    const std::ptrdiff_t weight_bytes =
+        std::ptrdiff_t{p.taps()} * direct_block * direct_vectors(p, 0) * simd::lanes * 4;
+    chunk = static_cast<int>(std::clamp<std::ptrdiff_t>(40960 / weight_bytes, 1, p.in_blocks()));
+  }
 
-  const bool strided = y.step > 1;
-  const std::ptrdiff_t offset_floats = whole_lines(std::ptrdiff_t{2} * chunk * taps);
-  const std::ptrdiff_t stream_floats = layout.direct ? 0 : whole_lines(group * chunk * layout.block_size);
-  const std::ptrdiff_t image_floats = out_blocks * pixels * direct_block;
-  const std::ptrdiff_t output_floats = strided ? whole_lines(group * image_floats) : 0;
-  const std::ptrdiff_t scratch = offset_floats + stream_floats + output_floats;
-  const std::ptrdiff_t weights = whole_lines(p.depth() * tiles * direct_wide);
-  const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(weights + scratch * workers));
-  float* packed = static_cast<float*>(memory.data());
-  pack_direct_weights(d.threads(), p, kernel, w, out_stride, in_stride, packed);
+  static bool rows_fit(const direct_problem& p) {
+    const int vectors = direct_vectors(p, 0);
+    return p.taps() > 1 && p.output_height * choose_direct_tile(vectors, p.output_width).cost <=
+                               1.05 * choose_direct_tile(vectors, p.pixels()).cost;
+  }
 
-  parallel_for(d.threads(), workers, [&](std::ptrdiff_t worker) {
-    float* mine = packed + weights + worker * scratch;
-    auto* offsets = reinterpret_cast<std::ptrdiff_t*>(mine);
-    float* streams = mine + offset_floats;
+  std::ptrdiff_t weights() const { return whole_lines(p.depth() * p.tiles() * direct_wide); }
+  std::ptrdiff_t image_floats() const { return p.out_blocks() * p.pixels() * direct_block; }
+  /// Scratch floats of one worker.
+  std::ptrdiff_t scratch(int images) {
+    group = images;
+    offset_floats = whole_lines(std::ptrdiff_t{2} * chunk * p.taps());
+    stream_floats = layout.direct ? 0 : whole_lines(group * chunk * layout.block_size);
+    result_floats = y.step > 1 ? whole_lines(group * image_floats()) : 0;
+    return offset_floats + stream_floats + result_floats;
+  }
+
+  /// Tiles [tile_begin, tile_end) of images [first, first + count).
+  void run(feature_view<const float> x, int first, int count, int tile_begin, int tile_end, const float* packed,
+           float* scratch) const {
+    auto* offsets = reinterpret_cast<std::ptrdiff_t*>(scratch);
+    float* streams = scratch + offset_floats;
     float* results = streams + stream_floats;
-    const std::ptrdiff_t source_block = std::ptrdiff_t{x.height} * x.width * direct_block;
-    const std::ptrdiff_t in_block = layout.direct ? source_block : layout.block_size;
+    const int taps = p.taps(), blocks = p.in_blocks(), out_blocks = p.out_blocks();
+    const std::ptrdiff_t in_block =
+        layout.direct ? std::ptrdiff_t{x.height} * x.width * direct_block : layout.block_size;
     for (int b = 0, i = 0; b < chunk; ++b)
       for (int ty = 0; ty < p.rows.count; ++ty)
         for (int tx = 0; tx < p.columns.count; ++tx) offsets[i++] = b * in_block + layout.offset(ty, tx);
 
-    const std::ptrdiff_t tasks = groups * splits;
+    for (int b0 = 0; b0 < blocks; b0 += chunk) {
+      const int b1 = std::min(b0 + chunk, blocks);
+      if (!layout.direct)
+        for (int n = 0; n < count; ++n)
+          for (int b = b0; b < b1; ++b)
+            layout.fill(p, block(x, first + n, b), streams + (n * chunk + b - b0) * layout.block_size);
+      for (int tile = tile_begin; tile < tile_end; ++tile) {
+        const int vectors = direct_vectors(p, tile), tile_block = tile * direct_wide / direct_block;
+        direct_tile_job job;
+        job.offsets = offsets;
+        job.taps = (b1 - b0) * taps;
+        job.tail = p.used(b1 - 1);
+        job.full = job.tail == direct_block ? job.taps : job.taps - taps;
+        job.weights =
+            packed + tile * p.depth() * direct_wide + std::ptrdiff_t{b0} * direct_block * taps * vectors * simd::lanes;
+        job.block_pitch = y.step > 1 ? p.pixels() * direct_block : y.block_floats;
+        job.out_blocks = std::min(vectors * simd::lanes / direct_block, out_blocks - tile_block);
+        job.accumulate = b0 > 0;
+        for (int n = 0; n < count; ++n) {
+          const float* in = layout.direct ? block(x, first + n, b0) : streams + n * chunk * layout.block_size;
+          float* out = y.step > 1 ? results + n * image_floats()
+                                  : y.data + std::ptrdiff_t{first + n} * out_blocks * y.block_floats;
+          out += tile_block * job.block_pitch;
+          const auto kernel = kernels[vectors - 1];
+          if (by_rows)
+            for (int r = 0; r < p.output_height; ++r)
+              kernel(job, in + std::ptrdiff_t{r} * layout.x.extent * direct_block,
+                     out + std::ptrdiff_t{r} * p.output_width * direct_block, p.output_width);
+          else
+            kernel(job, in, out, static_cast<int>(p.pixels()));
+        }
+      }
+    }
+    if (y.step == 1) return;
+    const int block_begin = tile_begin * direct_wide / direct_block,
+              block_end = std::min(out_blocks, tile_end * direct_wide / direct_block);
+    for (int n = 0; n < count; ++n)
+      for (int b = block_begin; b < block_end; ++b) {
+        const float* from = results + n * image_floats() + b * p.pixels() * direct_block;
+        float* to = y.data + (std::ptrdiff_t{first + n} * out_blocks + b) * y.block_floats + y.first;
+        for (int r = 0; r < p.output_height; ++r)
+          for (int c = 0; c < p.output_width; ++c, from += direct_block)
+            std::memcpy(to + (std::ptrdiff_t{r} * y.width + c) * y.step * direct_block, from,
+                        sizeof(float) * direct_block);
+      }
+  }
+};
+
+/// Solves problems that share input and output images: the phases of a strided gradient, or just one.
+/// Images whose every pixel is not some problem's are set to zero first (`clear`).
+inline void run_direct(cpu& d, std::span<std::optional<direct_plan>> plans, feature_view<const float> x, int kernel,
+                       const float* w, std::ptrdiff_t out_stride, std::ptrdiff_t in_stride, feature_view<float> y,
+                       bool clear) {
+  std::ptrdiff_t pixels = 0, weights = 0, scratch = 0;
+  for (const auto& plan : plans) {
+    pixels = std::max(pixels, plan->p.pixels());
+    weights += plan->weights();
+  }
+  const int tiles = plans[0]->p.tiles();
+  const int group = static_cast<int>(
+      std::clamp<std::ptrdiff_t>(256 / pixels, 1, std::max(1, (x.batch + d.threads() - 1) / d.threads())));
+  for (auto& plan : plans) scratch = std::max(scratch, plan->scratch(group));
+  const std::ptrdiff_t groups = (x.batch + group - 1) / group;
+  const int splits =
+      clear ? 1
+            : static_cast<int>(std::clamp<std::ptrdiff_t>(d.threads() / std::max<std::ptrdiff_t>(groups, 1), 1, tiles));
+  const std::ptrdiff_t tasks = groups * splits, workers = std::min<std::ptrdiff_t>(d.threads(), tasks);
+  const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(weights + scratch * workers));
+  float* packed = static_cast<float*>(memory.data());
+  float* to = packed;
+  for (const auto& plan : plans) {
+    pack_direct_weights(d.threads(), plan->p, kernel, w, out_stride, in_stride, to);
+    to += plan->weights();
+  }
+  parallel_for(d.threads(), workers, [&](std::ptrdiff_t worker) {
     for (std::ptrdiff_t task = tasks * worker / workers; task < tasks * (worker + 1) / workers; ++task) {
       const int first = static_cast<int>(task / splits) * group, count = std::min(group, x.batch - first);
       const int split = static_cast<int>(task % splits);
-      const int tile_begin = tiles * split / splits, tile_end = tiles * (split + 1) / splits;
-      for (int b0 = 0; b0 < blocks; b0 += chunk) {
-        const int b1 = std::min(b0 + chunk, blocks);
-        if (!layout.direct)
-          for (int n = 0; n < count; ++n)
-            for (int b = b0; b < b1; ++b)
-              layout.fill(p, block(x, first + n, b), streams + (n * chunk + b - b0) * layout.block_size);
-        for (int tile = tile_begin; tile < tile_end; ++tile) {
-          const int vectors = direct_vectors(p, tile), tile_block = tile * direct_wide / direct_block;
-          direct_tile_job job;
-          job.offsets = offsets;
-          job.taps = (b1 - b0) * taps;
-          job.tail = p.used(b1 - 1);
-          job.full = job.tail == direct_block ? job.taps : job.taps - taps;
-          job.weights = packed + tile * p.depth() * direct_wide +
-                        std::ptrdiff_t{b0} * direct_block * taps * vectors * simd::lanes;
-          job.block_pitch = strided ? pixels * direct_block : y.block;
-          job.out_blocks = std::min(vectors * simd::lanes / direct_block, out_blocks - tile_block);
-          job.accumulate = b0 > 0;
-          for (int n = 0; n < count; ++n) {
-            const float* in = layout.direct ? block(x, first + n, b0) : streams + n * chunk * layout.block_size;
-            float* out = strided ? results + n * image_floats : y.data + (first + n) * out_blocks * y.block;
-            out += tile_block * job.block_pitch;
-            if (by_rows)
-              for (int r = 0; r < p.output_height; ++r)
-                kernels[vectors - 1](job, in + std::ptrdiff_t{r} * layout.x.extent * direct_block,
-                                     out + std::ptrdiff_t{r} * p.output_width * direct_block, p.output_width);
-            else
-              kernels[vectors - 1](job, in, out, static_cast<int>(pixels));
-          }
-        }
+      if (clear) std::fill(block(y, first, 0), block(y, first + count, 0), 0.0f);
+      const float* from = packed;
+      for (const auto& plan : plans) {
+        plan->run(x, first, count, tiles * split / splits, tiles * (split + 1) / splits, from,
+                  packed + weights + worker * scratch);
+        from += plan->weights();
       }
-      if (strided) {
-        const int block_begin = tile_begin * direct_wide / direct_block,
-                  block_end = std::min(out_blocks, tile_end * direct_wide / direct_block);
-        for (int n = 0; n < count; ++n)
-          for (int b = block_begin; b < block_end; ++b) {
-            const float* from = results + n * image_floats + b * pixels * direct_block;
-            float* to = y.data + (std::ptrdiff_t{first + n} * out_blocks + b) * y.block + y.first;
-            for (int r = 0; r < p.output_height; ++r)
-              for (int c = 0; c < p.output_width; ++c, from += direct_block)
-                std::memcpy(to + (std::ptrdiff_t{r} * y.width + c) * y.step * direct_block, from,
-                            sizeof(float) * direct_block);
-          }
+    }
+  });
+}
+
+/// The gradient of an input of few channels (an image), where tiles of outputs would be mostly empty: one product gives
+/// every pixel of dy its share in all taps, Q numbers a tap, and the shares are added where they belong.
+constexpr bool direct_input_is_narrow(const conv_spec& s, int output_height, int output_width) {
+  const int lanes = s.kernel * s.kernel * (s.in == 1 ? 1 : 4);
+  return s.in <= 4 && s.kernel >= 3 && std::ptrdiff_t{lanes} * output_height * output_width <= std::ptrdiff_t{1} << 18;
+}
+
+template <int Q>
+void run_direct_narrow_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
+                             feature_view<float> dx) {
+  typedef float share __attribute__((vector_size(Q * sizeof(float)), aligned(4), may_alias));
+  const int taps = s.kernel * s.kernel;
+  direct_problem p{s.out, taps * Q, dy.height, dy.width, dy.height, dy.width, 1, {}, {}};
+  p.rows.add(0, 0);
+  p.columns.add(0, 0);
+  direct_plan plan(p, {nullptr, p.pixels() * direct_block, dy.width, 1, 0});
+  const std::ptrdiff_t weights = plan.weights(), ordered = whole_lines(p.depth() * p.out);
+  const std::ptrdiff_t results = plan.image_floats(), scratch = plan.scratch(1) + results;
+  const std::ptrdiff_t workers = std::min(d.threads(), dx.batch),
+                       image = blocks(dx) * std::ptrdiff_t{dx.height} * dx.width * direct_block;
+  const auto memory =
+      d.memory().allocate(sizeof(float) * static_cast<std::size_t>(weights + ordered + scratch * workers));
+  float* packed = static_cast<float*>(memory.data());
+  float* order = packed + weights;  // [tap][Q][out]
+  std::fill(order, order + ordered, 0.0f);
+  for (int o = 0; o < s.out; ++o)
+    for (int c = 0; c < s.in; ++c)
+      for (int t = 0; t < taps; ++t) order[(t * Q + c) * s.out + o] = w[(std::ptrdiff_t{o} * s.in + c) * taps + t];
+  pack_direct_weights(1, p, 1, order, s.out, 1, packed);
+
+  parallel_for(d.threads(), workers, [&](std::ptrdiff_t worker) {
+    float* shares = packed + weights + ordered + worker * scratch;
+    direct_plan mine = plan;
+    mine.y.data = shares;
+    for (std::ptrdiff_t n = dx.batch * worker / workers; n < dx.batch * (worker + 1) / workers; ++n) {
+      const feature_view<const float> one{block(dy, static_cast<int>(n), 0), 1, dy.channels, dy.height, dy.width};
+      mine.run(one, 0, 1, 0, p.tiles(), packed, shares + results);
+      float* out = dx.data + n * image;
+      std::fill(out, out + image, 0.0f);
+      for (int t = 0; t < taps; ++t) {
+        const int ty = t / s.kernel - s.padding, tx = t % s.kernel - s.padding;  // pixel (y, x) of dy reaches
+        const int first = std::clamp(-divide_down(tx, s.stride), 0, dy.width);   // (stride * y + ty, ...) of dx
+        const int last = std::clamp(divide_down(dx.width - 1 - tx, s.stride) + 1, first, dy.width);
+        for (int y = 0; y < dy.height; ++y) {
+          const int row = s.stride * y + ty;
+          if (row < 0 || row >= dx.height) continue;
+          const float* from = shares + t * Q / direct_block * mine.y.block_floats + t * Q % direct_block +
+                              std::ptrdiff_t{y} * dy.width * direct_block;
+          float* to = out + (std::ptrdiff_t{row} * dx.width + tx) * direct_block;
+          for (int x = first; x < last; ++x)
+            *reinterpret_cast<share*>(to + std::ptrdiff_t{x} * s.stride * direct_block) +=
+                *reinterpret_cast<const share*>(from + x * direct_block);
+        }
       }
     }
   });
@@ -379,10 +483,9 @@ void direct_weight(const direct_weight_job& job, const float* x, const std::ptrd
   for (int n = 0; n < N; ++n) {
     in[n] = x + offsets[n * C < count ? n : 0];
     ADVPROP_UNROLL
-    for (int c = 0; c < C; ++c)
-      ADVPROP_UNROLL
-      for (int v = 0; v < V; ++v)
-        sum[n][c][v] = n * C < count ? simd::load(sums + ((n * C + c) * V + v) * lanes) : simd::vec{};
+    for (int c = 0; c < C; ++c) ADVPROP_UNROLL
+    for (int v = 0; v < V; ++v)
+      sum[n][c][v] = n * C < count ? simd::load(sums + ((n * C + c) * V + v) * lanes) : simd::vec{};
   }
   for (int i = 0; i < job.images; ++i)
     for (int r = 0; r < job.rows; ++r) {
@@ -393,22 +496,20 @@ void direct_weight(const direct_weight_job& job, const float* x, const std::ptrd
         ADVPROP_UNROLL
         for (int v = 0; v < V; ++v) gradient[v] = simd::load(dy + v * lanes);
         ADVPROP_UNROLL
-        for (int n = 0; n < N; ++n)
+        for (int n = 0; n < N; ++n) ADVPROP_UNROLL
+        for (int c = 0; c < C; ++c) {
+          const float value = in[n][pixel + c];
           ADVPROP_UNROLL
-          for (int c = 0; c < C; ++c) {
-            const float value = in[n][pixel + c];
-            ADVPROP_UNROLL
-            for (int v = 0; v < V; ++v) sum[n][c][v] += value * gradient[v];
-          }
+          for (int v = 0; v < V; ++v) sum[n][c][v] += value * gradient[v];
+        }
       }
     }
   ADVPROP_UNROLL
   for (int n = 0; n < N; ++n)
     if (n * C < count) {
       ADVPROP_UNROLL
-      for (int c = 0; c < C; ++c)
-        ADVPROP_UNROLL
-        for (int v = 0; v < V; ++v) simd::store(sums + ((n * C + c) * V + v) * lanes, sum[n][c][v]);
+      for (int c = 0; c < C; ++c) ADVPROP_UNROLL
+      for (int v = 0; v < V; ++v) simd::store(sums + ((n * C + c) * V + v) * lanes, sum[n][c][v]);
     }
 }
 
@@ -445,8 +546,8 @@ inline void run_direct_weight(cpu& d, const direct_problem& p, feature_view<cons
   // Bands of pixels whose packed gradient stays in the first-level cache: rows of one image, or several whole images.
   const int band = 4096 / (direct_vectors(p, 0) * simd::lanes);
   const int band_rows = std::clamp(band / p.output_width, 1, p.output_height);
-  const int group = static_cast<int>(
-      std::clamp<std::ptrdiff_t>(band / pixels, 1, (x.batch + parts - 1) / parts));
+  const int group =
+      static_cast<int>(std::clamp<std::ptrdiff_t>(band / pixels, 1, std::max(1, (x.batch + parts - 1) / parts)));
   const int chunk = layout.direct
                         ? blocks
                         : static_cast<int>(std::clamp<std::ptrdiff_t>(65536 / (group * layout.block_size), 1, blocks));
@@ -455,14 +556,11 @@ inline void run_direct_weight(cpu& d, const direct_problem& p, feature_view<cons
 
   const std::ptrdiff_t offset_floats = whole_lines(std::ptrdiff_t{2} * (chunk + direct_block) * taps);
   const std::ptrdiff_t stream_floats = layout.direct ? 0 : whole_lines(group * chunk * layout.block_size);
-  const std::ptrdiff_t gradient_floats =
-      whole_lines(std::ptrdiff_t{group} * band_rows * p.output_width * direct_wide);
+  const std::ptrdiff_t gradient_floats = whole_lines(std::ptrdiff_t{group} * band_rows * p.output_width * direct_wide);
   const std::ptrdiff_t scratch = offset_floats + stream_floats + gradient_floats;
-  const auto memory =
-      d.memory().allocate(sizeof(float) * static_cast<std::size_t>(sums * parts + scratch * workers));
+  const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(sums * parts + scratch * workers));
   float* partial = static_cast<float*>(memory.data());
-  const std::ptrdiff_t in_block =
-      layout.direct ? std::ptrdiff_t{x.height} * x.width * direct_block : layout.block_size;
+  const std::ptrdiff_t in_block = layout.direct ? std::ptrdiff_t{x.height} * x.width * direct_block : layout.block_size;
   const std::ptrdiff_t dy_block = pixels * direct_block;
 
   parallel_for(d.threads(), workers, [&](std::ptrdiff_t worker) {
@@ -558,34 +656,45 @@ inline void conv_direct_forward(cpu& d, const conv_spec& s, feature_view<const f
                                 feature_view<float> y) {
   using namespace detail;
   const int taps = s.kernel * s.kernel;
-  run_direct(d, direct_forward_problem(s, x.height, x.width), x, s.kernel, w, std::ptrdiff_t{s.in} * taps, taps,
-             {y.data, std::ptrdiff_t{y.height} * y.width * direct_block, y.width, 1, 0});
+  const direct_target target{y.data, std::ptrdiff_t{y.height} * y.width * direct_block, y.width, 1, 0};
+  std::optional<direct_plan> plan(std::in_place, direct_forward_problem(s, x.height, x.width), target);
+  run_direct(d, {&plan, 1}, x, s.kernel, w, std::ptrdiff_t{s.in} * taps, taps, y, false);
 }
 
-/// As `conv_backward_input`; groups must be 1 and the kernel no larger than 11.
+/// As `conv_backward_input`; groups must be 1, the kernel no larger than 11 and the stride no larger than 4.
 inline void conv_direct_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
                                        feature_view<float> dx) {
   using namespace detail;
+  if (direct_input_is_narrow(s, dy.height, dy.width))
+    return s.in == 1 ? run_direct_narrow_input<1>(d, s, dy, w, dx) : run_direct_narrow_input<4>(d, s, dy, w, dx);
   const int taps = s.kernel * s.kernel;
   const std::ptrdiff_t block_floats = std::ptrdiff_t{dx.height} * dx.width * direct_block;
-  // Phases that no tap reaches stay zero: any stride above the kernel's size, and edges that no window covers.
-  if (s.stride > s.kernel)
-    parallel_for(d.threads(), dx.batch, [&](std::ptrdiff_t n) {
-      const std::ptrdiff_t image = blocks(dx) * block_floats;
-      std::fill(dx.data + n * image, dx.data + (n + 1) * image, 0.0f);
-    });
+  std::array<std::optional<direct_plan>, direct_stride_limit * direct_stride_limit> phases;
+  std::size_t count = 0;
   for (int fy = 0; fy < std::min(s.stride, dx.height); ++fy)
-    for (int fx = 0; fx < std::min(s.stride, dx.width); ++fx) {
-      direct_problem p{s.out, s.in, dy.height, dy.width, (dx.height - fy + s.stride - 1) / s.stride,
-                       (dx.width - fx + s.stride - 1) / s.stride, 1, {}, {}};
+    for (int fx = 0; fx < std::min(s.stride, dx.width); ++fx) {  // pixels (fy, fx) + stride * (y, x)
+      direct_problem p{s.out,
+                       s.in,
+                       dy.height,
+                       dy.width,
+                       (dx.height - fy + s.stride - 1) / s.stride,
+                       (dx.width - fx + s.stride - 1) / s.stride,
+                       1,
+                       {},
+                       {}};
       for (int k = 0; k < s.kernel; ++k) {
         if ((fy + s.padding - k) % s.stride == 0) p.rows.add((fy + s.padding - k) / s.stride, k);
         if ((fx + s.padding - k) % s.stride == 0) p.columns.add((fx + s.padding - k) / s.stride, k);
       }
-      if (p.taps() == 0) continue;
-      run_direct(d, p, dy, s.kernel, w, taps, std::ptrdiff_t{s.in} * taps,
-                 {dx.data, block_floats, dx.width, s.stride, (std::ptrdiff_t{fy} * dx.width + fx) * direct_block});
+      const std::ptrdiff_t first = (std::ptrdiff_t{fy} * dx.width + fx) * direct_block;
+      if (p.taps() > 0) phases[count++].emplace(p, direct_target{dx.data, block_floats, dx.width, s.stride, first});
     }
+  if (count == 0) {  // no output sees any pixel
+    std::fill_n(dx.data, cpu::elements(dx.batch, dx.image()), 0.0f);
+    return;
+  }
+  // A stride above the kernel's size leaves pixels that no output sees.
+  run_direct(d, {phases.data(), count}, dy, s.kernel, w, taps, std::ptrdiff_t{s.in} * taps, dx, s.stride > s.kernel);
 }
 
 /// As `conv_backward_weight`; groups must be 1 and the kernel no larger than 11.

@@ -1,4 +1,4 @@
-// Convolution as im2col and Eigen's matrix product: any stride, padding and groups; what faster engines are tested against.
+// Convolution as im2col and Eigen's matrix product: any stride, padding and groups; the yardstick of other engines.
 #pragma once
 
 #include <algorithm>
@@ -135,9 +135,8 @@ inline void conv_gemm_backward_input(cpu& d, const conv_spec& s, feature_view<co
         for (int c = 0; c < inputs; ++c)
           for (int ky = 0; ky < s.kernel; ++ky)
             for (int kx = 0; kx < s.kernel; ++kx, column += z.pixels)
-              for_tap(s, dx.height, dx.width, ky, kx, [&](std::ptrdiff_t p, std::ptrdiff_t q) {
-                image_gradient[c * area + q] += column[p];
-              });
+              for_tap(s, dx.height, dx.width, ky, kx,
+                      [&](std::ptrdiff_t p, std::ptrdiff_t q) { image_gradient[c * area + q] += column[p]; });
         scatter_channels(image_gradient, image, g * inputs, inputs, dx);
       }
     }
@@ -153,8 +152,7 @@ inline void conv_gemm_backward_weight(cpu& d, const conv_spec& s, feature_view<c
   // A fixed number of partial sums, whatever the number of threads: 16 MiB of them or less, but two where possible.
   const std::ptrdiff_t parts =
       std::min<std::ptrdiff_t>(x.batch, std::clamp<std::ptrdiff_t>((std::ptrdiff_t{1} << 22) / weights, 2, 16));
-  const std::ptrdiff_t scratch = (z.depth + z.rows) * z.pixels,
-                       workers = std::min<std::ptrdiff_t>(d.threads(), parts);
+  const std::ptrdiff_t scratch = (z.depth + z.rows) * z.pixels, workers = std::min<std::ptrdiff_t>(d.threads(), parts);
   const auto memory =
       d.memory().allocate(sizeof(float) * static_cast<std::size_t>(scratch * workers + weights * parts));
   float* partial = static_cast<float*>(memory.data()) + scratch * workers;

@@ -43,7 +43,8 @@ struct lanes {
   /// The first `count` numbers at p, then `rest`.
   static lanes some(const T* p, int count, T rest = 0) {
     T e[8];
-    for (int i = 0; i < 8; ++i) e[i] = i < count ? p[i] : rest;
+    std::fill_n(e, 8, rest);
+    std::memcpy(e, p, static_cast<std::size_t>(count) * sizeof(T));  // a loop makes g++ 12 warn of reads past p
     return lanes(e);
   }
   void store_some(T* p, int count) const {

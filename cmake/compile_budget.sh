@@ -1,0 +1,75 @@
+#!/bin/sh
+# Prints what compiling against the library costs, beside docs/design.md's budgets. Never fails on a number, only when
+# something does not compile. CPU seconds, so that a busy machine does not blur them; memory is the compiler's largest
+# resident size and needs GNU time (Debian's `time`).
+set -eu
+cd "$(dirname "$0")/.."
+
+cxx=${CXX:-c++}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+eigen=$(pkg-config --cflags-only-I eigen3 2>/dev/null || echo -I/usr/include/eigen3)
+flags="-std=c++20 -O2 -fopenmp -Iinclude $(echo "$eigen" | sed 's/-I/-isystem /g')"
+
+# compile SOURCE OBJECT: sets seconds and memory (MiB, or - when unknown).
+compile() {
+  if [ -x /usr/bin/time ]; then
+    # shellcheck disable=SC2086 # flags are words
+    /usr/bin/time -o "$work/cost" -f '%U %S %M' $cxx $flags -c "$1" -o "$2"
+    read -r user system kilobytes <"$work/cost"
+    seconds=$(awk "BEGIN { printf \"%.2f\", $user + $system }")
+    memory=$((kilobytes / 1024))
+  else
+    sh -c "$cxx $flags -c $1 -o $2 && times" >"$work/cost"
+    seconds=$(sed -n '2{s/[ms]/ /g;p;}' "$work/cost" | awk '{ printf "%.2f", $1 * 60 + $2 + $3 * 60 + $4 }')
+    memory=-
+  fi
+}
+
+row() { printf '%-44s %10s %10s\n' "$1" "$2" "$3"; }
+longest() { nm -P "$@" 2>/dev/null | awk '{ if (length($1) > n) n = length($1) } END { print n + 0 }'; }
+include() { # include HEADER BUDGET WHAT: the cost over an empty file
+  if [ -f "include/$1" ]; then
+    echo "#include <$1>" >"$work/include.cpp"
+    compile "$work/include.cpp" "$work/include.o"
+    row "$3" "$2 s" "$(awk "BEGIN { s = $seconds - $empty; printf \"%.2f\", s < 0 ? 0 : s }") s"
+  else
+    row "$3" "$2 s" "not there"
+  fi
+}
+
+echo 'int main() {}' >"$work/empty.cpp"
+compile "$work/empty.cpp" "$work/empty.o"
+empty=$seconds
+
+echo "Compile budgets: $($cxx --version | head -n 1), $flags"
+row "" budget measured
+include advprop/advprop.hpp 4 "advprop.hpp alone"
+include advprop/fwd.hpp 0.1 "fwd.hpp alone"
+
+objects=
+# source, budget in seconds, budget in MiB, name; the sources are complete training programs
+while read -r source limit mebibytes name; do
+  if [ -f "$source" ]; then
+    object=$work/$(basename "$source" .cpp).o
+    compile "$source" "$object"
+    objects="$objects $object"
+    row "$name, time" "$limit s" "$seconds s"
+    row "$name, compiler memory" "$mebibytes MiB" "$memory MiB"
+  else
+    row "$name" "$limit s" "not there"
+  fi
+done <<EOF
+bench/compile/resnet50.cpp 15 1024 ResNet-50 training example
+bench/compile/efficientnet_b7.cpp 20 1024 EfficientNet-B7 training example
+EOF
+for source in examples/*.cpp; do
+  [ -f "$source" ] || continue
+  case $source in *xtensor*) continue ;; esac
+  object=$work/example_$(basename "$source" .cpp).o
+  compile "$source" "$object"
+  objects="$objects $object"
+  row "$source" "" "$seconds s"
+done
+# shellcheck disable=SC2086
+[ -z "$objects" ] || row "longest symbol, characters" 700 "$(longest $objects)"

@@ -1,0 +1,62 @@
+// The library's attacks, compiled once for all models.
+#include "attack.hpp"
+
+#include <advprop/ops/cpu/elementwise.hpp>
+
+#include <advprop/attacks/gradient_descent.hpp>
+#include <advprop/attacks/momentum.hpp>
+#include <advprop/attacks/pgd.hpp>
+#include <advprop/io/text.hpp>
+
+namespace advprop::program {
+
+void chosen_attack::run(any_objective& objective, device_images<cpu>& images, const_label_view labels,
+                        random& rng) const {
+  switch (which) {
+    case kind::none:
+      return;
+    case kind::fgsm: {
+      attack::fgsm a;
+      a.epsilon = epsilon, a.goal = goal;
+      return a.perturb(objective, images, labels, rng);
+    }
+    case kind::ifgsm: {
+      attack::ifgsm a;
+      a.epsilon = epsilon, a.step = step, a.steps = steps, a.goal = goal;
+      return a.perturb(objective, images, labels, rng);
+    }
+    case kind::pgd:
+    case kind::pgd_l2: {
+      attack::pgd a;
+      a.norm = which == kind::pgd ? attack::norm::infinity : attack::norm::two;
+      a.epsilon = epsilon, a.step = step, a.steps = steps, a.goal = goal, a.start = start, a.clean_start = clean_start;
+      return a.perturb(objective, images, labels, rng);
+    }
+    case kind::mifgsm: {
+      attack::momentum_ifgsm a;
+      a.epsilon = epsilon, a.step = step, a.steps = steps, a.goal = goal;
+      return a.perturb(objective, images, labels, rng);
+    }
+    case kind::gd: {
+      attack::gradient_descent a;
+      a.epsilon = epsilon, a.step = step, a.steps = steps, a.goal = goal, a.start = start, a.clean_start = clean_start;
+      return a.perturb(objective, images, labels, rng);
+    }
+  }
+}
+
+std::string chosen_attack::name() const {
+  const std::string count = "-" + std::to_string(steps), size = ", ε = " + significant(epsilon, 4);
+  switch (which) {
+    case kind::none: return "none";
+    case kind::fgsm: return "FGSM" + size;
+    case kind::ifgsm: return "I-FGSM" + count + size;
+    case kind::pgd: return "PGD" + count + size;
+    case kind::pgd_l2: return "L2 PGD" + count + size;
+    case kind::mifgsm: return "MI-FGSM" + count + size;
+    case kind::gd: return "GD" + count + size;
+  }
+  return {};
+}
+
+}  // namespace advprop::program

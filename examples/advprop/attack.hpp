@@ -1,0 +1,61 @@
+// Every attack of the library behind one type, chosen at run time: models are then compiled for one attack, and attacks
+// for one objective.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <advprop/attacks/attack.hpp>
+
+namespace advprop::program {
+
+/// An `objective` of any model.
+class any_objective {
+ public:
+  virtual ~any_objective() = default;
+  virtual device_images<cpu> input_gradient(const device_images<cpu>& images, const_label_view labels) = 0;
+  virtual image_buffer<cpu> copy(const device_images<cpu>& images) = 0;
+  virtual void least_likely(const device_images<cpu>& images, label_view worst) = 0;
+  virtual int classes() const = 0;
+};
+
+struct chosen_attack {
+  enum class kind { none, fgsm, ifgsm, pgd, pgd_l2, mifgsm, gd };
+
+  kind which = kind::none;
+  float epsilon = 4, step = 1;  // pixels of 255
+  int steps = 5;
+  attack::goal goal = attack::goal::untargeted;
+  attack::start start = attack::start::uniform;
+  float clean_start = 0;
+  statistics source = statistics::running;
+
+  void perturb(auto& objective, auto& images, const auto& labels, random& rng) const {
+    bound<std::remove_reference_t<decltype(objective)>> any(objective);
+    run(any, images, labels, rng);
+  }
+
+  /// Such as "PGD-5, ε = 4".
+  std::string name() const;
+
+ private:
+  template <class Objective>
+  class bound final : public any_objective {
+   public:
+    explicit bound(Objective& o) : to_(&o) {}
+    device_images<cpu> input_gradient(const device_images<cpu>& images, const_label_view labels) override {
+      return to_->input_gradient(images, labels);
+    }
+    image_buffer<cpu> copy(const device_images<cpu>& images) override { return to_->copy(images); }
+    void least_likely(const device_images<cpu>& images, label_view worst) override { to_->least_likely(images, worst); }
+    int classes() const override { return to_->classes(); }
+
+   private:
+    Objective* to_;
+  };
+
+  void run(any_objective& objective, device_images<cpu>& images, const_label_view labels, random& rng) const;
+};
+static_assert(attack_policy<chosen_attack>);
+
+}  // namespace advprop::program

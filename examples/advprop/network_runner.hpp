@@ -1,0 +1,108 @@
+// The one template of the program: a runner for a network and a number of domains.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string>
+
+#include <advprop/ops/cpu.hpp>
+
+#include <advprop/domains/domain.hpp>
+#include <advprop/models/model.hpp>
+
+#include "networks.hpp"
+#include "runner.hpp"
+
+namespace advprop::program {
+
+/// An input stage like `normalize`, but with numbers that are set before the first model is made: data sets of one shape
+/// then share one network type. The arithmetic is the same.
+template <int Channels>
+struct input {
+  static constexpr int channels = Channels;
+  static inline std::array<float, (Channels + 7) / 8 * 8> mean, deviation;  // whole blocks: g++ 12 warns without reason
+
+  static void set(const normalization_numbers& n) {
+    if (static_cast<int>(n.mean.size()) != Channels || n.deviation.size() != n.mean.size())
+      fail<argument_error>("normalization: ", n.mean.size(), " channels where images have ", Channels);
+    std::copy(n.mean.begin(), n.mean.end(), mean.begin());
+    std::copy(n.deviation.begin(), n.deviation.end(), deviation.begin());
+  }
+  static feature_map<cpu> forward(cpu& device, const_image_view images) {
+    feature_map<cpu> y(device, images.extent(0), {channels, images.extent(1), images.extent(2)});
+    normalize_forward(device, images, mean.data(), deviation.data(), y);
+    return y;
+  }
+  static void backward(cpu& device, const feature_map<cpu>& dy, image_view gradient) {
+    normalize_backward(device, dy, deviation.data(), gradient);
+  }
+};
+
+template <class Network, int Auxiliaries>
+class network_runner final : public runner {
+  using domains_type = advprop::domains<1 + Auxiliaries>;
+  using model_type = model<Network, domains_type, cpu>;
+
+ public:
+  network_runner(cpu& device, const runner_options& o) : net_(device, o.seed, {o.zero_last_scale}) {}
+
+  std::int64_t parameters() const override { return advprop::parameters<Network>; }
+  int domains() const override { return domains_type::count; }
+
+  std::vector<std::string> part_names(const chosen_method& method) const override {
+    const auto chosen = method_for<Auxiliaries>(method);
+    std::vector<std::string> names;
+    for (int i = 0; i < chosen.parts(); ++i) names.push_back(chosen.part_name(i));
+    return names;
+  }
+  void fit(std::span<loader* const> data, const chosen_method& method, const sgd& optimizer,
+           const fit_options& options) override {
+    advprop::fit(net_, data, method_for<Auxiliaries>(method), optimizer, options);
+  }
+  evaluation evaluate(const dataset& data, int domain, int images, seed s, const chosen_attack& attack) override {
+    evaluate_options o;
+    o.through = domains_type::at(domain);
+    o.images = images;
+    o.seed = s;
+    return advprop::evaluate(net_, data, o, attack);
+  }
+  void perturb(image_view images, const_label_view labels, int domain, random rng,
+               const chosen_attack& attack) override {
+    advprop::perturb(net_, attack, images, labels, rng, domains_type::at(domain));
+  }
+  tensor<float, 2> logits(const_image_view images, int domain) override {
+    const auto y = net_.forward(images, pass::evaluate(domains_type::at(domain)));
+    const auto v = y.view();
+    tensor<float, 2> result({v.batch, v.channels});
+    for (int n = 0; n < v.batch; ++n)  // a 1x1 feature map: the blocks of an image are one row
+      std::copy_n(block(v, n, 0), v.channels, result.data() + n * v.channels);
+    return result;
+  }
+
+  load_report load(const std::string& path) override { return advprop::load(net_, path); }
+  void save(const std::string& path) override { advprop::save(net_, path); }
+  void save_main(const std::string& path) override { advprop::save(net_, main_domain, path); }
+
+ private:
+  model_type net_;
+};
+
+/// A runner with `options.auxiliaries` domains, up to `Most`, for one of the `Shapes`; null where there is none.
+template <template <int, class> class Network, int Most, data_shape... Shapes>
+std::unique_ptr<runner> make_runner_for(cpu& device, const runner_options& options) {
+  std::unique_ptr<runner> made;
+  const auto try_shape = [&]<data_shape S, int... A>(std::integer_sequence<int, A...>) {
+    if (!(options.shape == S)) return;
+    input<S.channels>::set(options.normalization);
+    const auto try_auxiliaries = [&]<int Auxiliaries>() {
+      if (options.auxiliaries == Auxiliaries)
+        made = std::make_unique<network_runner<Network<S.classes, input<S.channels>>, Auxiliaries>>(device, options);
+    };
+    (try_auxiliaries.template operator()<A>(), ...);
+  };
+  (try_shape.template operator()<Shapes>(std::make_integer_sequence<int, Most + 1>()), ...);
+  return made;
+}
+
+}  // namespace advprop::program

@@ -1,0 +1,67 @@
+// A model of any network and any number of domains, behind one interface: nothing else here is a template.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <advprop/core/tensor.hpp>
+#include <advprop/data/dataset.hpp>
+#include <advprop/data/loader.hpp>
+#include <advprop/device/cpu.hpp>
+#include <advprop/training/fit.hpp>
+#include <advprop/training/evaluate.hpp>
+
+#include "attack.hpp"
+#include "method.hpp"
+
+namespace advprop::program {
+
+/// Channels of an image and number of classes: what a network has to be compiled for.
+struct data_shape {
+  int channels, classes;
+  friend constexpr bool operator==(const data_shape&, const data_shape&) = default;
+};
+
+/// Mean and standard deviation that the input stage normalises with, one number a channel.
+struct normalization_numbers {
+  std::vector<float> mean, deviation;
+};
+
+struct runner_options {
+  std::string model;
+  data_shape shape{1, 10};
+  int auxiliaries = 0;
+  normalization_numbers normalization;
+  advprop::seed seed{0};
+  bool zero_last_scale = false;
+};
+
+/// Domain 0 is main, k the auxiliary domain k-1; all throw `argument_error` for a domain that there is not.
+class runner {
+ public:
+  virtual ~runner() = default;
+  virtual std::int64_t parameters() const = 0;
+  virtual int domains() const = 0;
+  /// What `step_metrics::parts` counts under that method.
+  virtual std::vector<std::string> part_names(const chosen_method& method) const = 0;
+
+  virtual void fit(std::span<loader* const> data, const chosen_method& method, const sgd& optimizer,
+                   const fit_options& options) = 0;
+  virtual evaluation evaluate(const dataset& data, int domain, int images, seed s, const chosen_attack& attack) = 0;
+  virtual void perturb(image_view images, const_label_view labels, int domain, random rng,
+                       const chosen_attack& attack) = 0;
+  /// Images x classes.
+  virtual tensor<float, 2> logits(const_image_view images, int domain) = 0;
+
+  virtual load_report load(const std::string& path) = 0;
+  virtual void save(const std::string& path) = 0;
+  virtual void save_main(const std::string& path) = 0;
+};
+
+/// Throws `argument_error` naming what the program was built with, where that lacks what is asked for.
+std::unique_ptr<runner> make_runner(cpu& device, const runner_options& options);
+
+}  // namespace advprop::program

@@ -1,0 +1,34 @@
+# Compiles one snippet twice. With -DCONTROL it must compile; without, it must not, and what the compiler prints must
+# match the regular expression (CMake's kind) of its first line, `// expect: <regex>`, in fewer than 25 lines.
+cmake_minimum_required(VERSION 3.25)
+set(flags -std=c++20 -fsyntax-only -fno-diagnostics-color)
+list(REMOVE_DUPLICATES includes)
+list(REMOVE_ITEM includes "" /usr/include)  # the compiler's own place for it must stay last
+list(TRANSFORM includes PREPEND -I)
+set(ENV{LC_ALL} C)
+cmake_path(GET snippet FILENAME name)
+
+file(STRINGS ${snippet} first LIMIT_COUNT 1)
+if(NOT first MATCHES "^// expect: (.+)$")
+  message(FATAL_ERROR "${name}: its first line must be `// expect: <regex>`")
+endif()
+set(expected "${CMAKE_MATCH_1}")
+
+execute_process(COMMAND ${compiler} ${flags} ${includes} -DCONTROL ${snippet} RESULT_VARIABLE result ERROR_VARIABLE output)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${name}: the control does not compile:\n${output}")
+endif()
+
+execute_process(COMMAND ${compiler} ${flags} ${includes} ${snippet} RESULT_VARIABLE result ERROR_VARIABLE output)
+if(result EQUAL 0)
+  message(FATAL_ERROR "${name}: compiles, but must not")
+endif()
+if(NOT output MATCHES "${expected}")
+  message(FATAL_ERROR "${name}: the error does not match `${expected}`:\n${output}")
+endif()
+string(REGEX MATCHALL "\n" lines "${output}")
+list(LENGTH lines count)
+if(count GREATER_EQUAL 25)
+  message(FATAL_ERROR "${name}: the error is ${count} lines long, must be under 25:\n${output}")
+endif()
+message("${name}: refused in ${count} lines")

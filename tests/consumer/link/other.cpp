@@ -1,0 +1,4 @@
+// The other half.
+#include "everything.hpp"
+
+std::ptrdiff_t other_size() { return advprop::shape{3, 4, 5}.size(); }

@@ -1,0 +1,38 @@
+#include <advprop/core/parallel.hpp>
+
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace advprop;
+
+TEST_CASE("parallel_for calls f once for every index, whatever the number of threads") {
+  for (int threads : {1, 2, 3, 8})
+    for (int count : {0, 1, 2, 7, 1000}) {
+      std::vector<int> calls(static_cast<std::size_t>(count));
+      parallel_for(threads, count, [&](std::ptrdiff_t i) { ++calls[static_cast<std::size_t>(i)]; });
+      CHECK(calls == std::vector<int>(static_cast<std::size_t>(count), 1));
+    }
+}
+
+TEST_CASE("parallel_for on one thread runs in order, on the caller's thread") {
+  std::vector<std::ptrdiff_t> order;
+  parallel_for(1, 5, [&](std::ptrdiff_t i) { order.push_back(i); });
+  CHECK(order == std::vector<std::ptrdiff_t>{0, 1, 2, 3, 4});
+}
+
+#ifdef _OPENMP
+TEST_CASE("parallel_for gives each of the wanted threads one contiguous range") {
+  std::vector<int> thread(100), team(100);
+  parallel_for(2, 100, [&](std::ptrdiff_t i) {
+    thread[static_cast<std::size_t>(i)] = omp_get_thread_num();
+    team[static_cast<std::size_t>(i)] = omp_get_num_threads();
+  });
+  CHECK(team[0] == 2);
+  int changes = 0;
+  for (std::size_t i = 1; i < thread.size(); ++i) changes += thread[i] != thread[i - 1];
+  CHECK(changes == 1);
+}
+#endif
+
+TEST_CASE("There is at least one processor") { CHECK(processors() >= 1); }

@@ -1,0 +1,165 @@
+#include <advprop/device/arena.hpp>
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace advprop;
+
+namespace {
+std::size_t requests = 0;
+constexpr std::size_t limit = std::size_t{1} << 32;  // what this program's system has at the most
+std::byte* bytes(const arena::block& b) { return static_cast<std::byte*>(b.data()); }
+}  // namespace
+
+// Of the arena alone: nothing else here asks for aligned memory. Sanitizers would stop at an absurd request instead.
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  ++requests;
+  if (size > limit) throw std::bad_alloc();
+  return std::aligned_alloc(static_cast<std::size_t>(alignment), (size + 4095) / 4096 * 4096);
+}
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+TEST_CASE("Blocks are aligned to 64, writable to their end and do not overlap") {
+  arena a;
+  std::vector<arena::block> blocks;
+  for (std::size_t size : {0, 1, 63, 64, 65, 1000, 4096, 1 << 20}) {
+    blocks.push_back(a.allocate(size));
+    CHECK(reinterpret_cast<std::uintptr_t>(blocks.back().data()) % arena::alignment == 0);
+    std::memset(blocks.back().data(), static_cast<int>(blocks.size()), size);
+  }
+  CHECK(*bytes(blocks[2]) == std::byte{3});
+  CHECK(bytes(blocks[5])[999] == std::byte{6});
+}
+
+TEST_CASE("The first hole that fits is taken, and split") {
+  arena a;
+  arena::block one = a.allocate(1024), two = a.allocate(256), three = a.allocate(1024), four = a.allocate(64);
+  const auto *first = bytes(one), *third = bytes(three);
+  one = {};
+  three = {};
+  CHECK(bytes(a.allocate(1024)) == first);
+  const arena::block small = a.allocate(128), next = a.allocate(128);
+  CHECK(bytes(small) == first);
+  CHECK(bytes(next) > first);
+  CHECK(bytes(next) + 128 <= first + 1024);
+  CHECK(bytes(a.allocate(1000)) == third);
+}
+
+TEST_CASE("Free neighbours become one hole again, in whatever order they go") {
+  for (const auto& order : std::vector<std::vector<int>>{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {0, 2, 1}, {2, 0, 1}, {1, 2, 0}}) {
+    arena a;
+    std::array<arena::block, 3> b{a.allocate(512), a.allocate(512), a.allocate(512)};
+    const arena::block guard = a.allocate(64);
+    const auto* start = bytes(b[0]);
+    for (int i : order) b[static_cast<std::size_t>(i)] = {};
+    CHECK(bytes(a.allocate(3 * 512 + 128)) == start);
+  }
+}
+
+TEST_CASE("After everything is given back the slab is one hole") {
+  arena a;
+  {
+    std::vector<arena::block> b;
+    for (int i = 0; i < 100; ++i) b.push_back(a.allocate(static_cast<std::size_t>(i) * 97));
+    for (std::size_t i = 0; i < b.size(); i += 3) b[i] = {};
+    for (std::size_t i = 0; i < 100; ++i) b.push_back(a.allocate(i * 31));
+  }
+  CHECK(a.in_use() == 0);
+  CHECK(a.slabs() == 1);
+  const arena::block whole = a.allocate(a.reserved() - 64);
+  CHECK(a.slabs() == 1);
+  CHECK(a.in_use() == a.reserved());
+}
+
+TEST_CASE("The last copy of a handle gives the memory back") {
+  arena a;
+  arena::block b = a.allocate(100);
+  CHECK(b.unique());
+  const std::size_t used = a.in_use();
+  {
+    arena::block c = b, d;
+    CHECK(!b.unique());
+    CHECK(c.data() == b.data());
+    d = c;
+    d = d;
+    b = {};
+    CHECK(!b);
+    CHECK(b.data() == nullptr);
+    CHECK(!b.unique());
+    c = std::move(d);
+    CHECK(c.unique());
+    CHECK(a.in_use() == used);
+    arena::block e = std::move(c);
+    CHECK(e.unique());
+  }
+  CHECK(a.in_use() == 0);
+}
+
+TEST_CASE("The same requests get the same places") {
+  arena a, b;
+  const auto run = [](arena& m) {
+    std::vector<std::ptrdiff_t> places;
+    const arena::block first = m.allocate(64);
+    arena::block kept;
+    for (std::size_t size : {100, 5000, 300, 70, 9000, 64}) {
+      arena::block next = m.allocate(size);
+      places.push_back(bytes(next) - bytes(first));
+      if (size < 1000) kept = next;
+    }
+    return places;
+  };
+  const auto once = run(a);
+  CHECK(once == run(a));
+  CHECK(once == run(b));
+}
+
+TEST_CASE("peak is the most in use at one time") {
+  arena a;
+  { const arena::block b = a.allocate(10000), c = a.allocate(20000); }
+  const std::size_t peak = a.peak();
+  CHECK(peak >= 30000);
+  CHECK(peak < 31000);
+  { const arena::block b = a.allocate(20000); }
+  CHECK(a.peak() == peak);
+  a.reset_peak();
+  CHECK(a.peak() == 0);
+  const arena::block d = a.allocate(64);
+  CHECK(a.peak() == a.in_use());
+}
+
+TEST_CASE("The system is asked only when no hole fits") {
+  arena a;
+  const std::size_t before = requests;
+  a.reserve(std::size_t{40} << 20);
+  CHECK(requests == before + 1);
+  for (int i = 0; i < 50; ++i) {
+    const arena::block b = a.allocate(std::size_t{19} << 20), c = a.allocate(std::size_t{19} << 20);
+    CHECK(bytes(b) != bytes(c));
+  }
+  CHECK(requests == before + 1);
+  CHECK(a.slabs() == 1);
+  const arena::block larger = a.allocate(std::size_t{41} << 20), fits = a.allocate(std::size_t{39} << 20);
+  CHECK(requests == before + 2);
+  CHECK(a.slabs() == 2);
+  CHECK(a.reserved() >= std::size_t{81} << 20);
+}
+
+TEST_CASE("Running out of memory is an error that names the sizes, and leaves the arena usable") {
+  arena a;
+  const arena::block b = a.allocate(100);
+  CHECK_THROWS_WITH_AS(a.allocate(std::size_t{1} << 50),
+                       "out of memory: 1073741824 MiB more were asked for on top of 16 MiB", error);
+  CHECK_THROWS_AS(a.allocate(SIZE_MAX), error);  // what a size below zero turns into
+  CHECK_THROWS_AS(a.allocate(SIZE_MAX - 100), error);
+  const arena::block c = a.allocate(100);
+  CHECK(c);
+  CHECK(a.slabs() == 1);
+}

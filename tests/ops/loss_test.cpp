@@ -1,0 +1,156 @@
+#include <advprop/ops/cpu/loss.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "maps.hpp"
+
+using namespace advprop;
+using maps::map;
+
+namespace {
+
+/// -sum(target * log(softmax)), the mean over the batch, as it is written down.
+double reference(const map& z, const std::vector<int>& labels, double smoothing) {
+  double loss = 0;
+  for (int n = 0; n < z.batch; ++n) {
+    double sum = 0;
+    for (int k = 0; k < z.channels; ++k) sum += std::exp(double(z(n, k)));
+    for (int k = 0; k < z.channels; ++k) {
+      const double target = (k == labels[std::size_t(n)] ? 1 - smoothing : 0) + smoothing / z.channels;
+      loss -= target * (double(z(n, k)) - std::log(sum)) / z.batch;
+    }
+  }
+  return loss;
+}
+
+std::vector<int> some_labels(int batch, int classes) {
+  std::vector<int> labels(std::size_t(batch), 0);
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = int(i * 7 + 2) % classes;
+  return labels;
+}
+const_label_view as_view(const std::vector<int>& labels) { return {labels.data(), {int(labels.size())}}; }
+
+}  // namespace
+
+TEST_CASE("Cross entropy equals its definition, and its gradient central differences, with and without smoothing") {
+  cpu d(2);
+  for (int classes : {1, 2, 5, 8, 13, 100})
+    for (float smoothing : {0.f, 0.1f, 1.f}) {
+      CAPTURE(classes);
+      CAPTURE(smoothing);
+      map z = map::random(6, classes, 1, 1, 1, 2.f), dz = z.like();
+      const auto labels = some_labels(6, classes);
+      const loss_result r = cross_entropy(d, z, as_view(labels), smoothing, 2.5f, dz);
+      CHECK(r.loss == doctest::Approx(reference(z, labels, double(smoothing))).epsilon(1e-9));
+      CHECK(dz.pads_are_zero());
+      const auto loss = [&] { return 2.5 * cross_entropy(d, z, as_view(labels), smoothing, 2.5f, {}).loss; };
+      CHECK(maps::error(dz, [&](int n, int k, int, int) { return maps::slope(z(n, k), 1e-3f, loss); }) < 1e-6);
+
+      map over = z;
+      CHECK(cross_entropy(d, over, as_view(labels), smoothing, 2.5f, over).loss == r.loss);
+      CHECK(maps::same_bits(over, dz));
+    }
+}
+
+TEST_CASE("Huge logits neither overflow nor lose the loss") {
+  cpu d(1);
+  map z = map::zero(2, 3, 1, 1), dz = z.like();
+  z(0, 0) = 1e30f, z(0, 1) = -1e30f, z(1, 0) = 3e4f, z(1, 1) = 3e4f, z(1, 2) = 3e4f;
+  const std::vector<int> labels{0, 1};
+  const loss_result r = cross_entropy(d, z, as_view(labels), 0, 1, dz);
+  CHECK(r.loss == doctest::Approx(std::log(3.0) / 2));
+  CHECK(dz(0, 0) == 0);
+  CHECK(dz(1, 1) == doctest::Approx((1.0 / 3 - 1) / 2));
+  z(0, 1) = -INFINITY;
+  CHECK(cross_entropy(d, z, as_view(labels), 0, 1, dz).loss == doctest::Approx(std::log(3.0) / 2));
+}
+
+TEST_CASE("A NaN logit makes the loss NaN and is no hit") {
+  cpu d(1);
+  for (int where : {0, 1, 2}) {
+    map z = map::zero(2, 3, 1, 1), dz = z.like();
+    z(0, where) = NAN;
+    const std::vector<int> labels{1, 0};
+    const loss_result r = cross_entropy(d, z, as_view(labels), 0.1f, 1, dz);
+    CHECK(std::isnan(r.loss));
+    CHECK(r.correct == 1);
+    CHECK(r.correct5 == 1);
+    std::vector<int> best(2), worst(2);
+    predict(d, z, {best.data(), {2}});
+    least_likely(d, z, {worst.data(), {2}});
+    CHECK((best[0] >= 0 && best[0] < 3 && worst[0] >= 0 && worst[0] < 3));
+  }
+}
+
+TEST_CASE("Top-1 and top-5 hits count a tie for the lower class") {
+  cpu d(1);
+  map z = map::zero(4, 10, 1, 1);
+  for (int n = 0; n < 4; ++n)
+    for (int k = 0; k < 10; ++k) z(n, k) = float(-k);  // the label's rank is the label
+  z(2, 5) = z(2, 4);                                  // tied, but class 4 comes first
+  const auto hits = [&](std::vector<int> labels) {
+    const loss_result r = cross_entropy(d, z, as_view(labels), 0, 1, {});
+    return std::array{r.correct, r.correct5};
+  };
+  CHECK(hits({0, 0, 0, 0}) == std::array{4, 4});
+  CHECK(hits({0, 4, 4, 5}) == std::array{1, 3});
+  CHECK(hits({1, 5, 5, 9}) == std::array{0, 1});
+  map equal = map::zero(2, 3, 1, 1);
+  const std::vector<int> labels{0, 2};
+  const loss_result r = cross_entropy(d, equal, as_view(labels), 0, 1, {});
+  CHECK(r.correct == 1);
+  CHECK(r.correct5 == 2);  // fewer than five classes
+}
+
+TEST_CASE("Softmax sums to one, and the best and the least likely class are the first of their kind") {
+  cpu d(2);
+  const map z = map::random(5, 13, 1, 1, 1, 3.f);
+  std::vector<float> p(5 * 13, NAN);
+  softmax(d, z, {p.data(), {5, 13}});
+  std::vector<int> best(5), worst(5);
+  predict(d, z, {best.data(), {5}});
+  least_likely(d, z, {worst.data(), {5}});
+  for (int n = 0; n < 5; ++n) {
+    double total = 0, sum = 0;
+    int high = 0, low = 0;
+    for (int k = 0; k < 13; ++k) {
+      total += std::exp(double(z(n, k)));
+      high = z(n, k) > z(n, high) ? k : high;
+      low = z(n, k) < z(n, low) ? k : low;
+    }
+    for (int k = 0; k < 13; ++k) {
+      const float value = p[std::size_t(n * 13 + k)];
+      sum += value;
+      CHECK(value == doctest::Approx(std::exp(double(z(n, k))) / total).epsilon(1e-6));
+    }
+    CHECK(sum == doctest::Approx(1));
+    CHECK(best[std::size_t(n)] == high);
+    CHECK(worst[std::size_t(n)] == low);
+  }
+  const map equal = map::zero(5, 13, 1, 1);  // pad lanes are equal too and must not be chosen
+  predict(d, equal, {best.data(), {5}});
+  least_likely(d, equal, {worst.data(), {5}});
+  CHECK(best == std::vector<int>(5, 0));
+  CHECK(worst == std::vector<int>(5, 0));
+  map negative = map::zero(1, 5, 1, 1), positive = negative;
+  for (int k = 0; k < 5; ++k) negative(0, k) = float(k - 9), positive(0, k) = float(9 - k);
+  predict(d, negative, {best.data(), {1}});
+  least_likely(d, positive, {worst.data(), {1}});
+  CHECK(best[0] == 4);
+  CHECK(worst[0] == 4);
+}
+
+TEST_CASE("The loss and its gradient have the same bits at any thread count") {
+  const map z = map::random(101, 13, 1, 1, 1, 3.f);
+  const auto labels = some_labels(101, 13);
+  cpu one(1), three(3);
+  map a = z.like(), b = z.like();
+  CHECK(cross_entropy(one, z, as_view(labels), 0.1f, 1, a).loss ==
+        cross_entropy(three, z, as_view(labels), 0.1f, 1, b).loss);
+  CHECK(maps::same_bits(a, b));
+}
