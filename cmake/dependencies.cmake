@@ -4,7 +4,8 @@ include(FetchContent)
 
 set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)  # so that add_subdirectory's caller sees the targets too
 
-# advprop_header_package(<package> TARGET <name> DEB <package> INCLUDE <dir> URL <url> SHA256 <hash> [LINK <target>] [OPTIONAL])
+# advprop_header_package(<package> TARGET <name> DEB <package> INCLUDE <dir> URL <url> SHA256 <hash>
+#                        [LINK <target>] [OPTIONAL])
 #   Finds <package>, or makes TARGET from a download whose headers lie in INCLUDE. OPTIONAL: no error without both.
 function(advprop_header_package package)
   cmake_parse_arguments(PARSE_ARGV 1 arg "OPTIONAL" "TARGET;DEB;INCLUDE;URL;SHA256;LINK" "")
@@ -21,7 +22,8 @@ function(advprop_header_package package)
     endif()
     return()
   endif()
-  message(STATUS "${package} is not installed (Debian: ${arg_DEB}); downloading ${arg_URL}; ADVPROP_FETCH=OFF forbids it")
+  message(STATUS "${package} is not installed (Debian: ${arg_DEB}); downloading ${arg_URL}; "
+    "ADVPROP_FETCH=OFF forbids it")
   string(TOLOWER advprop_${package} content)
   FetchContent_Declare(${content} URL ${arg_URL} URL_HASH SHA256=${arg_SHA256}
     DOWNLOAD_EXTRACT_TIMESTAMP OFF INACTIVITY_TIMEOUT 30 SOURCE_SUBDIR unpacked-only)

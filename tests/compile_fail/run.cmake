@@ -14,7 +14,8 @@ if(NOT first MATCHES "^// expect: (.+)$")
 endif()
 set(expected "${CMAKE_MATCH_1}")
 
-execute_process(COMMAND ${compiler} ${flags} ${includes} -DCONTROL ${snippet} RESULT_VARIABLE result ERROR_VARIABLE output)
+execute_process(COMMAND ${compiler} ${flags} ${includes} -DCONTROL ${snippet}
+  RESULT_VARIABLE result ERROR_VARIABLE output)
 if(NOT result EQUAL 0)
   message(FATAL_ERROR "${name}: the control does not compile:\n${output}")
 endif()

@@ -109,9 +109,11 @@ TEST_CASE("CIFAR folders must hold the official number of images") {
 
 TEST_CASE("a damaged file among several is the one that is named") {
   const files::folder f;
-  for (int i = 1; i <= 5; ++i) f.write("data_batch_" + std::to_string(i) + ".bin.xz", {0xfd, '7', 'z', 'X', 'Z', 0, 1, 2});
+  for (int i = 1; i <= 5; ++i)
+    f.write("data_batch_" + std::to_string(i) + ".bin.xz", {0xfd, '7', 'z', 'X', 'Z', 0, 1, 2});
   f.write("data_batch_1.bin.xz", files::xz(files::bytes(30'730'000)));
-  CHECK(contains(thrown<file_error>([&] { load_cifar10(f.path(), split::train); }), "data_batch_2.bin.xz: its xz data are"));
+  CHECK(contains(thrown<file_error>([&] { load_cifar10(f.path(), split::train); }),
+                 "data_batch_2.bin.xz: its xz data are"));
 }
 
 TEST_CASE("the real CIFAR-10 training set has its published counts, means and deviations") {

@@ -27,7 +27,8 @@ byte_vector sample() {
 
 TEST_CASE("plain, gzip and xz files give the same bytes") {
   const files::folder f;
-  for (const byte_vector& content : {sample(), byte_vector{}, byte_vector{7}, byte_vector(1 << 16), byte_vector(1 << 17)}) {
+  for (const byte_vector& content :
+       {sample(), byte_vector{}, byte_vector{7}, byte_vector(1 << 16), byte_vector(1 << 17)}) {
     CHECK(read_decompressed(f.write("a.bin", content)) == content);
     CHECK(read_decompressed(f.write("a.bin.gz", files::gzip(content))) == content);
     CHECK(read_decompressed(f.write("a.bin.xz", files::xz(content))) == content);
@@ -48,7 +49,8 @@ TEST_CASE("files of several gzip members or xz streams are read to their end") {
 TEST_CASE("a file of exactly the limit is read and a larger one is refused") {
   const files::folder f;
   const byte_vector content = sample();
-  for (const auto& path : {f.write("a", content), f.write("a.gz", files::gzip(content)), f.write("a.xz", files::xz(content))}) {
+  for (const auto& path :
+       {f.write("a", content), f.write("a.gz", files::gzip(content)), f.write("a.xz", files::xz(content))}) {
     CHECK(read_decompressed(path, content.size()) == content);
     const std::string what = thrown<file_error>([&] { read_decompressed(path, content.size() - 1); });
     CHECK(what.substr(0, path.size() + 2) == path + ": ");
@@ -71,7 +73,8 @@ TEST_CASE("every truncation of a compressed file is an error that names it") {
 }
 
 TEST_CASE("a flipped bit in compressed data never gives other bytes") {
-  const byte_vector content = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, gz = files::gzip(content), xz = files::xz(content);
+  const byte_vector content = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, gz = files::gzip(content),
+                    xz = files::xz(content);
   int refused = 0;
   const auto attempt = [&](auto read, byte_vector bytes, std::size_t bit) {
     bytes[bit / 8] = static_cast<std::uint8_t>(bytes[bit / 8] ^ 1 << bit % 8);
@@ -106,8 +109,11 @@ TEST_CASE("missing files and folders are named with what was looked for") {
   const files::folder f;
   CHECK(contains(thrown<file_error>([&] { read_decompressed(f / "none"); }), f / "none" + ": "));
   CHECK(contains(thrown<file_error>([&] { read_decompressed(f.path()); }), f.path() + ": "));
-  CHECK(thrown<file_error>([&] { find_file(f.path(), {"a", "b"}); }) == f.path() + ": has no a or b, plain, .gz or .xz");
-  CHECK(thrown<file_error>([&] { find_file(f / "none", {"a"}); }) == f / "none" + ": no such folder; looked for a in it");
+  CHECK(thrown<file_error>([&] {
+          find_file(f.path(), {"a", "b"});
+        }) == f.path() + ": has no a or b, plain, .gz or .xz");
+  CHECK(thrown<file_error>([&] { find_file(f / "none", {"a"}); }) ==
+        f / "none" + ": no such folder; looked for a in it");
   CHECK(thrown<file_error>([&] { find_file(f.write("file", {1}), {"a"}); }) ==
         f / "file" + ": is no folder; looked for a in it");
   f.write("b.xz", {1});

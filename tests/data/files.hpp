@@ -20,7 +20,8 @@ using bytes = std::vector<std::uint8_t>;
 /// A fresh folder, removed with its content at the end of the scope.
 class folder {
  public:
-  folder() : path_(std::filesystem::temp_directory_path() / ("advprop-test-" + std::to_string(std::random_device()()))) {
+  folder()
+      : path_(std::filesystem::temp_directory_path() / ("advprop-test-" + std::to_string(std::random_device()()))) {
     REQUIRE(std::filesystem::create_directory(path_));
   }
   ~folder() { std::filesystem::remove_all(path_); }

@@ -57,13 +57,15 @@ TEST_CASE("a wrong IDX header is an error that says what is wrong") {
   CHECK(with(12, 0x80) == "x: dimension 3 is 2147483649");
   CHECK(with(4, 0x70) == "x: truncated: 1 bytes of data where its dimensions ask for 1879048193");
   // 2^30 * 2^30 * 2^30 would wrap around to 0
-  CHECK(parse_error(files::idx({1u << 30, 1u << 30, 1u << 30}, {}), 3) == "x: its dimensions ask for more than 2^64 bytes");
+  CHECK(parse_error(files::idx({1u << 30, 1u << 30, 1u << 30}, {}), 3) ==
+        "x: its dimensions ask for more than 2^64 bytes");
   CHECK(contains(parse_error(files::idx({1u << 30, 1u << 30, 8}, {}), 3), "truncated: 0 bytes"));
 }
 
 TEST_CASE("an image and a label file make a data set, plain or compressed") {
   const files::folder f;
-  const files::bytes images = files::idx({3, 2, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255}), labels = files::idx({3}, {9, 0, 4});
+  const files::bytes images = files::idx({3, 2, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255}),
+                     labels = files::idx({3}, {9, 0, 4});
   f.write("train-images-idx3-ubyte", images);
   f.write("train-labels-idx1-ubyte", labels);
   f.write("t10k-images-idx3-ubyte.gz", files::gzip(images));
@@ -85,7 +87,8 @@ TEST_CASE("an image and a label file make a data set, plain or compressed") {
 
 TEST_CASE("images and labels that do not fit are an error that names the file") {
   const files::folder f;
-  const auto two = f.write("two", files::idx({2, 1, 1}, {1, 2})), labels = f.write("labels", files::idx({3}, {1, 2, 3}));
+  const auto two = f.write("two", files::idx({2, 1, 1}, {1, 2})),
+             labels = f.write("labels", files::idx({3}, {1, 2, 3}));
   const auto three = f.write("three", files::idx({3, 1, 1}, {1, 2, 3}));
   CHECK_NOTHROW(read_idx(three, labels, 4));
   CHECK(thrown<file_error>([&] { read_idx(two, labels, 4); }) == two + ": 2 images, but " + labels + " has 3 labels");
@@ -98,7 +101,8 @@ TEST_CASE("a folder without the files is named") {
   const files::folder f;
   CHECK(thrown<file_error>([&] { load_mnist(f.path(), split::train); }) ==
         f.path() + ": has no train-images-idx3-ubyte or train-images.idx3-ubyte, plain, .gz or .xz");
-  CHECK(contains(thrown<file_error>([&] { load_fashion_mnist(f / "none", split::test); }), "no such folder; looked for t10k"));
+  CHECK(contains(thrown<file_error>([&] { load_fashion_mnist(f / "none", split::test); }),
+                 "no such folder; looked for t10k"));
 }
 
 TEST_CASE("the real Fashion-MNIST has its published counts, mean and deviation") {

@@ -74,7 +74,7 @@ struct probe {
     ++*reads;
     if (i >= slow_from) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     if (i == throws_at) throw std::out_of_range("image " + std::to_string(i));
-    *out = 0;
+    *out = 1;
   }
 };
 }  // namespace
@@ -181,8 +181,20 @@ TEST_CASE("a loader set to a state goes on with the same batches") {
     CHECK(take(a, 20) == rest);
   }
   loader l(d, options);
-  for (loader_state bad : {loader_state{0, 8}, {0, -1}, {-1, 0}, {INT64_MAX / 8, 0}}) CHECK_THROWS_AS(l.seek(bad), argument_error);
-  CHECK_THROWS_WITH_AS(l.seek({2, 8}), "loader: there is no batch 8 of epoch 2 where an epoch has 8 batches", argument_error);
+  for (loader_state bad : {loader_state{0, 8}, {0, -1}, {-1, 0}, {INT64_MAX / 8, 0}})
+    CHECK_THROWS_AS(l.seek(bad), argument_error);
+  CHECK_THROWS_WITH_AS(l.seek({2, 8}), "loader: there is no batch 8 of epoch 2 where an epoch has 8 batches",
+                       argument_error);
+}
+
+TEST_CASE("a batch that a seek interrupted is made anew") {
+  const probe source{.count = 200, .slow_from = 100};
+  loader l(source, {.batch = 100, .shuffle = false, .workers = 1});
+  l.next();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  l.seek({0, 1});
+  const image_batch& b = l.next();
+  CHECK(std::count(b.images.begin(), b.images.end(), 1.0f) == 100);
 }
 
 TEST_CASE("an rvalue source lives in the loader, and a loader may be moved in mid-flight") {
@@ -229,7 +241,8 @@ TEST_CASE("workers fill the prefetch while training computes, and no more") {
   for (int step = 1; step <= 5; ++step) {
     l.next();
     const int expected = 10 * (step + 3);
-    for (int wait = 0; wait < 5000 && *source.reads < expected; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (int wait = 0; wait < 5000 && *source.reads < expected; ++wait)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     CHECK(*source.reads == expected);
   }
@@ -278,8 +291,8 @@ TEST_CASE("options out of range, no images and wrong labels are refused") {
   CHECK_THROWS_WITH_AS(make({.batch = 0}), "loader: a batch of 0 images; must be 1 or more", argument_error);
   CHECK_THROWS_WITH_AS(make({.workers = -1}), "loader: -1 workers; must be 0 to 1024", argument_error);
   CHECK_THROWS_WITH_AS(make({.prefetch = 0}), "loader: a prefetch of 0 batches; must be 1 to 1024", argument_error);
-  CHECK_THROWS_WITH_AS(make({.batch = 11, .drop_last = true}), "loader: drop_last leaves nothing of 10 images in batches of 11",
-                       argument_error);
+  CHECK_THROWS_WITH_AS(make({.batch = 11, .drop_last = true}),
+                       "loader: drop_last leaves nothing of 10 images in batches of 11", argument_error);
   CHECK_NOTHROW(make({.batch = 10, .drop_last = true}));
   CHECK_THROWS_WITH_AS(loader(probe{.count = 0}), "loader: no images", argument_error);
   dataset wrong = numbered(10);

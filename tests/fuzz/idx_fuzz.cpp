@@ -1,5 +1,5 @@
-// libFuzzer target: IDX, CIFAR, gzip and xz content. The first byte chooses; every other outcome than a parsed content or
-// a file_error is a finding.
+// libFuzzer target: IDX, CIFAR, gzip and xz content. The first byte chooses; every other outcome than a parsed content
+// or a file_error is a finding.
 #include <cstdint>
 #include <cstdlib>
 
@@ -37,10 +37,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(a.values.data() + count == bytes.data() + bytes.size());
         break;
       }
-      case 2: cifar(bytes, cifar10_format); break;
-      case 3: cifar(bytes, cifar100_format); break;
-      case 4: require(gunzip(bytes, "gzip", limit).size() <= limit); break;
-      case 5: require(unxz(bytes, "xz", limit).size() <= limit); break;
+      case 2:
+        cifar(bytes, cifar10_format);
+        break;
+      case 3:
+        cifar(bytes, cifar100_format);
+        break;
+      case 4:
+        require(gunzip(bytes, "gzip", limit).size() <= limit);
+        break;
+      case 5:
+        require(unxz(bytes, "xz", limit).size() <= limit);
+        break;
     }
   } catch (const file_error& e) {
     require(e.what()[0] != '\0');

@@ -25,8 +25,10 @@ using namespace advprop;
 
 namespace {
 template <class X>
-concept viewable = requires(X&& x) { as_view<2>(std::forward<X>(x)); };
-}
+concept viewable = requires(X&& x) {
+  as_view<2>(std::forward<X>(x));
+};
+}  // namespace
 
 TEST_CASE("an xtensor container becomes a view of its own memory") {
   xt::xtensor<float, 4> images = xt::xtensor<float, 4>::from_shape({2, 3, 4, 1});
@@ -75,7 +77,8 @@ TEST_CASE("dense parts are viewed in place; strided parts, columns first and wro
   CHECK(v.extents() == std::array<int, 2>{2, 3});
   CHECK(v(1, 2) == 8);
   auto columns = xt::view(a, xt::all(), xt::range(0, 2));
-  CHECK_THROWS_WITH_AS(as_view<2>(columns), "as_view: the xtensor is not dense and row-major in dimension 0", argument_error);
+  CHECK_THROWS_WITH_AS(as_view<2>(columns), "as_view: the xtensor is not dense and row-major in dimension 0",
+                       argument_error);
   CHECK_THROWS_WITH_AS(as_view<3>(a), "as_view: an xtensor of 2 dimensions where 3 are asked for", argument_error);
   xt::xtensor<float, 2, xt::layout_type::column_major> fortran = a;
   CHECK_THROWS_AS(as_view<2>(fortran), argument_error);

@@ -17,16 +17,18 @@ namespace advprop {
 /// One image, height x width x channels, in [0, 1].
 using single_image = view<float, 3>;
 
-/// Changes an image in place, at random; the random stream is this image's alone. Loader threads share one object, so the
-/// call is const. A std::function<void(single_image, random&)> is one too: that is how a list is made at run time.
+/// Changes an image in place, at random; the random stream is this image's alone. Loader threads share one object, so
+/// the call is const. A std::function<void(single_image, random_stream&)> is one too, for a choice at run time.
 template <class A>
-concept augmentation = requires(const A& a, single_image image, random& rng) { a(image, rng); };
+concept augmentation = requires(const A& a, single_image image, random& rng) {
+  a(image, rng);
+};
 
 /// What stands outside an image that is moved.
 enum class padding { zero, reflect };
 
-/// Pads all four sides and cuts out the original size at a uniformly random place (He et al. 2015, section 4.2: 4 pixels).
-/// `reflect` mirrors without repeating the edge, as numpy's and torchvision's mode of that name. 0 pixels: no change.
+/// Pads all four sides and cuts out the original size at a uniformly random place (He et al. 2015, section 4.2, with 4
+/// pixels). `reflect` mirrors without repeating the edge, as numpy and torchvision do. 0 pixels: no change.
 struct pad_crop {
   int pixels = 4;
   padding fill = padding::zero;

@@ -115,23 +115,25 @@ inline dataset load_cifar10(const std::string& folder, split part) {
 /// CIFAR-100 (the 100 fine classes) from the folder "cifar-100-binary": 50,000 or 10,000 images.
 inline dataset load_cifar100(const std::string& folder, split part) {
   const bool train = part == split::train;
-  dataset result =
-      detail::load_cifar({find_file(folder, {train ? "train.bin" : "test.bin"})}, cifar100_format, train ? 50000 : 10000);
+  dataset result = detail::load_cifar({find_file(folder, {train ? "train.bin" : "test.bin"})}, cifar100_format,
+                                      train ? 50000 : 10000);
   result.name = "CIFAR-100";
   result.class_names = {
-      "apple",       "aquarium_fish", "baby",       "bear",        "beaver",       "bed",         "bee",        "beetle",
-      "bicycle",     "bottle",        "bowl",       "boy",         "bridge",       "bus",         "butterfly",  "camel",
-      "can",         "castle",        "caterpillar", "cattle",     "chair",        "chimpanzee",  "clock",      "cloud",
-      "cockroach",   "couch",         "crab",       "crocodile",   "cup",          "dinosaur",    "dolphin",    "elephant",
-      "flatfish",    "forest",        "fox",        "girl",        "hamster",      "house",       "kangaroo",   "keyboard",
-      "lamp",        "lawn_mower",    "leopard",    "lion",        "lizard",       "lobster",     "man",        "maple_tree",
-      "motorcycle",  "mountain",      "mouse",      "mushroom",    "oak_tree",     "orange",      "orchid",     "otter",
-      "palm_tree",   "pear",          "pickup_truck", "pine_tree", "plain",        "plate",       "poppy",      "porcupine",
-      "possum",      "rabbit",        "raccoon",    "ray",         "road",         "rocket",      "rose",       "sea",
-      "seal",        "shark",         "shrew",      "skunk",       "skyscraper",   "snail",       "snake",      "spider",
-      "squirrel",    "streetcar",     "sunflower",  "sweet_pepper", "table",       "tank",        "telephone",  "television",
-      "tiger",       "tractor",       "train",      "trout",       "tulip",        "turtle",      "wardrobe",   "whale",
-      "willow_tree", "wolf",          "woman",      "worm"};
+      "apple",      "aquarium_fish", "baby",         "bear",       "beaver",      "bed",         "bee",
+      "beetle",     "bicycle",       "bottle",       "bowl",       "boy",         "bridge",      "bus",
+      "butterfly",  "camel",         "can",          "castle",     "caterpillar", "cattle",      "chair",
+      "chimpanzee", "clock",         "cloud",        "cockroach",  "couch",       "crab",        "crocodile",
+      "cup",        "dinosaur",      "dolphin",      "elephant",   "flatfish",    "forest",      "fox",
+      "girl",       "hamster",       "house",        "kangaroo",   "keyboard",    "lamp",        "lawn_mower",
+      "leopard",    "lion",          "lizard",       "lobster",    "man",         "maple_tree",  "motorcycle",
+      "mountain",   "mouse",         "mushroom",     "oak_tree",   "orange",      "orchid",      "otter",
+      "palm_tree",  "pear",          "pickup_truck", "pine_tree",  "plain",       "plate",       "poppy",
+      "porcupine",  "possum",        "rabbit",       "raccoon",    "ray",         "road",        "rocket",
+      "rose",       "sea",           "seal",         "shark",      "shrew",       "skunk",       "skyscraper",
+      "snail",      "snake",         "spider",       "squirrel",   "streetcar",   "sunflower",   "sweet_pepper",
+      "table",      "tank",          "telephone",    "television", "tiger",       "tractor",     "train",
+      "trout",      "tulip",         "turtle",       "wardrobe",   "whale",       "willow_tree", "wolf",
+      "woman",      "worm"};
   return result;
 }
 

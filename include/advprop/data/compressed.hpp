@@ -75,7 +75,8 @@ inline byte_vector gunzip(byte_span bytes, const std::string& name, std::size_t 
         used += in - z.avail_in;
         if (code == Z_STREAM_END) {
           end = used == bytes.size();
-          if (!end && bytes[used] != 0x1f) fail<file_error>(name, ": ", bytes.size() - used, " bytes follow its gzip data");
+          if (!end && bytes[used] != 0x1f)
+            fail<file_error>(name, ": ", bytes.size() - used, " bytes follow its gzip data");
           if (!end) inflateReset(&z);  // the next member
         } else if (code == Z_BUF_ERROR || (code == Z_OK && used == bytes.size() && z.avail_out > 0)) {
           fail<file_error>(name, ": its gzip data are truncated");
@@ -91,7 +92,8 @@ inline byte_vector gunzip(byte_span bytes, const std::string& name, std::size_t 
 
 /// Decompresses an xz file's bytes (one stream or several); `name` is what errors call it.
 inline byte_vector unxz(byte_span bytes, const std::string& name, std::size_t limit = default_size_limit) {
-  constexpr std::uint64_t memory = std::uint64_t{256} << 20;  // `xz -9` needs 65 MiB; a corrupt header may ask for 4 GiB
+  // `xz -9` needs 65 MiB; a corrupt header may ask for 4 GiB
+  constexpr std::uint64_t memory = std::uint64_t{256} << 20;
   static constexpr std::uint8_t magic[] = {0xfd, '7', 'z', 'X', 'Z', 0};
   if (bytes.size() < sizeof magic || !std::equal(magic, magic + sizeof magic, bytes.begin()))
     fail<file_error>(name, ": is no xz file");
@@ -109,12 +111,19 @@ inline byte_vector unxz(byte_span bytes, const std::string& name, std::size_t li
         z.avail_out = room;
         const lzma_ret code = lzma_code(&z, LZMA_FINISH);
         switch (code) {
-          case LZMA_OK: break;
-          case LZMA_STREAM_END: end = true; break;
-          case LZMA_BUF_ERROR: fail<file_error>(name, ": its xz data are truncated");
-          case LZMA_MEM_ERROR: fail(name, ": liblzma has no memory");
-          case LZMA_MEMLIMIT_ERROR: fail<file_error>(name, ": its xz data ask for more than 256 MiB of dictionary");
-          default: fail<file_error>(name, ": its xz data are corrupt (liblzma code ", static_cast<int>(code), ")");
+          case LZMA_OK:
+            break;
+          case LZMA_STREAM_END:
+            end = true;
+            break;
+          case LZMA_BUF_ERROR:
+            fail<file_error>(name, ": its xz data are truncated");
+          case LZMA_MEM_ERROR:
+            fail(name, ": liblzma has no memory");
+          case LZMA_MEMLIMIT_ERROR:
+            fail<file_error>(name, ": its xz data ask for more than 256 MiB of dictionary");
+          default:
+            fail<file_error>(name, ": its xz data are corrupt (liblzma code ", static_cast<int>(code), ")");
         }
         return room - z.avail_out;
       },

@@ -41,7 +41,8 @@ void check_labels(const S& s, const std::string& name) {
 
 namespace detail {
 inline void to_unit(const std::uint8_t* from, std::ptrdiff_t count, float* out) {
-  for (std::ptrdiff_t i = 0; i < count; ++i) out[i] = static_cast<float>(from[i]) / 255.0f;  // as torchvision's ToTensor
+  for (std::ptrdiff_t i = 0; i < count; ++i)
+    out[i] = static_cast<float>(from[i]) / 255.0f;  // as torchvision's ToTensor
 }
 inline void to_unit(const float* from, std::ptrdiff_t count, float* out) { std::copy_n(from, count, out); }
 
@@ -62,7 +63,8 @@ struct dataset {
 
   dataset() = default;
   /// Copies NHWC bytes and their labels.
-  dataset(view<const std::uint8_t, 4> images, const_label_view image_labels, int class_count, std::string title = "data set")
+  dataset(view<const std::uint8_t, 4> images, const_label_view image_labels, int class_count,
+          std::string title = "data set")
       : name(std::move(title)),
         classes(class_count),
         image_shape(detail::image_shape(images)),
@@ -77,7 +79,7 @@ struct dataset {
   const std::uint8_t* bytes(int i) const { return pixels.data() + i * image_shape.size(); }
   void read(int i, float* out) const { detail::to_unit(bytes(i), image_shape.size(), out); }
 
-  /// Throws `argument_error` unless every image has its pixels and a label in range, and every class its name or none has.
+  /// Throws `argument_error` unless every image has its pixels and a label in range, and all classes or none a name.
   void check() const;
   /// A copy of images [first, first + count).
   dataset subset(int first, int count) const;
@@ -90,9 +92,10 @@ inline void dataset::check() const {
   if (c < 1 || h < 1 || w < 1) fail<argument_error>(name, ": images of ", h, "x", w, "x", c, " pixels are empty");
   if (labels.empty()) fail<argument_error>(name, ": no images");
   if (labels.size() > INT_MAX) fail<argument_error>(name, ": ", labels.size(), " images are more than an int counts");
-  if (pixels.size() / labels.size() != static_cast<std::size_t>(image_shape.size()) || pixels.size() % labels.size() != 0)
-    fail<argument_error>(name, ": ", pixels.size(), " pixel values do not make ", labels.size(), " images of ", h, "x", w,
-                         "x", c);
+  if (pixels.size() / labels.size() != static_cast<std::size_t>(image_shape.size()) ||
+      pixels.size() % labels.size() != 0)
+    fail<argument_error>(name, ": ", pixels.size(), " pixel values do not make ", labels.size(), " images of ", h, "x",
+                         w, "x", c);
   if (!class_names.empty() && class_names.size() != static_cast<std::size_t>(std::max(classes, 0)))
     fail<argument_error>(name, ": ", class_names.size(), " class names for ", classes, " classes");
   check_labels(*this, name);
@@ -167,7 +170,7 @@ image_batch read_batch(const S& s, int first, int count) {
   return b;
 }
 
-/// Mean and standard deviation (of a population) of each channel, of values in [0, 1]: what an input stage normalises by.
+/// Mean and population standard deviation of each channel, of values in [0, 1]: what an input stage normalises by.
 struct channel_statistics {
   std::vector<float> mean, deviation;
 };

@@ -43,7 +43,8 @@ inline idx_array parse_idx(byte_span bytes, int rank, const std::string& name) {
     result.extents.push_back(static_cast<int>(extent));
   }
   if (result.values.size() < count)
-    fail<file_error>(name, ": truncated: ", result.values.size(), " bytes of data where its dimensions ask for ", count);
+    fail<file_error>(name, ": truncated: ", result.values.size(), " bytes of data where its dimensions ask for ",
+                     count);
   if (result.values.size() > count)
     fail<file_error>(name, ": ", result.values.size() - count, " bytes too many behind the ", count,
                      " that its dimensions ask for");
@@ -67,7 +68,8 @@ inline dataset read_idx(const std::string& image_path, const std::string& label_
   bytes = read_decompressed(image_path, limit);
   const idx_array images = parse_idx(bytes, 3, image_path);
   if (images.extents[0] != result.size())
-    fail<file_error>(image_path, ": ", images.extents[0], " images, but ", label_path, " has ", result.size(), " labels");
+    fail<file_error>(image_path, ": ", images.extents[0], " images, but ", label_path, " has ", result.size(),
+                     " labels");
   result.image_shape = {1, images.extents[1], images.extents[2]};
   result.pixels.assign(images.values.begin(), images.values.end());
   result.check();

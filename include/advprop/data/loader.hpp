@@ -47,6 +47,9 @@ struct loader_state {
 };
 
 namespace detail {
+template <class S>
+concept source_argument = source<std::remove_cvref_t<S>>;
+
 /// The order of an epoch's images: a Fisher-Yates shuffle, from the seed and the epoch alone.
 inline std::vector<int> epoch_order(int count, bool shuffle, const random& base, std::int64_t epoch) {
   std::vector<int> order(static_cast<std::size_t>(count));
@@ -83,8 +86,8 @@ class loader_engine {
 
   void seek(loader_state s) {
     if (s.epoch < 0 || s.epoch > INT64_MAX / batches_ - 1 || s.batch < 0 || s.batch >= batches_)
-      fail<argument_error>("loader: there is no batch ", s.batch, " of epoch ", s.epoch, " where an epoch has ", batches_,
-                           " batches");
+      fail<argument_error>("loader: there is no batch ", s.batch, " of epoch ", s.epoch, " where an epoch has ",
+                           batches_, " batches");
     stop();
     taken_ = claimed_ = free_from_ = s.epoch * batches_ + s.batch;
     for (slot& x : slots_) x.ready = -1;
@@ -165,8 +168,8 @@ class loader_engine {
       s.batch.labels.resize({size});
       for (int i = 0; i < size && !stopping_; ++i) {
         random rng = base.split(static_cast<std::uint64_t>(first + i));
-        fill_((*order)[static_cast<std::size_t>(first + i)], s.batch.images.data() + i * image_.size(), s.batch.labels(i),
-              rng);
+        fill_((*order)[static_cast<std::size_t>(first + i)], s.batch.images.data() + i * image_.size(),
+              s.batch.labels(i), rng);
       }
     } catch (...) {
       s.error = std::current_exception();
@@ -201,20 +204,19 @@ class loader_engine {
 };
 }  // namespace detail
 
-/// An endless stream of batches, epoch after epoch. Every image comes once an epoch; the bits depend on the options' seed
-/// and stream and on nothing else. Threads start at the first `next`. Several streams are several loaders: on one source,
-/// with augmentations of their own. To be used by one thread at a time.
+/// An endless stream of batches, epoch after epoch. Every image comes once an epoch; the bits depend on the options'
+/// seed and stream and on nothing else. Threads start at the first `next`. Several streams are several loaders: on one
+/// source, with augmentations of their own. To be used by one thread at a time.
 class loader {
  public:
-  /// A source given as an lvalue must outlive the loader; an rvalue is moved in. Throws `argument_error` for options out of
-  /// range, no images, or a label out of range.
-  template <class S>
-    requires source<std::remove_cvref_t<S>>
-  explicit loader(S&& s, const loader_options& options = {}) : loader(std::forward<S>(s), options, [](single_image, random&) {}) {}
+  /// A source given as an lvalue must outlive the loader; an rvalue is moved in. Throws `argument_error` for options
+  /// out of range, no images, or a label out of range.
+  template <detail::source_argument S>
+  explicit loader(S&& s, const loader_options& options = {})
+      : loader(std::forward<S>(s), options, [](single_image, random&) {}) {}
 
   /// Workers share the augmentation, which is copied in. What it or the source throws, `next` throws.
-  template <class S, augmentation A>
-    requires source<std::remove_cvref_t<S>>
+  template <detail::source_argument S, augmentation A>
   loader(S&& s, const loader_options& options, A augment) {
     check_options(options, s.size());
     check_labels(s, "loader");
@@ -222,8 +224,7 @@ class loader {
     const shape image = s.image();
     auto held = hold(std::forward<S>(s));
     engine_ = std::make_unique<detail::loader_engine>(
-        options, count, image,
-        [held, image, augment = std::move(augment)](int i, float* out, int& label, random& rng) {
+        options, count, image, [held, image, augment = std::move(augment)](int i, float* out, int& label, random& rng) {
           held->read(i, out);
           label = held->label(i);
           augment(single_image(out, {image.height, image.width, image.channels}), rng);

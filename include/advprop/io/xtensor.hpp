@@ -26,9 +26,9 @@ auto as_xtensor(view<T, Rank> v) {
   return xt::adapt(v.data(), static_cast<std::size_t>(v.size()), xt::no_ownership(), extents);
 }
 
-/// A view of an xtensor container, or of a part of one that is dense and row-major. The container must outlive the view.
-/// Throws `argument_error` for another rank or memory order, or an extent that no int holds.
-/// `as_view<4>(images)` makes an `image_view`, `as_view<1>(labels)` (of int) a `label_view`.
+/// A view of an xtensor container, or of a part of one that is dense and row-major. The container must outlive the
+/// view. Throws `argument_error` for another rank or memory order, or an extent that no int holds. `as_view<4>(images)`
+/// makes an `image_view`, `as_view<1>(labels)` (of int) a `label_view`.
 template <int Rank, class E>
   requires requires(E& e) { e.data() + e.data_offset(), e.strides(), e.shape(), e.dimension(); }
 auto as_view(E& e) -> view<std::remove_pointer_t<decltype(e.data())>, Rank> {

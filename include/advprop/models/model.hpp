@@ -41,7 +41,7 @@ class model {
   /// Logits, batch x classes, for NHWC images in [0,1]. `keep` tells which backward pass will follow and therefore
   /// what is saved for it; `noise` feeds dropout, which is on in passes that update. Throws `argument_error` for
   /// images of the wrong channel count, an empty batch, a route that does not fit, or a domain out of range.
-  feature_map<Device> forward(const_image_view images, const pass& p, wrt keep = wrt::nothing, random noise = random()) {
+  feature_map<Device> forward(const_image_view images, const pass& p, wrt keep = wrt::nothing, random noise = random{}) {
     const int batch = images.extent(0);
     if (images.extent(3) != channels)
       fail<argument_error>("model: images have ", images.extent(3), " channels, the network takes ", channels);
