@@ -21,7 +21,7 @@ namespace {
 using namespace advprop;
 
 template <class Network>
-void step(benchmark::State& bench, int batch, int extent, int attack_steps) {
+void step(benchmark::State& bench, int batch, int extent, int attack_steps, execution how) {
   constexpr int channels = Network::input::channels;
   cpu device;
   model<Network, domains<2>, cpu> net(device, seed{1});
@@ -33,7 +33,8 @@ void step(benchmark::State& bench, int batch, int extent, int attack_steps) {
   for (int& l : labels) l = rng.below(10);
   const labelled_images streams[] = {{images.view(), labels.view()}};
 
-  const adversarial_propagation method(attack::pgd{.epsilon = 4, .step = 1, .steps = attack_steps});
+  adversarial_propagation method(attack::pgd{.epsilon = 4, .step = 1, .steps = attack_steps});
+  method.execution = how;
   const auto once = [&] {
     net.zero_gradients();
     const step_options options{0, rng};
@@ -59,10 +60,13 @@ template <class Network>
 void add(const std::string& name, int batch, int extent, std::initializer_list<int> attack_steps) {
   for (int steps : attack_steps) {
     const std::string method = steps == 0 ? "clean" : "advprop-pgd" + std::to_string(steps);
-    benchmark::RegisterBenchmark((name + "/" + method).c_str(),
-                                 [=](benchmark::State& state) { step<Network>(state, batch, extent, steps); })
-        ->Unit(benchmark::kMillisecond)
-        ->UseRealTime();
+    for (auto how : {execution::sequential, execution::concatenated}) {
+      if (how == execution::concatenated && steps == 0) continue;
+      const std::string full = name + "/" + method + (how == execution::concatenated ? "/concatenated" : "");
+      benchmark::RegisterBenchmark(full.c_str(), [=](benchmark::State& state) { step<Network>(state, batch, extent, steps, how); })
+          ->Unit(benchmark::kMillisecond)
+          ->UseRealTime();
+    }
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include <advprop/ops/cpu.hpp>
 
+#include <advprop/data/dataset.hpp>
 #include <advprop/domains/domain.hpp>
 #include <advprop/models/model.hpp>
 

@@ -11,33 +11,14 @@
 #include <advprop/data/dataset.hpp>
 #include <advprop/data/loader.hpp>
 #include <advprop/device/cpu.hpp>
-#include <advprop/training/fit.hpp>
 #include <advprop/training/evaluate.hpp>
+#include <advprop/training/fit.hpp>
 
 #include "attack.hpp"
 #include "method.hpp"
+#include "runner_options.hpp"
 
 namespace advprop::program {
-
-/// Channels of an image and number of classes: what a network has to be compiled for.
-struct data_shape {
-  int channels, classes;
-  friend constexpr bool operator==(const data_shape&, const data_shape&) = default;
-};
-
-/// Mean and standard deviation that the input stage normalises with, one number a channel.
-struct normalization_numbers {
-  std::vector<float> mean, deviation;
-};
-
-struct runner_options {
-  std::string model;
-  data_shape shape{1, 10};
-  int auxiliaries = 0;
-  normalization_numbers normalization;
-  advprop::seed seed{0};
-  bool zero_last_scale = false;
-};
 
 /// Domain 0 is main, k the auxiliary domain k-1; all throw `argument_error` for a domain that there is not.
 class runner {

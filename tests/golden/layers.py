@@ -104,19 +104,19 @@ def attacks():
     images = make("attack/x", n, extent, extent, channels, low=0, high=1).detach()
     images = (images * 1.2 - 0.1).clamp(0, 1).float().double()  # some pixels stand at the borders of the range
     labels = torch.from_numpy(data.stream("layers/attack/labels").below(n, classes))
-    weight = make("attack/w", classes, extent * extent * channels).detach()
+    weight = make("attack/w", classes, extent * extent * channels, low=-4, high=4).detach()
     bias = make("attack/b", classes).detach()
     put("attack", images=images, labels=labels, weight=weight, bias=bias)
 
     planes = weight.view(classes, extent, extent, channels).permute(0, 3, 1, 2).flatten(1)
 
-    class model(torch.nn.Module):  # logits = weight * (pixels in NHWC order) + bias
+    class model(torch.nn.Module):  # logits = weight * (pixels - 1/2)^2 + bias: signs change on the way
         def __init__(self):
             super().__init__()
             self.unused = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
 
         def forward(self, x):
-            return F.linear(x.flatten(1), planes, bias)
+            return F.linear((x.flatten(1) - 0.5) ** 2, planes, bias)
 
     for case, attack in {
             "fgsm_4": torchattacks.FGSM(model(), eps=4 / 255),

@@ -92,7 +92,7 @@ TEST_CASE("Top-1 and top-5 hits count a tie for the lower class") {
   map z = map::zero(4, 10, 1, 1);
   for (int n = 0; n < 4; ++n)
     for (int k = 0; k < 10; ++k) z(n, k) = float(-k);  // the label's rank is the label
-  z(2, 5) = z(2, 4);                                  // tied, but class 4 comes first
+  z(2, 5) = z(2, 4);                                   // tied, but class 4 comes first
   const auto hits = [&](std::vector<int> labels) {
     const loss_result r = cross_entropy(d, z, as_view(labels), 0, 1, {});
     return std::array{r.correct, r.correct5};

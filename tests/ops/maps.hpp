@@ -21,7 +21,10 @@ struct map {
 
   /// Filled with garbage, pad lanes too: an op that overwrites must overwrite all of it.
   map(int n, int c, int h, int w)
-      : batch(n), channels(c), height(h), width(w),
+      : batch(n),
+        channels(c),
+        height(h),
+        width(w),
         values(static_cast<std::size_t>(advprop::cpu::elements(n, {c, h, w})), garbage) {}
 
   /// Normal numbers times `deviation` plus `mean`; pad lanes zero.

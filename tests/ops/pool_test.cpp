@@ -14,8 +14,7 @@ using maps::map;
 
 namespace {
 
-constexpr std::array<pool_spec, 7> specs{
-    {{2, 2, 0}, {3, 2, 1}, {3, 1, 1}, {3, 3, 0}, {2, 3, 1}, {5, 2, 2}, {1, 1, 0}}};
+constexpr std::array<pool_spec, 7> specs{{{2, 2, 0}, {3, 2, 1}, {3, 1, 1}, {3, 3, 0}, {2, 3, 1}, {5, 2, 2}, {1, 1, 0}}};
 
 struct window {
   double sum = 0, maximum = -std::numeric_limits<double>::infinity();
@@ -114,9 +113,7 @@ TEST_CASE("Average pooling divides by the whole kernel, and its gradient equals 
         average_pool_forward(d, s, x, y);
         return maps::dot(y, dy);
       };
-      CHECK(maps::error(dx, [&](int n, int c, int h, int w) {
-              return maps::slope(x(n, c, h, w), 0.5f, loss);
-            }) < 1e-5);
+      CHECK(maps::error(dx, [&](int n, int c, int h, int w) { return maps::slope(x(n, c, h, w), 0.5f, loss); }) < 1e-5);
     }
 }
 
@@ -135,9 +132,8 @@ TEST_CASE("Global average pooling is the mean of the pixels, and its gradient sp
             }) < 1e-6);
       CHECK(y.pads_are_zero());
       global_average_pool_backward(d, dy, dx);
-      CHECK(maps::error(dx, [&, size = double(height) * width](int n, int c, int, int) {
-              return dy(n, c) / size;
-            }) < 1e-7);
+      CHECK(maps::error(dx, [&, size = double(height) * width](int n, int c, int, int) { return dy(n, c) / size; }) <
+            1e-7);
       CHECK(dx.pads_are_zero());
     }
 }

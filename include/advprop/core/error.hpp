@@ -1,6 +1,7 @@
 // What this library throws, and how it words it.
 #pragma once
 
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -29,18 +30,37 @@ struct numeric_error : error {
 };
 
 namespace detail {
-inline std::string text(std::string_view s) { return std::string(s); }
-template <class T>
-  requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
-std::string text(T value) {
-  return std::to_string(value);
+
+/// One piece of a message. Every call of `fail` compiles to a list of these, which is cheap; putting them together is not
+/// a template.
+class message_part {
+ public:
+  message_part(std::string_view s) : text_(s) {}   // NOLINT: what fail's arguments convert to
+  message_part(const std::string& s) : text_(s) {}  // NOLINT
+  message_part(const char* s) : text_(s) {}         // NOLINT
+  template <class T>
+    requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
+  message_part(T value) : number_(std::to_string(value)), text_(number_) {}  // NOLINT
+  message_part(const message_part&) = delete;
+  std::string_view text() const { return text_; }
+
+ private:
+  std::string number_;
+  std::string_view text_;
+};
+
+[[gnu::cold, gnu::noinline]] inline std::string join_parts(std::initializer_list<message_part> parts) {
+  std::string all;
+  for (const message_part& p : parts) all += p.text();
+  return all;
 }
+
 }  // namespace detail
 
-/// Throws `Error` with the parts written one after the other.
+/// Throws `Error` with the parts (texts and numbers) written one after the other.
 template <class Error = error, class... Parts>
-[[noreturn]] void fail(const Parts&... parts) {
-  throw Error((std::string() + ... + detail::text(parts)));
+[[noreturn, gnu::cold, gnu::noinline]] void fail(const Parts&... parts) {
+  throw Error(detail::join_parts({detail::message_part(parts)...}));
 }
 
 }  // namespace advprop

@@ -73,7 +73,7 @@ class arena {
   }
 
   /// `bytes` of uninitialised memory aligned to 64. Throws `error` naming the sizes when the system has no more.
-  block allocate(std::size_t bytes) {
+  [[gnu::noinline]] block allocate(std::size_t bytes) {
     const std::size_t size = std::max(alignment, (bytes + alignment - 1) / alignment * alignment);
     for (auto& s : slabs_)
       for (header* h = s.first(); h; h = h->next())
@@ -83,7 +83,7 @@ class arena {
   }
 
   /// Takes one slab of at least `bytes` from the system, so that later requests up to that need none.
-  void reserve(std::size_t bytes) {
+  [[gnu::noinline]] void reserve(std::size_t bytes) {
     const std::size_t size = (bytes + alignment - 1) / alignment * alignment;
     slab s;
     s.bytes = size + sizeof(header);
@@ -136,7 +136,7 @@ class arena {
     return {this, h};
   }
 
-  void release(header* h) {
+  [[gnu::noinline]] void release(header* h) {
     in_use_ -= h->size + sizeof(header);
     if (header* n = h->next(); n && n->references == 0) merge(h, n);
     if (header* p = h->previous; p && p->references == 0) {

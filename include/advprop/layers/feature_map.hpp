@@ -15,7 +15,7 @@ class feature_map {
   using element = typename Device::element;
 
   feature_map() = default;
-  feature_map(Device& device, int batch, shape s)
+  [[gnu::noinline]] feature_map(Device& device, int batch, shape s)
       : memory_(device.memory().allocate(static_cast<std::size_t>(Device::elements(batch, s)) * sizeof(element))),
         batch_(batch),
         shape_(s) {}

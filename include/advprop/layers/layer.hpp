@@ -30,11 +30,6 @@ struct context {
   random noise;       ///< dropout's stream; each layer splits its own
 };
 
-/// The state of layer `Layer` where its input has `In` channels. Combinators specialise it, so that a named network
-/// shows up in symbols and errors under its own short name; every other layer provides a member template `state`.
-template <class Layer, int In, class Domains, class Device>
-class node : public Layer::template state<In, Domains, Device> {};
-
 /// A descriptor: the output shape for an input shape, the learnable numbers for an input width, and a `state` that
 /// can be set up, run forward, and run backward with respect to the input alone or to everything.
 template <class L>
@@ -50,6 +45,14 @@ concept layer_node = requires(N n, registry& r, context<Domains, Device>& c, fea
   { n.forward(c, std::move(x)) } -> std::same_as<feature_map<Device>>;
   { n.template backward<wrt::input>(c, std::move(x)) } -> std::same_as<feature_map<Device>>;
   { n.template backward<wrt::both>(c, std::move(x)) } -> std::same_as<feature_map<Device>>;
+};
+
+/// The state of layer `Layer` where its input has `In` channels. Combinators specialise it, so that a named network
+/// shows up in symbols and errors under its own short name; every other layer provides a member template `state`.
+template <class Layer, int In, class Domains, class Device>
+class node : public Layer::template state<In, Domains, Device> {
+  static_assert(layer_node<typename Layer::template state<In, Domains, Device>, Domains, Device>,
+                "layer: its state lacks setup, forward, backward<wrt::input> or backward<wrt::both>");
 };
 
 /// Saves `x` only when a backward pass will ask for it.

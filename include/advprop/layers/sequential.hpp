@@ -33,7 +33,7 @@ struct sequential {
   }
   static constexpr long parameters(int in) {
     long total = 0;
-    shape s{in, probe, probe};
+    [[maybe_unused]] shape s{in, probe, probe};
     ((total += Ls::parameters(s.channels), s = Ls::output(s)), ...);
     return total;
   }
@@ -109,7 +109,9 @@ struct slot {
   static constexpr int position = Position;
 };
 template <class... Slots>
-struct slots {};
+struct slots {
+  using indices = std::index_sequence_for<Slots...>;
+};
 
 template <class L>
 constexpr int positions() {
@@ -144,10 +146,10 @@ struct fused_of<sequential<Ls...>> {
 };
 
 /// The chain of nodes behind `sequential`.
-template <class Slots, int In, class Domains, class Device>
+template <class Slots, int In, class Domains, class Device, class Indices = typename Slots::indices>
 class chain;
-template <class... S, int In, class Domains, class Device>
-class chain<slots<S...>, In, Domains, Device> {
+template <class... S, int In, class Domains, class Device, std::size_t... I>
+class chain<slots<S...>, In, Domains, Device, std::index_sequence<I...>> {
   static constexpr std::size_t count = sizeof...(S);
   // Entry i: channels before slot i, and whether anything before it has parameters.
   struct place {
@@ -165,19 +167,12 @@ class chain<slots<S...>, In, Domains, Device> {
     return p;
   }();
 
-  template <class Indices>
-  struct nodes;
-  template <std::size_t... I>
-  struct nodes<std::index_sequence<I...>> {
-    static_assert((layer_node<node<typename S::run, places[I].channels, Domains, Device>, Domains, Device> && ...),
-                  "sequential: a layer lacks setup, forward, backward<wrt::input> or backward<wrt::both>");
-    using type = std::tuple<node<typename S::run, places[I].channels, Domains, Device>...>;
-  };
-  using indices = std::make_index_sequence<count>;
+  // Here rather than deep inside the tuple, so that a layer's refusal is a short message.
+  static_assert((sizeof(node<typename S::run, places[I].channels, Domains, Device>) && ...));
 
  public:
   void setup(registry& r, const std::string& name) {
-    each(indices(), [&]<std::size_t I, class Slot>(auto& child) {
+    each([&]<class Slot>(auto& child) {
       if constexpr (repeat_layer<typename Slot::run> && !named_layer<typename Slot::written>)
         child.setup(r, name, Slot::position);
       else
@@ -185,31 +180,31 @@ class chain<slots<S...>, In, Domains, Device> {
     });
   }
   feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
-    each(indices(), [&]<std::size_t I, class Slot>(auto& child) { x = child.forward(c, std::move(x)); });
+    each([&]<class Slot>(auto& child) { x = child.forward(c, std::move(x)); });
     return x;
   }
   template <wrt W>
   feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
     // The gradient goes no further down than the first layer that has something to learn.
-    each_backward(indices(), [&]<std::size_t I>(auto& child) {
-      constexpr wrt mine = places[I].learnt_before && has(W, wrt::parameters) ? wrt::both : W;
-      constexpr bool wanted = has(W, wrt::input) || places[I + 1].learnt_before;
+    each_backward([&]<std::size_t At>(auto& child) {
+      constexpr wrt mine = places[At].learnt_before && has(W, wrt::parameters) ? wrt::both : W;
+      constexpr bool wanted = has(W, wrt::input) || places[At + 1].learnt_before;
       if constexpr (wanted) dy = child.template backward<mine>(c, std::move(dy));
     });
     return dy;
   }
 
  private:
-  template <std::size_t... I, class F>
-  void each(std::index_sequence<I...>, F&& f) {
-    (f.template operator()<I, S>(std::get<I>(children_)), ...);
+  template <class F>
+  void each(F&& f) {
+    (f.template operator()<S>(std::get<I>(children_)), ...);
   }
-  template <std::size_t... I, class F>
-  void each_backward(std::index_sequence<I...>, F&& f) {
+  template <class F>
+  void each_backward(F&& f) {
     (f.template operator()<count - 1 - I>(std::get<count - 1 - I>(children_)), ...);
   }
 
-  typename nodes<indices>::type children_;
+  std::tuple<node<typename S::run, places[I].channels, Domains, Device>...> children_;
 };
 
 }  // namespace detail

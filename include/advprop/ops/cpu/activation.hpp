@@ -30,9 +30,12 @@ template <activation A>
 template <class F>
 void with_activation(activation a, F&& f) {
   switch (a) {
-    case activation::identity: return f.template operator()<activation::identity>();
-    case activation::relu: return f.template operator()<activation::relu>();
-    case activation::silu: return f.template operator()<activation::silu>();
+    case activation::identity:
+      return f.template operator()<activation::identity>();
+    case activation::relu:
+      return f.template operator()<activation::relu>();
+    case activation::silu:
+      return f.template operator()<activation::silu>();
   }
 }
 }  // namespace detail

@@ -89,8 +89,7 @@ inline void subsample_forward(cpu& d, int stride, int pad_before, feature_view<c
       if (c < 0 || c >= x.channels) continue;
       const float* px = block(x, n, c / 8) + c % 8;
       for (int i = 0; i < y.height; ++i)
-        for (int j = 0; j < y.width; ++j)
-          py[(i * y.width + j) * 8 + l] = px[(i * stride * x.width + j * stride) * 8];
+        for (int j = 0; j < y.width; ++j) py[(i * y.width + j) * 8 + l] = px[(i * stride * x.width + j * stride) * 8];
     }
   });
 }

@@ -71,11 +71,10 @@ inline void linear_forward(cpu& d, feature_view<const float> x, const float* w, 
     for (int i = 0; i < in; ++i)
       for (int l = 0; l < 8; ++l) p[i * 8 + l] = l < rows ? q[std::ptrdiff_t{l} * in + i] : 0.f;
   });
-  multiply(d, x.batch, count, in, {x.data, stride, 1}, {packed, 8, std::ptrdiff_t{in} * 8},
-           [&](int n, int o, f8 s) {
-             if (b) s += f8::some(b + o * 8, channels_in_block(y, o));
-             s.store(block(y, n, o));
-           });
+  multiply(d, x.batch, count, in, {x.data, stride, 1}, {packed, 8, std::ptrdiff_t{in} * 8}, [&](int n, int o, f8 s) {
+    if (b) s += f8::some(b + o * 8, channels_in_block(y, o));
+    s.store(block(y, n, o));
+  });
 }
 
 /// dx = dy w

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <new>
 
 #include <advprop/device/cpu.hpp>
 #include <advprop/ops/cpu/activation.hpp>
@@ -69,6 +70,20 @@ struct norm_block {
   }
 };
 
+/// The norm_block of every channel block, in the device's memory.
+class norm_blocks {
+ public:
+  norm_blocks(cpu& d, const norm_parameters& p, const feature_view<const float>& x)
+      : memory_(d.memory().allocate(sizeof(norm_block) * static_cast<std::size_t>(blocks(x)))) {
+    for (int b = 0; b < blocks(x); ++b) new (data() + b) norm_block(p, b * 8, channels_in_block(x, b));
+  }
+  const norm_block& operator[](int b) const { return data()[b]; }
+
+ private:
+  norm_block* data() const { return static_cast<norm_block*>(memory_.data()); }
+  arena::block memory_;
+};
+
 /// Null stays null.
 inline const float* block_or_null(const feature_view<const float>& x, int n, int b) {
   return x.data ? block(x, n, b) : nullptr;
@@ -78,7 +93,7 @@ inline float* block_or_null(const feature_view<float>& x, int n, int b) { return
 struct norm_gradient {
   feature_view<const float> x, y, dy, add;
   feature_view<float> dx, dadd, kept;  // kept: where the first sweep leaves g for the second
-  const norm_parameters& p;
+  const norm_blocks& numbers;
   double* sums;  // a chunk and block: 8 sums of g, 8 of g * (x - mean)
 };
 
@@ -89,37 +104,38 @@ void norm_backward_sweep(cpu& d, const norm_gradient& t) {
   const int count = blocks(t.dy);
   parallel_for(d.threads(), std::ptrdiff_t{chunks.count} * count, [&](std::ptrdiff_t task) {
     const int c = static_cast<int>(task / count), b = static_cast<int>(task % count);
-    const norm_block k(t.p, b * 8, channels_in_block(t.dy, b));
+    const norm_block k = t.numbers[b];
     d8 sum(0.0), product(0.0);
-    chunks.for_segments(c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
-      f8 s[2] = {0.f, 0.f}, q[2] = {0.f, 0.f};
-      for (int n = first; n < last; ++n) {
-        const float *px = block_or_null(t.x, n, b), *py = block_or_null(t.y, n, b), *pdy = block(t.dy, n, b);
-        const float* padd = block_or_null(t.add, n, b);
-        float *pdx = block_or_null(t.dx, n, b), *pkept = block_or_null(t.kept, n, b);
-        const auto step = [&](std::ptrdiff_t i, int a) __attribute__((always_inline)) {
-          f8 g(pdy + i), centred(0.f);
-          if constexpr (Sums || A == activation::silu) centred = f8(px + i) - k.mean;
-          if constexpr (A == activation::relu) g = select(f8(py + i) > f8(0.f), g, f8(0.f));
-          if constexpr (A == activation::silu) {
-            f8 z = centred * k.factor + k.shift;
-            if constexpr (Add) z += f8(padd + i);
-            g = g * silu_slope(z);
+    chunks.for_segments(
+        c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
+          f8 s[2] = {0.f, 0.f}, q[2] = {0.f, 0.f};
+          for (int n = first; n < last; ++n) {
+            const float *px = block_or_null(t.x, n, b), *py = block_or_null(t.y, n, b), *pdy = block(t.dy, n, b);
+            const float* padd = block_or_null(t.add, n, b);
+            float *pdx = block_or_null(t.dx, n, b), *pkept = block_or_null(t.kept, n, b);
+            const auto step = [&](std::ptrdiff_t i, int a) __attribute__((always_inline)) {
+              f8 g(pdy + i), centred(0.f);
+              if constexpr (Sums || A == activation::silu) centred = f8(px + i) - k.mean;
+              if constexpr (A == activation::relu) g = select(f8(py + i) > f8(0.f), g, f8(0.f));
+              if constexpr (A == activation::silu) {
+                f8 z = centred * k.factor + k.shift;
+                if constexpr (Add) z += f8(padd + i);
+                g = g * silu_slope(z);
+              }
+              if constexpr (Sums) {
+                s[a] += g;
+                q[a] += g * centred;
+              }
+              if (pkept) g.store(pkept + i);
+              if constexpr (S == statistics::running) (g * k.factor).store(pdx + i);
+            };
+            std::ptrdiff_t i = std::ptrdiff_t{pixel} * 8;
+            const std::ptrdiff_t end = i + std::ptrdiff_t{pixels} * 8;
+            for (; i + 16 <= end; i += 16) step(i, 0), step(i + 8, 1);
+            if (i < end) step(i, 0);
           }
-          if constexpr (Sums) {
-            s[a] += g;
-            q[a] += g * centred;
-          }
-          if (pkept) g.store(pkept + i);
-          if constexpr (S == statistics::running) (g * k.factor).store(pdx + i);
-        };
-        std::ptrdiff_t i = std::ptrdiff_t{pixel} * 8;
-        const std::ptrdiff_t end = i + std::ptrdiff_t{pixels} * 8;
-        for (; i + 16 <= end; i += 16) step(i, 0), step(i + 8, 1);
-        if (i < end) step(i, 0);
-      }
-      if constexpr (Sums) sum += widen(s[0] + s[1]), product += widen(q[0] + q[1]);
-    });
+          if constexpr (Sums) sum += widen(s[0] + s[1]), product += widen(q[0] + q[1]);
+        });
     if constexpr (Sums) sum.store(t.sums + task * 16), product.store(t.sums + task * 16 + 8);
   });
 }
@@ -138,24 +154,25 @@ inline void norm_statistics(cpu& d, feature_view<const float> x, float* mean, fl
     const int c = static_cast<int>(task / count), b = static_cast<int>(task % count);
     moments total;
     f8 origin(block(x, c * chunks.images, b));  // about a value of the data, so that the squares stay small
-    chunks.for_segments(c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
-      f8 s[4] = {0.f, 0.f, 0.f, 0.f}, q[4] = {0.f, 0.f, 0.f, 0.f};
-      for (int n = first; n < last; ++n) {
-        const float* p = block(x, n, b) + std::ptrdiff_t{pixel} * 8;
-        const auto step = [&](int i, int a) __attribute__((always_inline)) {
-          const f8 v = f8(p + i * 8) - origin;
-          s[a] += v;
-          q[a] += v * v;
-        };
-        int i = 0;
-        for (; i + 4 <= pixels; i += 4) step(i, 0), step(i + 1, 1), step(i + 2, 2), step(i + 3, 3);
-        for (; i < pixels; ++i) step(i, 0);
-      }
-      const double n = double(last - first) * pixels;
-      const d8 sum = widen((s[0] + s[1]) + (s[2] + s[3])), squares = widen((q[0] + q[1]) + (q[2] + q[3]));
-      total.merge(widen(origin) + sum * d8(1 / n), squares - sum * sum * d8(1 / n), n);
-      origin = narrow(total.mean);
-    });
+    chunks.for_segments(
+        c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
+          f8 s[4] = {0.f, 0.f, 0.f, 0.f}, q[4] = {0.f, 0.f, 0.f, 0.f};
+          for (int n = first; n < last; ++n) {
+            const float* p = block(x, n, b) + std::ptrdiff_t{pixel} * 8;
+            const auto step = [&](int i, int a) __attribute__((always_inline)) {
+              const f8 v = f8(p + i * 8) - origin;
+              s[a] += v;
+              q[a] += v * v;
+            };
+            int i = 0;
+            for (; i + 4 <= pixels; i += 4) step(i, 0), step(i + 1, 1), step(i + 2, 2), step(i + 3, 3);
+            for (; i < pixels; ++i) step(i, 0);
+          }
+          const double n = double(last - first) * pixels;
+          const d8 sum = widen((s[0] + s[1]) + (s[2] + s[3])), squares = widen((q[0] + q[1]) + (q[2] + q[3]));
+          total.merge(widen(origin) + sum * d8(1 / n), squares - sum * sum * d8(1 / n), n);
+          origin = narrow(total.mean);
+        });
     total.mean.store(partial + task * 16);
     total.deviation.store(partial + task * 16 + 8);
   });
@@ -186,9 +203,10 @@ inline void norm_update_running(cpu&, int channels, const float* mean, const flo
 inline void norm_forward(cpu& d, activation a, feature_view<const float> x, const norm_parameters& p,
                          feature_view<const float> add, feature_view<float> y) {
   using namespace detail;
+  const norm_blocks numbers(d, p, x);
   const auto run = [&]<activation A, bool Add>() {
     for_blocks(d, x, [&](int n, int b) {
-      const norm_block k(p, b * 8, channels_in_block(x, b));
+      const norm_block k = numbers[b];
       const float *px = block(x, n, b), *padd = block_or_null(add, n, b);
       float* py = block(y, n, b);
       const std::ptrdiff_t end = std::ptrdiff_t{x.height} * x.width * 8;
@@ -199,9 +217,8 @@ inline void norm_forward(cpu& d, activation a, feature_view<const float> x, cons
       }
     });
   };
-  with_activation(a, [&]<activation A>() {
-    add.data ? run.template operator()<A, true>() : run.template operator()<A, false>();
-  });
+  with_activation(
+      a, [&]<activation A>() { add.data ? run.template operator()<A, true>() : run.template operator()<A, false>(); });
 }
 
 /// The gradients of norm_forward, where g = dy * a'(pre-activation), s = sqrt(variance + epsilon) and
@@ -219,7 +236,8 @@ inline void norm_backward(cpu& d, activation a, statistics source, feature_view<
   const bool batch = source == statistics::batch, sums = batch || dscale;
   const norm_chunks chunks(dy);
   const int count = blocks(dy);
-  norm_gradient t{x, y, dy, add, dx, dadd, dadd, p, nullptr};
+  const norm_blocks numbers(d, p, dy);
+  norm_gradient t{x, y, dy, add, dx, dadd, dadd, numbers, nullptr};
   if (batch && !dadd.data && a != activation::identity) t.kept = dx;
   arena::block scratch;
   if (sums) {
@@ -263,7 +281,7 @@ inline void norm_backward(cpu& d, activation a, statistics source, feature_view<
   const feature_view<const float> g = t.kept.data ? feature_view<const float>(t.kept) : dy;
   const double values = double(dy.batch) * chunks.pixels;
   for_blocks(d, dy, [&](int n, int b) {
-    const norm_block k(p, b * 8, channels_in_block(dy, b));
+    const norm_block k = numbers[b];
     const f8 mean_g = narrow(d8(total + b * 16) * d8(1 / values));
     const f8 slope = narrow(d8(total + b * 16 + 8) * d8(1 / values) * widen(k.inverse) * widen(k.inverse));
     const float *px = block(x, n, b), *pg = block(g, n, b);

@@ -1,0 +1,90 @@
+// metrics.jsonl to records and back.
+#include "run_folder.hpp"
+
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <advprop/core/error.hpp>
+#include <advprop/io/metrics.hpp>
+
+namespace advprop::program {
+
+namespace {
+
+metrics_entry to_json(const std::vector<measured_part>& parts) {
+  metrics_entry j = metrics_entry::object();
+  for (const auto& p : parts) j[p.name] = {{"loss", p.loss}, {"accuracy", p.accuracy}};
+  return j;
+}
+std::vector<measured_part> parts_of(const metrics_entry& j) {
+  std::vector<measured_part> parts;
+  for (const auto& [name, value] : j.items()) parts.push_back({name, value.at("loss"), value.at("accuracy")});
+  return parts;
+}
+
+metrics_entry to_json(const epoch_record& e) {
+  metrics_entry j;
+  j["epoch"] = e.epoch;
+  j["learning_rate"] = e.learning_rate;
+  j["training"] = to_json(e.training);
+  j["test"] = to_json(e.test);
+  j["seconds"] = e.seconds;
+  j["step_seconds"] = e.step_seconds;
+  j["images"] = e.images;
+  return j;
+}
+epoch_record record_of(const metrics_entry& j) {
+  epoch_record e;
+  e.epoch = j.at("epoch");
+  e.learning_rate = j.at("learning_rate");
+  e.training = parts_of(j.at("training"));
+  e.test = parts_of(j.at("test"));
+  e.seconds = j.at("seconds");
+  e.step_seconds = j.at("step_seconds");
+  e.images = j.at("images");
+  return e;
+}
+
+}  // namespace
+
+void run_folder::prepare(bool resume, bool force) const {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  fs::create_directories(path_, failure);
+  if (failure) fail<file_error>(path_, ": cannot be made: ", failure.message());
+  for (const auto& file : {training(), metrics(), summary(), model(), model_main(), report()}) {
+    if (!fs::exists(file)) continue;
+    if (force) {
+      fs::remove(file, failure);
+      if (failure) fail<file_error>(file, ": cannot be removed: ", failure.message());
+    } else if (!resume) {
+      fail<file_error>(path_, ": holds a run already: --resume goes on with it, --force replaces it");
+    }
+  }
+}
+
+struct history::log {
+  metrics_log file;
+};
+
+history::history(const run_folder& folder, int kept) : log_(new log{metrics_log(folder.metrics(), kept)}) {
+  if (kept < 1) return;
+  const auto bytes = read_file<char>(folder.metrics());
+  std::string_view rest(bytes.data(), bytes.size());
+  try {
+    for (std::size_t end; (end = rest.find('\n')) != rest.npos; rest.remove_prefix(end + 1))
+      epochs_.push_back(record_of(metrics_entry::parse(rest.substr(0, end))));
+  } catch (const nlohmann::json::exception&) {
+    fail<file_error>(folder.metrics(), ": line ", epochs_.size() + 1, " is no epoch of this program's");
+  }
+}
+history::~history() = default;
+
+void history::add(epoch_record e) {
+  log_->file.write(to_json(e));
+  epochs_.push_back(std::move(e));
+}
+
+}  // namespace advprop::program

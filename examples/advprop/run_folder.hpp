@@ -1,0 +1,64 @@
+// The folder of a run: its files, and the epochs that it has measured.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace advprop::program {
+
+class run_folder {
+ public:
+  explicit run_folder(std::string path) : path_(std::move(path)) {}
+
+  const std::string& path() const { return path_; }
+  std::string metrics() const { return path_ + "/metrics.jsonl"; }
+  std::string summary() const { return path_ + "/summary.json"; }
+  std::string model() const { return path_ + "/model.safetensors"; }
+  std::string model_main() const { return path_ + "/model-main.safetensors"; }
+  std::string training() const { return path_ + "/training.safetensors"; }
+  std::string report() const { return path_ + "/report.html"; }
+
+  /// Makes the folder where it is missing. A run that is in it already is refused, unless it shall be resumed, or `force`
+  /// removes it. Throws `file_error`.
+  void prepare(bool resume, bool force) const;
+
+ private:
+  std::string path_;
+};
+
+/// Loss and accuracy of a part of the training batch ("clean") or of a domain on the test images ("main").
+struct measured_part {
+  std::string name;
+  double loss = 0, accuracy = 0;
+};
+
+/// A line of metrics.jsonl.
+struct epoch_record {
+  int epoch = 0;  // from 1
+  double learning_rate = 0, seconds = 0, step_seconds = 0;  // of its training; the median step
+  std::int64_t images = 0;
+  std::vector<measured_part> training, test;
+};
+
+/// What a run has measured so far, in memory and in its metrics.jsonl.
+class history {
+ public:
+  /// Goes on after epoch `kept`; 0 starts anew.
+  history(const run_folder& folder, int kept);
+  ~history();
+  history(const history&) = delete;
+  history& operator=(const history&) = delete;
+
+  void add(epoch_record e);
+  const std::vector<epoch_record>& epochs() const { return epochs_; }
+
+ private:
+  struct log;
+  std::unique_ptr<log> log_;
+  std::vector<epoch_record> epochs_;
+};
+
+}  // namespace advprop::program

@@ -1,0 +1,135 @@
+// Defaults that depend on other settings, and the settings as JSON and text.
+#include "settings.hpp"
+
+#include <algorithm>
+
+#include <advprop/core/error.hpp>
+#include <advprop/io/text.hpp>
+
+namespace advprop::program {
+
+namespace {
+
+template <class T>
+void spread(std::vector<T>& list, int count, const char* option) {
+  if (static_cast<int>(list.size()) == 1) list.resize(static_cast<std::size_t>(count), list[0]);
+  if (static_cast<int>(list.size()) != count)
+    fail<argument_error>(option, " is given ", list.size(), " times; must be once, or once for each of ", count, " attacks");
+}
+
+// A float as the shortest decimal number that gives it back, not as the digits of the double next to it.
+metrics_entry number(float v) { return metrics_entry::parse(significant(static_cast<double>(v), 7)); }
+metrics_entry numbers(const std::vector<float>& list) {
+  metrics_entry result = metrics_entry::array();
+  for (const float v : list) result.push_back(number(v));
+  return result;
+}
+
+metrics_entry training(const settings& s) {
+  metrics_entry j;
+  j["data"] = s.data;
+  j["normalization"] = s.normalization;
+  j["train-images"] = s.train_images;
+  j["augment"] = s.augment;
+  j["model"] = s.model;
+  j["zero-last-scale"] = s.zero_last_scale;
+  j["method"] = s.method;
+  if (s.method != "clean") {
+    if (s.method == "advprop") j["aux"] = s.auxiliaries;
+    j["attack"] = s.attacks;
+    j["epsilon"] = numbers(s.epsilons);
+    j["step"] = numbers(s.step_sizes);
+    j["steps"] = s.steps;
+    j["goal"] = s.goal;
+    j["start"] = s.start;
+    j["clean-start"] = number(s.clean_start);
+    j["attack-statistics"] = s.attack_statistics;
+    if (s.method == "adversarial") j["adversarial-only"] = s.adversarial_only;
+    if (s.method == "advprop") j["execution"] = s.execution;
+    j["weights"] = numbers(s.weights);
+  }
+  j["epochs"] = s.epochs;
+  j["batch"] = s.batch;
+  j["optimizer"] = s.optimizer;
+  j["learning-rate"] = number(s.learning_rate);
+  j["momentum"] = number(s.momentum);
+  j["nesterov"] = s.nesterov;
+  j["weight-decay"] = number(s.weight_decay);
+  j["clip-norm"] = number(s.clip_norm);
+  j["label-smoothing"] = number(s.label_smoothing);
+  j["schedule"] = s.schedule;
+  j["warm-up"] = s.warm_up;
+  if (s.schedule == "step") j["milestones"] = s.milestones;
+  j["seed"] = s.seed;
+  return j;
+}
+
+}  // namespace
+
+settings resolved(settings s) {
+  if (s.method == "clean") {
+    if (!s.attacks.empty() && s.attacks != std::vector<std::string>{"none"})
+      fail<argument_error>("--attack has no use with --method clean; adversarial or advprop trains on attacked images");
+    s.attacks.clear();
+    s.auxiliaries = 0;
+  } else {
+    if (s.method == "adversarial") s.auxiliaries = 0;
+    if (s.method == "advprop" && s.auxiliaries < 1) fail<argument_error>("--aux is ", s.auxiliaries, ", must be 1 or more");
+    const int count = std::max(1, s.auxiliaries);
+    if (s.attacks.empty()) s.attacks = {"pgd"};
+    spread(s.attacks, count, "--attack");
+    spread(s.epsilons, count, "--epsilon");
+    spread(s.step_sizes, count, "--step");
+    spread(s.steps, count, "--steps");
+    if (s.weights.empty()) s.weights.assign(static_cast<std::size_t>(count) + 1, 1.f);
+    if (static_cast<int>(s.weights.size()) != count + 1)
+      fail<argument_error>("--weights has ", s.weights.size(), " numbers; must be the clean loss's and ", count, " more");
+  }
+  if (s.method == "adversarial" && s.attacks[0] == "none")
+    fail<argument_error>("--attack none makes no adversarial images; use --method clean");
+
+  if (s.schedule == "step" && s.milestones.empty()) s.milestones = {0.5 * s.epochs, 0.75 * s.epochs};
+  const float strength = *std::max_element(s.epsilons.begin(), s.epsilons.end());
+  auto& list = s.robust_epsilons;
+  if (list.empty()) list = {strength / 2, strength, 2 * strength};
+  list.push_back(strength);  // the one that results are named by
+  std::sort(list.begin(), list.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
+  std::erase(list, 0.f);  // no attack is measured anyhow
+  return s;
+}
+
+metrics_entry to_json(const settings& s) {
+  metrics_entry j = training(s);
+  j["test-images"] = s.test_images;
+  j["robust-images"] = s.robust_images;
+  j["robust-steps"] = s.robust_steps;
+  j["robust-epsilon"] = numbers(s.robust_epsilons);
+  j["threads"] = s.threads;
+  j["workers"] = s.workers;
+  return j;
+}
+
+std::vector<std::pair<std::string, std::string>> described(const settings& s) {
+  std::vector<std::pair<std::string, std::string>> result;
+  const auto text = [](const metrics_entry& v) {
+    if (v.is_string()) return v.get<std::string>();
+    if (v.is_boolean()) return std::string(v.get<bool>() ? "yes" : "no");
+    return v.dump();
+  };
+  for (const auto& [name, value] : to_json(s).items()) {
+    std::string all;
+    if (value.is_array())
+      for (const auto& v : value) all += (all.empty() ? "" : ", ") + text(v);
+    else
+      all = text(value);
+    if (name.ends_with("images") && all == "0") all = "all";
+    if (name == "threads" && all == "0") all = "as many as processors";
+    result.emplace_back(name, all);
+  }
+  return result;
+}
+
+std::string identity(const settings& s) { return training(s).dump(); }
+
+}  // namespace advprop::program

@@ -1,0 +1,59 @@
+#include <advprop/layers/dropout.hpp>
+
+#include "harness.hpp"
+
+using namespace harness;
+
+namespace {
+struct quarter {
+  static constexpr float value = 0.25f;
+};
+template <class... Ls>
+std::vector<float> run(plain_net<9, Ls...>& m, const tensor<float, 4>& x, const pass& p, const random_stream& noise) {
+  return numbers_of(m.forward(x, p, wrt::nothing, noise));
+}
+tensor<float, 4> ones() {
+  tensor<float, 4> x({8, 6, 6, 9});
+  std::fill(x.begin(), x.end(), 1.f);
+  return x;
+}
+}  // namespace
+
+TEST_CASE("Dropout zeroes its share of the numbers and scales up the rest, in passes that update") {
+  cpu d(1);
+  plain_net<9, dropout<quarter>> m(d);
+  const auto x = ones();
+  double zeros = 0;
+  const auto y = run(m, x, pass::train(main_domain), random_stream(1));
+  for (float v : y) {
+    CHECK((v == 0 || v == doctest::Approx(4.0 / 3)));
+    zeros += v == 0;
+  }
+  CHECK(zeros / static_cast<double>(y.size()) == doctest::Approx(0.25).epsilon(0.1));
+  for (const pass& p : {pass::evaluate(), pass::attack(auxiliary), pass::attack(auxiliary, statistics::batch)})
+    for (float v : run(m, x, p, random_stream(1))) CHECK(v == 1);
+}
+
+TEST_CASE("The mask follows from the noise and the layer's name alone") {
+  cpu one(1), two(2);
+  plain_net<9, dropout<quarter>> m(one), same(two);
+  plain_net<9, named<"other", dropout<quarter>>> other(one);
+  const auto x = ones();
+  const auto y = run(m, x, pass::train(main_domain), random_stream(1));
+  CHECK(run(m, x, pass::train(main_domain), random_stream(1)) == y);
+  CHECK(run(same, x, pass::train(auxiliary), random_stream(1)) == y);
+  CHECK(run(m, x, pass::train(main_domain), random_stream(2)) != y);
+  CHECK(run(other, x, pass::train(main_domain), random_stream(1)) != y);
+
+  // The first images of a batch have the mask that they would have alone.
+  const auto first = numbers_of(m.forward(x.view().slice(0, 3), pass::train(main_domain), wrt::nothing, random_stream(1)));
+  CHECK(std::equal(first.begin(), first.end(), y.begin()));
+}
+
+TEST_CASE("Dropout's gradient, with its mask held fixed") {
+  cpu d(1);
+  net<convolution<9, 3>, dropout<quarter>, convolution<3, 3>, dropout<quarter>> m(d);
+  auto x = images(2, 4, 4, 3);
+  check_gradients(m, x, pass::train(main_domain), 0.05f, 2e-3, random_stream(7));
+  check_gradients(m, x, pass::evaluate(), 0.05f, 2e-3, random_stream(7));
+}
