@@ -1,4 +1,4 @@
-// expect: attack_policy.*harmless|harmless.*attack_policy
+// expect: (attack_policy.*harmless|harmless.*attack_policy)
 // An attack is a struct with `perturb`.
 #include <advprop/advprop.hpp>
 

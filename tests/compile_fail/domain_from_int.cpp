@@ -1,4 +1,4 @@
-// expect: no matching function for call.*train|cannot convert 'int' to 'advprop::routing'|could not convert '1' from 'int' to 'advprop::routing'
+// expect: (cannot convert|no viable conversion from) 'int' to 'advprop::routing'
 // Only a policy makes a domain, so that its index is in range.
 #include <advprop/domains/pass.hpp>
 

@@ -1,4 +1,4 @@
-// expect: half_a_layer
+// expect: half_a_layer.*backward<(advprop::)?wrt::input>.*(invalid|no member named .backward.)
 // A layer runs forward and backward.
 #include <advprop/advprop.hpp>
 

@@ -241,11 +241,11 @@ TEST_CASE("ResNet-20: five AdvProp steps with the attack of our own follow PyTor
 }
 
 TEST_CASE("CIFAR ResNet-18: five AdvProp steps on given adversarial images equal PyTorch's") {
-  setting<cifar10_resnet18> s{"resnet18_cifar", 4, {0, 1, 2, 3, 4}};
+  setting<cifar10_resnet18> s{"resnet18_cifar", 4, {58, 73, 186, 268, 282}};
   s.given(execution::sequential);
 }
 
 TEST_CASE("CIFAR ResNet-18: five AdvProp steps with the attack of our own follow PyTorch's") {
-  setting<cifar10_resnet18> s{"resnet18_cifar", 4, {0, 1, 2, 3, 4}};
+  setting<cifar10_resnet18> s{"resnet18_cifar", 4, {58, 73, 186, 268, 282}};
   s.own();
 }

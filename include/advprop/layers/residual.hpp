@@ -127,9 +127,12 @@ struct body_of : cut<typename structure_of<typename Block::body>::type>::front {
 template <class Block>
 struct gate_of : Block::gate {};
 
-/// True when both branches of a residual agree; the compiler's message shows the block and the two shapes.
-template <class Block, shape Body, shape Shortcut>
-concept same_shape = Body == Shortcut;
+/// True when both branches of a residual agree; the compiler's message shows the block and the two shapes, which is why
+/// they come as numbers and the comparison is one expression.
+template <class Block, int BodyChannels, int BodyHeight, int BodyWidth, int ShortcutChannels, int ShortcutHeight,
+          int ShortcutWidth>
+concept same_shape =
+    ((BodyChannels == ShortcutChannels) & (BodyHeight == ShortcutHeight) & (BodyWidth == ShortcutWidth)) != 0;
 
 }  // namespace detail
 
@@ -138,8 +141,9 @@ class node<L, In, Domains, Device> {
   using cut = detail::cut<typename detail::structure_of<typename L::body>::type>;
   using shortcut = detail::bare<typename L::shortcut>;
   static constexpr shape probe{In, 64, 64};
-  static constexpr int width = L::body::output(probe).channels;
-  static_assert(detail::same_shape<L, L::body::output(probe), L::shortcut::output(probe)>,
+  static constexpr shape to = L::body::output(probe), around = L::shortcut::output(probe);
+  static constexpr int width = to.channels;
+  static_assert(detail::same_shape<L, to.channels, to.height, to.width, around.channels, around.height, around.width>,
                 "residual: body and shortcut give different shapes");
 
   static constexpr bool ends_in_norm = !std::is_void_v<typename cut::last>;

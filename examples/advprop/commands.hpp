@@ -1,0 +1,12 @@
+// The subcommands, one a file. Each throws `advprop::error` where it cannot go on.
+#pragma once
+
+#include "settings.hpp"
+
+namespace advprop::program {
+
+void train(const settings& s);
+void evaluate(const settings& s);
+void compare(const settings& s);
+
+}  // namespace advprop::program

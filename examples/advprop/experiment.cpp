@@ -1,0 +1,287 @@
+// The run itself: fit with progress, metrics and checkpoints, then what is measured at its end.
+#include "experiment.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include <advprop/io/archive.hpp>
+#include <advprop/io/progress.hpp>
+#include <advprop/io/report.hpp>
+#include <advprop/io/text.hpp>
+
+#include "choices.hpp"
+
+namespace advprop::program {
+
+namespace {
+
+constexpr int pictured_classes = 6;
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+std::string domain_name(int index) { return index == 0 ? "main" : "auxiliary " + std::to_string(index - 1); }
+
+/// Where the checkpoint of an earlier process stands.
+struct resumed_at {
+  int epoch = 0;
+  double seconds = 0;  // of the epoch that it is in
+};
+
+resumed_at read_position(const settings& s, const run_folder& folder) {
+  if (!s.resume) return {};
+  if (!file_exists(folder.training())) {
+    if (file_exists(folder.summary())) fail<file_error>(folder.training(), ": is missing, so this run cannot be resumed");
+    return {};
+  }
+  const archive checkpoint = archive::read(folder.training());
+  return {checkpoint.get<int>("epoch"), checkpoint.get<double>("seconds")};
+}
+
+/// The training data as loaders: the main stream, and one with stronger augmentation for each domain that wants it.
+std::vector<std::unique_ptr<loader>> make_loaders(const settings& s, const dataset& train) {
+  std::vector<std::unique_ptr<loader>> loaders;
+  for (int stream = 0; stream <= strong_streams(s); ++stream) {
+    loader_options o;
+    o.batch = s.batch;
+    o.seed = seed(s.seed);
+    o.stream = static_cast<std::uint64_t>(stream);
+    o.drop_last = train.size() >= s.batch;
+    o.workers = s.workers;
+    loaders.push_back(std::make_unique<loader>(train, o, augmentation(s, stream > 0)));
+  }
+  return loaders;
+}
+
+/// What happens during training, besides training.
+class observer {
+ public:
+  observer(const settings& s, runner& net, const data_sets& data, std::vector<std::string> parts, history& past,
+           double seconds_before, const std::string& title)
+      : settings_(s), net_(net), data_(data), parts_(std::move(parts)), past_(past), progress_(stdout, title),
+        seconds_(seconds_before) {}
+
+  void step(const step_report& r) {
+    seconds_ += r.seconds;
+    steps_.push_back(r.seconds);
+    progress_state state;
+    state.epoch = r.epoch + 1;
+    state.epochs = r.epochs;
+    state.images = r.metrics.parts[0].images;
+    state.total = std::min<std::int64_t>(std::int64_t{r.steps} * settings_.batch, data_.train.size());
+    std::vector<measured_part> training;
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      const tally& t = r.metrics.parts[i];
+      training.push_back({parts_[i], t.loss(), t.accuracy()});
+      state.losses.push_back({parts_[i], t.loss()});
+      state.accuracies.push_back({parts_.size() == 1 ? "" : parts_[i], t.accuracy()});
+    }
+    progress_.update(state);
+    // The epoch's line is written before its checkpoint: a kill between the two repeats the epoch and loses nothing.
+    if (r.step == r.steps) end_epoch(r, std::move(training), std::move(state));
+  }
+
+  /// Of the last epoch, unless another process trained it.
+  std::optional<evaluation>& main_evaluation() { return main_; }
+  void message(const std::string& text) { progress_.message(text); }
+
+ private:
+  void end_epoch(const step_report& r, std::vector<measured_part> training, progress_state state) {
+    epoch_record e;
+    e.epoch = r.epoch + 1;
+    e.learning_rate = r.learning_rate;
+    e.training = std::move(training);
+    for (int d = 0; d < net_.domains(); ++d) {
+      evaluation measured = net_.evaluate(data_.test, d, 0, seed(settings_.seed), {});
+      e.test.push_back({domain_name(d), measured.total.loss(), measured.total.accuracy()});
+      if (d == 0) main_ = std::move(measured);
+    }
+    e.seconds = std::exchange(seconds_, 0);
+    e.step_seconds = median(std::exchange(steps_, {}));
+    e.images = r.metrics.parts[0].images;
+    state.accuracies.push_back({"test", e.test[0].accuracy});
+    past_.add(std::move(e));
+    progress_.finish_epoch(state);
+  }
+
+  const settings& settings_;
+  runner& net_;
+  const data_sets& data_;
+  std::vector<std::string> parts_;
+  history& past_;
+  progress progress_;
+  double seconds_;
+  std::vector<double> steps_;
+  std::optional<evaluation> main_;
+};
+
+void draw_curves(run_report& page, const std::vector<epoch_record>& epochs) {
+  const auto add = [](std::vector<curve>& curves, const std::string& name, double x, double y) {
+    auto at = std::find_if(curves.begin(), curves.end(), [&](const curve& c) { return c.name == name; });
+    if (at == curves.end()) at = curves.insert(curves.end(), {name, {}});
+    at->points.push_back({x, y});
+  };
+  for (const auto& e : epochs) {
+    const double x = e.epoch;
+    for (const auto& p : e.training) add(page.losses, p.name, x, p.loss), add(page.accuracies, p.name, x, p.accuracy);
+    for (std::size_t d = 0; d < e.test.size(); ++d)
+      add(page.accuracies, d == 0 ? "test" : "test, " + e.test[d].name, x, e.test[d].accuracy);
+    page.learning_rate.push_back({x, e.learning_rate});
+  }
+}
+
+void draw_robustness(run_report& page, const robustness& r) {
+  curve fgsm{"FGSM", {{0, r.clean}}}, pgd{"PGD-" + std::to_string(r.steps), {{0, r.clean}}};
+  for (const auto& s : r.strengths) {
+    fgsm.points.push_back({s.epsilon, s.fgsm});
+    pgd.points.push_back({s.epsilon, s.pgd});
+  }
+  page.robustness = {fgsm, pgd};
+}
+
+metrics_entry summary_of(const settings& s, const experiment_result& r, const evaluation& clean, const runner& net,
+                         const history& past) {
+  metrics_entry j;
+  j["settings"] = to_json(s);
+  j["parameters"] = net.parameters();
+  j["domains"] = net.domains();
+  metrics_entry& results = j["results"];
+  results["test_images"] = clean.total.images;
+  results["accuracy"] = clean.total.accuracy();
+  results["accuracy_top5"] = clean.total.accuracy5();
+  results["loss"] = clean.total.loss();
+  results["accuracy_by_domain"] = metrics_entry::object();
+  if (!past.epochs().empty())
+    for (const auto& d : past.epochs().back().test) results["accuracy_by_domain"][d.name] = d.accuracy;
+  metrics_entry& attacked = results["attacked"];
+  attacked["images"] = r.attacked.images;
+  attacked["accuracy_clean"] = r.attacked.clean;
+  attacked["pgd_steps"] = r.attacked.steps;
+  attacked["strengths"] = metrics_entry::array();
+  for (const auto& a : r.attacked.strengths)
+    attacked["strengths"].push_back({{"epsilon", a.epsilon}, {"fgsm", a.fgsm}, {"pgd", a.pgd}});
+  results["training_seconds"] = r.training_seconds;
+  results["step_seconds_median"] = r.step_seconds;
+  results["images_per_second"] = r.images_per_second;
+  results["peak_arena_bytes"] = r.arena_bytes;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  results["peak_resident_bytes"] = std::int64_t{usage.ru_maxrss} * 1024;
+  return j;
+}
+
+}  // namespace
+
+std::string subject(const settings& s, const data_sets& data) { return s.model + " on " + data.train.name; }
+
+std::string fgsm_name(const experiment_result& r) { return "FGSM ε=" + significant(r.headline.epsilon, 4); }
+std::string pgd_name(const experiment_result& r) {
+  return "PGD-" + std::to_string(r.attacked.steps) + " ε=" + significant(r.headline.epsilon, 4);
+}
+
+std::vector<std::string> report_notes(const settings& s, const experiment_result& r) {
+  const std::string trained = s.train_images == 0 ? "all training images" : "the first " + grouped(s.train_images) + " training images";
+  return {"Trained on " + trained + ". Accuracy on clean images is that of " + grouped(r.test_images) +
+              " test images. FGSM and PGD attack the first " + grouped(r.attacked.images) +
+              " of them, through the domain that serves inference: the main one. PGD takes " +
+              std::to_string(r.attacked.steps) +
+              " steps from uniform noise within ε, each of 2.5 ε divided by their number. ε is in pixels of 255.",
+          "The time a step is the median, and training time is that of the steps alone."};
+}
+
+experiment_result run_experiment(const settings& s, const data_sets& data, const run_folder& folder,
+                                 const std::string& name, const std::string& title) {
+  folder.prepare(s.resume, s.force);
+  const resumed_at before = read_position(s, folder);
+
+  cpu device(s.threads);
+  runner_options network;
+  network.model = s.model;
+  network.shape = {data.train.image().channels, data.train.classes};
+  network.auxiliaries = s.auxiliaries;
+  network.normalization = normalization(s);
+  network.seed = seed(s.seed);
+  network.zero_last_scale = s.zero_last_scale;
+  const auto net = make_runner(device, network);
+
+  const chosen_method method = method_of(s);
+  const auto loaders = make_loaders(s, data.train);
+  std::vector<loader*> streams;
+  for (const auto& l : loaders) streams.push_back(l.get());
+
+  history past(folder, before.epoch);
+  observer watch(s, *net, data, net->part_names(method), past, before.seconds, title);
+  fit_options options;
+  options.epochs = s.epochs;
+  options.schedule = schedule_of(s);
+  options.label_smoothing = s.label_smoothing;
+  options.seed = seed(s.seed);
+  options.checkpoint = folder.training();
+  options.checkpoint_steps = s.checkpoint_steps;
+  options.resume = s.resume;
+  options.run = identity(s);
+  options.on_step = [&](const step_report& r) { watch.step(r); };
+  if (before.epoch > 0) watch.message("going on after epoch " + std::to_string(before.epoch));
+  net->fit(streams, method, optimizer_of(s), options);
+
+  net->save(folder.model());
+  net->save_main(folder.model_main());
+
+  const int robust_images = s.robust_images == 0 ? data.test.size() : std::min(s.robust_images, data.test.size());
+  watch.message("attacking " + grouped(robust_images) + " test images");
+  const evaluation clean =
+      watch.main_evaluation() ? *watch.main_evaluation() : net->evaluate(data.test, 0, 0, seed(s.seed), {});
+
+  experiment_result r;
+  r.name = name;
+  r.accuracy = clean.total.accuracy();
+  r.test_images = data.test.size();
+  r.attacked = measure_robustness(*net, data.test, robust_images, s.robust_epsilons, s.robust_steps, seed(s.seed));
+  const float strength = *std::max_element(s.epsilons.begin(), s.epsilons.end());
+  r.headline = strength > 0 ? r.attacked.at(strength) : robustness::strength{0, r.attacked.clean, r.attacked.clean};
+  std::vector<double> step_seconds;
+  double images = 0;
+  for (const auto& e : past.epochs()) {
+    r.training_seconds += e.seconds;
+    images += static_cast<double>(e.images);
+    step_seconds.push_back(e.step_seconds);
+  }
+  r.step_seconds = median(step_seconds);
+  r.images_per_second = r.training_seconds > 0 ? images / r.training_seconds : 0;
+  r.arena_bytes = device.memory().peak();
+
+  r.page.name = name;
+  r.page.results = {{"accuracy on clean images", r.accuracy},
+                    {"under " + fgsm_name(r), r.headline.fgsm},
+                    {"under " + pgd_name(r), r.headline.pgd},
+                    {"training time", r.training_seconds, "s", true},
+                    {"time a step", 1000 * r.step_seconds, "ms", true}};
+  r.page.settings = described(s);
+  draw_curves(r.page, past.epochs());
+  draw_robustness(r.page, r.attacked);
+  r.page.confusion = {data.test.class_names, {clean.confusion.begin(), clean.confusion.end()}};
+  r.page.pictures =
+      attack_pictures(*net, data.test, pictured_classes, measuring_pgd(strength, s.robust_steps), seed(s.seed));
+
+  write_summary(folder.summary(), summary_of(s, r, clean, *net, past));
+  report one;
+  one.title = name;
+  one.subtitle = subject(s, data);
+  one.runs = {r.page};
+  one.notes = report_notes(s, r);
+  write_report(folder.report(), one);
+  return r;
+}
+
+}  // namespace advprop::program

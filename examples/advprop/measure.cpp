@@ -1,0 +1,92 @@
+// Robustness and pictures.
+#include "measure.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <advprop/core/error.hpp>
+
+namespace advprop::program {
+
+namespace {
+
+prediction predicted(const tensor<float, 2>& logits, int image, const std::vector<std::string>& names) {
+  const int classes = logits.extent(1);
+  const float* z = logits.data() + std::ptrdiff_t{image} * classes;
+  const float* best = std::max_element(z, z + classes);
+  double sum = 0;
+  for (int k = 0; k < classes; ++k) sum += std::exp(double{z[k]} - double{*best});
+  return {names[static_cast<std::size_t>(best - z)], 1 / sum};
+}
+
+}  // namespace
+
+const robustness::strength& robustness::at(double epsilon) const {
+  for (const auto& s : strengths)
+    if (s.epsilon == epsilon) return s;
+  fail<argument_error>("robustness: epsilon ", epsilon, " was not measured");
+}
+
+chosen_attack measuring_pgd(float epsilon, int steps) {
+  chosen_attack a;
+  a.which = chosen_attack::kind::pgd;
+  a.epsilon = epsilon;
+  a.steps = steps;
+  a.step = 2.5f * epsilon / static_cast<float>(steps);
+  return a;
+}
+
+robustness measure_robustness(runner& net, const dataset& test, int images, const std::vector<float>& epsilons,
+                              int steps, seed s) {
+  const auto accuracy = [&](const chosen_attack& a) { return net.evaluate(test, 0, images, s, a).total.accuracy(); };
+  robustness r;
+  r.images = images;
+  r.steps = steps;
+  r.clean = accuracy({});
+  for (const float epsilon : epsilons) {
+    chosen_attack fgsm;
+    fgsm.which = chosen_attack::kind::fgsm;
+    fgsm.epsilon = epsilon;
+    r.strengths.push_back({epsilon, accuracy(fgsm), accuracy(measuring_pgd(epsilon, steps))});
+  }
+  return r;
+}
+
+picture_gallery attack_pictures(runner& net, const dataset& test, int classes, const chosen_attack& attack, seed s) {
+  const shape image = test.image();
+  std::vector<int> chosen;
+  for (int c = 0; c < std::min(classes, test.classes); ++c) {
+    const auto first = std::find(test.labels.begin(), test.labels.end(), c);
+    if (first != test.labels.end()) chosen.push_back(static_cast<int>(first - test.labels.begin()));
+  }
+  picture_gallery gallery;
+  if (chosen.empty()) return gallery;
+
+  const int count = static_cast<int>(chosen.size());
+  tensor<float, 4> clean({count, image.height, image.width, image.channels});
+  tensor<int, 1> labels({count});
+  for (int i = 0; i < count; ++i) {
+    test.read(chosen[static_cast<std::size_t>(i)], clean.data() + i * image.size());
+    labels(i) = test.label(chosen[static_cast<std::size_t>(i)]);
+  }
+  tensor<float, 4> attacked = clean;
+  net.perturb(attacked, labels, 0, random(s.value, 2), attack);
+  const auto before = net.logits(clean, 0), after = net.logits(attacked, 0);
+
+  gallery.attack = attack.name();
+  gallery.magnification = std::max(1.0, std::floor(96.0 / std::max(1.0, double{attack.epsilon})));
+  for (int i = 0; i < count; ++i) {
+    picture_row row;
+    row.truth = test.class_names[static_cast<std::size_t>(labels(i))];
+    row.clean = to_picture(clean.view(), i);
+    row.perturbation = perturbation_picture(clean.view(), attacked.view(), static_cast<float>(gallery.magnification), i);
+    row.adversarial = to_picture(attacked.view(), i);
+    row.clean_prediction = predicted(before, i, test.class_names);
+    row.adversarial_prediction = predicted(after, i, test.class_names);
+    gallery.rows.push_back(std::move(row));
+  }
+  return gallery;
+}
+
+}  // namespace advprop::program

@@ -1,0 +1,18 @@
+// The command line.
+#pragma once
+
+#include "settings.hpp"
+
+namespace advprop::program {
+
+/// What to do, and how. `run` is null where the command line asked for help or was wrong; `status` is then the exit code.
+struct invocation {
+  void (*run)(const settings&) = nullptr;
+  settings given;
+  int status = 0;
+};
+
+/// Prints help to stdout; a mistake as one line to stderr.
+invocation parse(int argc, const char* const* argv);
+
+}  // namespace advprop::program

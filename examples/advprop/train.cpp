@@ -1,0 +1,23 @@
+// advprop train: one method, one folder.
+#include <cstdio>
+
+#include <advprop/io/text.hpp>
+
+#include "commands.hpp"
+#include "experiment.hpp"
+
+namespace advprop::program {
+
+void train(const settings& given) {
+  const settings s = resolved(given);
+  const data_sets data = load_data(s);
+  const run_folder folder(s.out);
+  const experiment_result r = run_experiment(s, data, folder, s.method + ", " + s.model, "");
+  const auto percent = [](double v) { return fixed(100 * v, 2) + " %"; };
+  std::printf("clean images        %s\n", percent(r.accuracy).c_str());
+  std::printf("%-19s %s\n", ("under " + fgsm_name(r)).c_str(), percent(r.headline.fgsm).c_str());
+  std::printf("%-19s %s\n", ("under " + pgd_name(r)).c_str(), percent(r.headline.pgd).c_str());
+  std::printf("report              %s\n", folder.report().c_str());
+}
+
+}  // namespace advprop::program
