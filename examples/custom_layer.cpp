@@ -43,7 +43,7 @@ struct channel_scale {
 };
 
 struct scaled_block : residual<sequential<convolution<16, 3>, batch_norm<>, relu, convolution<16, 3>, channel_scale>> {};
-struct small_network : network<normalize<fashion_mnist_statistics>, convolution<16, 3, 2>, batch_norm<>, relu,
+struct small_network : architecture<normalize<fashion_mnist_statistics>, convolution<16, 3, 2>, batch_norm<>, relu,
                                repeat<2, scaled_block>, batch_norm<>, relu, global_average_pool, linear<10>> {};
 static_assert(parameters<small_network> == 16 * 9 + 32 + 2 * (16 * 16 * 9 * 2 + 32 + 16) + 32 + 170);
 

@@ -11,7 +11,7 @@
 namespace advprop::program {
 
 void chosen_attack::run(any_objective& objective, device_images<cpu>& images, const_label_view labels,
-                        random& rng) const {
+                        random_stream& rng) const {
   switch (which) {
     case kind::none:
       return;

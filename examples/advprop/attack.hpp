@@ -30,7 +30,7 @@ struct chosen_attack {
   float clean_start = 0;
   statistics source = statistics::running;
 
-  void perturb(auto& objective, auto& images, const auto& labels, random& rng) const {
+  void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     bound<std::remove_reference_t<decltype(objective)>> any(objective);
     run(any, images, labels, rng);
   }
@@ -54,7 +54,7 @@ struct chosen_attack {
     Objective* to_;
   };
 
-  void run(any_objective& objective, device_images<cpu>& images, const_label_view labels, random& rng) const;
+  void run(any_objective& objective, device_images<cpu>& images, const_label_view labels, random_stream& rng) const;
 };
 static_assert(attack_policy<chosen_attack>);
 

@@ -53,8 +53,7 @@ chosen_method method_of(const settings& s) {
                          {{"clean", kind::clean}, {"adversarial", kind::adversarial}, {"advprop", kind::advprop}});
   m.weights = s.weights;
   m.mixture = !s.adversarial_only;
-  m.execution = choose<execution>("--execution", s.execution,
-                                  {{"sequential", execution::sequential}, {"concatenated", execution::concatenated}});
+  m.concatenated = choose<bool>("--execution", s.execution, {{"sequential", false}, {"concatenated", true}});
   int stream = 0;
   for (std::size_t i = 0; i < s.attacks.size(); ++i) {
     m.attacks.push_back(attack_of(s, s.attacks[i], s.epsilons[i], s.step_sizes[i], s.steps[i]));

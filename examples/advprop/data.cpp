@@ -66,13 +66,13 @@ normalization_numbers normalization(const settings& s) {
 augment_function augmentation(const settings& s, bool strong) {
   if (!s.augment) {
     if (strong) fail<argument_error>("--no-augment leaves nothing for a domain with --attack none");
-    return [](single_image, random&) {};
+    return [](single_image, random_stream&) {};
   }
   const auto& k = known(s.data);
   const pad_crop crop{k.padding};
   const horizontal_flip flip{k.flip ? 0.5f : 0.f};
   if (!strong) return pipeline(crop, flip);
-  return [crop, flip, fill = k.numbers.mean](single_image image, random& rng) {
+  return [crop, flip, fill = k.numbers.mean](single_image image, random_stream& rng) {
     pipeline(crop, flip, cutout{image.extent(0) / 2, fill})(image, rng);
   };
 }

@@ -23,7 +23,7 @@ dataset load_test_data(const settings& s);
 
 normalization_numbers normalization(const settings& s);
 
-using augment_function = std::function<void(single_image, random&)>;
+using augment_function = std::function<void(single_image, random_stream&)>;
 
 /// Pad-crop and, where left and right do not matter, flip. `strong`: and cutout of half the side, for a domain that is
 /// fed with augmented images instead of attacked ones.

@@ -71,7 +71,7 @@ picture_gallery attack_pictures(runner& net, const dataset& test, int classes, c
     labels(i) = test.label(chosen[static_cast<std::size_t>(i)]);
   }
   tensor<float, 4> attacked = clean;
-  net.perturb(attacked, labels, 0, random(s.value, 2), attack);
+  net.perturb(attacked, labels, 0, random_stream(s.value, 2), attack);
   const auto before = net.logits(clean, 0), after = net.logits(attacked, 0);
 
   gallery.attack = attack.name();

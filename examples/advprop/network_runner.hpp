@@ -12,6 +12,7 @@
 #include <advprop/domains/domain.hpp>
 #include <advprop/models/model.hpp>
 
+#include "network_method.hpp"
 #include "networks.hpp"
 #include "runner.hpp"
 
@@ -68,7 +69,7 @@ class network_runner final : public runner {
     o.seed = s;
     return advprop::evaluate(net_, data, o, attack);
   }
-  void perturb(image_view images, const_label_view labels, int domain, random rng,
+  void perturb(image_view images, const_label_view labels, int domain, random_stream rng,
                const chosen_attack& attack) override {
     advprop::perturb(net_, attack, images, labels, rng, domains_type::at(domain));
   }
@@ -77,7 +78,7 @@ class network_runner final : public runner {
     const auto v = y.view();
     tensor<float, 2> result({v.batch, v.channels});
     for (int n = 0; n < v.batch; ++n)  // a 1x1 feature map: the blocks of an image are one row
-      std::copy_n(block(v, n, 0), v.channels, result.data() + n * v.channels);
+      std::copy_n(channel_block(v, n, 0), v.channels, result.data() + n * v.channels);
     return result;
   }
 

@@ -7,7 +7,12 @@
 #include <string>
 #include <vector>
 
+#include <advprop/core/random.hpp>
 #include <advprop/core/tensor.hpp>
+
+#include <advprop/ops/cpu/elementwise.hpp>
+#include <advprop/ops/cpu/loss.hpp>
+
 #include <advprop/data/dataset.hpp>
 #include <advprop/data/loader.hpp>
 #include <advprop/device/cpu.hpp>
@@ -32,7 +37,7 @@ class runner {
   virtual void fit(std::span<loader* const> data, const chosen_method& method, const sgd& optimizer,
                    const fit_options& options) = 0;
   virtual evaluation evaluate(const dataset& data, int domain, int images, seed s, const chosen_attack& attack) = 0;
-  virtual void perturb(image_view images, const_label_view labels, int domain, random rng,
+  virtual void perturb(image_view images, const_label_view labels, int domain, random_stream rng,
                        const chosen_attack& attack) = 0;
   /// Images x classes.
   virtual tensor<float, 2> logits(const_image_view images, int domain) = 0;

@@ -117,7 +117,8 @@ std::vector<std::pair<std::string, std::string>> described(const settings& s) {
     if (v.is_boolean()) return std::string(v.get<bool>() ? "yes" : "no");
     return v.dump();
   };
-  for (const auto& [name, value] : to_json(s).items()) {
+  const metrics_entry all_settings = to_json(s);
+  for (const auto& [name, value] : all_settings.items()) {
     std::string all;
     if (value.is_array())
       for (const auto& v : value) all += (all.empty() ? "" : ", ") + text(v);

@@ -6,7 +6,7 @@ namespace advprop {
 class cpu;
 class domain;
 class loader;
-class random;
+class random_stream;
 class routing;
 struct dataset;
 struct pass;

@@ -19,6 +19,6 @@ struct half_a_layer {
 #endif
   };
 };
-struct net : network<normalize<fashion_mnist_statistics>, half_a_layer, global_average_pool, linear<10>> {};
+struct net : architecture<normalize<fashion_mnist_statistics>, half_a_layer, global_average_pool, linear<10>> {};
 
 void use(cpu& device) { model<net, domains<2>, cpu> m{device}; }

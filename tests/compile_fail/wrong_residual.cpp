@@ -10,6 +10,6 @@ constexpr int stride = 1, width = 8;
 constexpr int stride = 2, width = 16;
 #endif
 struct wrong_block : residual<sequential<convolution<width, 3, stride>, batch_norm<>>, identity, relu> {};
-struct net : network<normalize<fashion_mnist_statistics>, convolution<8, 3>, wrong_block, global_average_pool, linear<10>> {};
+struct net : architecture<normalize<fashion_mnist_statistics>, convolution<8, 3>, wrong_block, global_average_pool, linear<10>> {};
 
 void use(cpu& device) { model<net, domains<2>, cpu> m{device}; }

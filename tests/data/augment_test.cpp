@@ -11,7 +11,7 @@
 #include <advprop/data/augment.hpp>
 
 using namespace advprop;
-using stream = advprop::random;
+using stream = advprop::random_stream;
 
 namespace {
 // Pixel (y, x, c) of a height x width x channels image is 1 + its index, so 0 is padding.

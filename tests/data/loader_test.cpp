@@ -15,7 +15,7 @@
 #include <advprop/data/loader.hpp>
 
 using namespace advprop;
-using stream = advprop::random;
+using stream = advprop::random_stream;
 
 namespace {
 // Image i of 2x2x1 is four times the byte i; its label is i % 7.

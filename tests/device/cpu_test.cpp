@@ -19,9 +19,9 @@ TEST_CASE("0 threads are as many as there are processors; fewer are refused") {
 TEST_CASE("Feature maps lie as image, block of 8 channels, row, column, channel") {
   float data[2 * 2 * 3 * 4 * 8] = {};
   const feature_view<float> x{data, 2, 11, 3, 4};
-  CHECK(blocks(x) == 2);
-  CHECK(block(x, 0, 0) == data);
-  CHECK(block(x, 0, 1) == data + 3 * 4 * 8);
-  CHECK(block(x, 1, 0) == data + 2 * 3 * 4 * 8);
-  CHECK(block(x, 1, 1) + 3 * 4 * 8 == data + sizeof data / sizeof *data);
+  CHECK(channel_blocks(x) == 2);
+  CHECK(channel_block(x, 0, 0) == data);
+  CHECK(channel_block(x, 0, 1) == data + 3 * 4 * 8);
+  CHECK(channel_block(x, 1, 0) == data + 2 * 3 * 4 * 8);
+  CHECK(channel_block(x, 1, 1) + 3 * 4 * 8 == data + sizeof data / sizeof *data);
 }

@@ -60,13 +60,13 @@ TEST_CASE("Floats and doubles come back with the same bits") {
 }
 
 TEST_CASE("A random stream goes on where it stopped") {
-  advprop::random before(UINT64_MAX, 7);
+  advprop::random_stream before(UINT64_MAX, 7);
   before = before.split(9);
   before.skip((std::uint64_t{1} << 63) + 5);
   archive_writer writer;
   writer.put("rng", before);
   std::vector<std::byte> bytes;
-  auto after = reread(writer, bytes).get<advprop::random>("rng");
+  auto after = reread(writer, bytes).get<advprop::random_stream>("rng");
   CHECK(after.seed() == before.seed());
   CHECK(after.stream() == before.stream());
   CHECK(after.position() == before.position());
@@ -110,6 +110,6 @@ TEST_CASE("A missing key and one of another type are errors that name file and k
                        file_error);
   CHECK_THROWS_AS(a.get<float>("bits"), file_error);
   CHECK_THROWS_AS(a.get<bool>("large"), file_error);
-  CHECK_THROWS_AS(a.get<advprop::random>("rng"), file_error);
-  CHECK_THROWS_AS(a.get<advprop::random>("pair"), file_error);
+  CHECK_THROWS_AS(a.get<advprop::random_stream>("rng"), file_error);
+  CHECK_THROWS_AS(a.get<advprop::random_stream>("pair"), file_error);
 }

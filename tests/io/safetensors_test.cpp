@@ -337,7 +337,7 @@ TEST_CASE("A writer killed at any moment leaves a whole file") {
     writer.write(path);
   };
   write(0);
-  advprop::random rng(20);
+  advprop::random_stream rng(20);
   std::int64_t last = 0;
   int advanced = 0;
   for (int kill = 0; kill < 20; ++kill) {

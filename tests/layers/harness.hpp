@@ -36,9 +36,9 @@ struct plain {
 };
 
 template <class... Ls>
-using net = model<network<normalize<numbers3>, Ls...>, domains<2>, cpu>;
+using net = model<architecture<normalize<numbers3>, Ls...>, domains<2>, cpu>;
 template <int Channels, class... Ls>
-using plain_net = model<network<normalize<plain<Channels>>, Ls...>, domains<2>, cpu>;
+using plain_net = model<architecture<normalize<plain<Channels>>, Ls...>, domains<2>, cpu>;
 
 inline constexpr domain auxiliary = domains<2>::auxiliary(0);
 
@@ -77,7 +77,7 @@ inline double difference(std::span<const float> a, std::span<const float> b) {
 
 /// Values of channel c of image n, rows by columns; the device's layout undone.
 inline float at(const feature_view<const float>& x, int n, int c, int h, int w) {
-  return block(x, n, c / 8)[(std::ptrdiff_t{h} * x.width + w) * 8 + c % 8];
+  return channel_block(x, n, c / 8)[(std::ptrdiff_t{h} * x.width + w) * 8 + c % 8];
 }
 /// All numbers, NCHW.
 inline std::vector<float> numbers_of(const feature_map<cpu>& x) {

@@ -20,8 +20,8 @@ struct map {
   int batch;
   map(int batch_, shape s_) : values(static_cast<std::size_t>(cpu::elements(batch_, s_))), s(s_), batch(batch_) {}
   feature_view<float> view() { return {values.data(), batch, s.channels, s.height, s.width}; }
-  float& at(int n, int c, int h, int w) { return block(view(), n, c / 8)[(h * s.width + w) * 8 + c % 8]; }
-  void randomize(advprop::random& r) {
+  float& at(int n, int c, int h, int w) { return channel_block(view(), n, c / 8)[(h * s.width + w) * 8 + c % 8]; }
+  void randomize(advprop::random_stream& r) {
     for (int n = 0; n < batch; ++n)
       for (int c = 0; c < s.channels; ++c)
         for (int h = 0; h < s.height; ++h)
@@ -48,7 +48,7 @@ struct reference {
   std::vector<float> w;
   std::vector<double> y, dx, dw;
 
-  reference(problem q, advprop::random r)
+  reference(problem q, advprop::random_stream r)
       : p(q),
         x(q.batch, {q.s.in, q.height, q.width}),
         dy(q.batch, {q.s.out, q.s.output(q.height), q.s.output(q.width)}),
@@ -145,7 +145,7 @@ const problem cases[] = {
 TEST_CASE("convolution by im2col agrees with the definition in double precision") {
   std::uint64_t stream = 0;
   for (const problem& p : cases) {
-    reference r(p, advprop::random(7, ++stream));
+    reference r(p, advprop::random_stream(7, ++stream));
     check(run(2, r, conv_gemm_forward, conv_gemm_backward_input, conv_gemm_backward_weight), r);
   }
 }
@@ -153,13 +153,13 @@ TEST_CASE("convolution by im2col agrees with the definition in double precision"
 TEST_CASE("convolution by the chosen engine agrees with the definition in double precision") {
   std::uint64_t stream = 0;
   for (const problem& p : cases) {
-    reference r(p, advprop::random(8, ++stream));
+    reference r(p, advprop::random_stream(8, ++stream));
     check(run_default(2, r), r);
   }
 }
 
 TEST_CASE("convolution of random shapes agrees with the definition in double precision") {
-  advprop::random r(9);
+  advprop::random_stream r(9);
   for (int i = 0; i < 60; ++i) {
     problem p;
     p.s.kernel = 1 + r.below(5);
@@ -182,7 +182,7 @@ TEST_CASE("convolution has the same bits at any number of threads") {
   for (const problem& p : cases) {
     problem many = p;
     many.batch += 5;
-    reference r(many, advprop::random(10, ++stream));
+    reference r(many, advprop::random_stream(10, ++stream));
     const results one = run_default(1, r);
     const auto same = [](const std::vector<float>& a, const std::vector<float>& b) {
       return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
@@ -203,7 +203,7 @@ TEST_CASE("convolution has the same bits at any number of threads") {
 }
 
 TEST_CASE("the weight gradient is added to what is there") {
-  reference r({{16, 16, 3, 1, 1, 1}, 2, 8, 8}, advprop::random(11));
+  reference r({{16, 16, 3, 1, 1, 1}, 2, 8, 8}, advprop::random_stream(11));
   cpu d(2);
   std::vector<float> once(r.w.size(), 0.0f), twice(r.w.size(), 0.0f);
   conv_backward_weight(d, r.p.s, r.x.view(), r.dy.view(), once.data());
@@ -215,7 +215,7 @@ TEST_CASE("the weight gradient is added to what is there") {
 TEST_CASE("an empty batch is no error and adds nothing to the weight gradient") {
   for (const problem& p : {problem{{3, 16, 3, 1, 1, 1}, 0, 8, 8}, problem{{16, 16, 3, 2, 1, 1}, 0, 8, 8},
                            problem{{16, 16, 3, 1, 1, 4}, 0, 8, 8}}) {
-    reference r(p, advprop::random(12));
+    reference r(p, advprop::random_stream(12));
     const results out = run_default(2, r);
     CHECK(std::count(out.dw.begin(), out.dw.end(), 0.0f) == static_cast<std::ptrdiff_t>(out.dw.size()));
   }

@@ -19,7 +19,7 @@ namespace {
 
 tensor<float, 4> images(int n, int h, int w, int c, std::uint64_t seed) {
   tensor<float, 4> t({n, h, w, c});
-  advprop::random r(seed);
+  advprop::random_stream r(seed);
   for (float& v : t) v = r.normal();
   return t;
 }
@@ -171,7 +171,7 @@ TEST_CASE("The sigmoid keeps pad lanes at zero, and its gradient equals central 
 }
 
 TEST_CASE("Dropout draws element i of the NCHW order at position + i, and the backward draws the same") {
-  const advprop::random r(11, 3, 6);  // a position that is no multiple of four
+  const advprop::random_stream r(11, 3, 6);  // a position that is no multiple of four
   for (const auto& [channels, height, width] : {std::array{5, 4, 3}, std::array{13, 1, 1}, std::array{8, 5, 5}}) {
     const map x = map::random(7, channels, height, width, 1);
     const auto y = on_any_threads([&](cpu& d) {
@@ -184,7 +184,7 @@ TEST_CASE("Dropout draws element i of the NCHW order at position + i, and the ba
     std::uint64_t i = 0;
     int dropped = 0;
     x.each_index([&](int n, int c, int h, int w) {
-      const bool keep = advprop::random::to_uniform(r.at(r.position() + i++)) >= 0.3f;
+      const bool keep = advprop::random_stream::to_uniform(r.at(r.position() + i++)) >= 0.3f;
       dropped += !keep;
       CHECK(m(n, c, h, w) == doctest::Approx(keep ? x(n, c, h, w) / 0.7f : 0).epsilon(1e-6));
     });
@@ -298,7 +298,7 @@ TEST_CASE("Image norms are those of each image alone") {
 }
 
 TEST_CASE("Random fills draw what a random does one by one") {
-  const advprop::random r(5, 9, 3);
+  const advprop::random_stream r(5, 9, 3);
   const auto uniform = on_any_threads([&](cpu& d) {
     tensor<float, 4> x({3, 40, 41, 3});
     fill_uniform(d, r, -2, 3, x);

@@ -82,7 +82,7 @@ TEST_CASE("A NaN logit makes the loss NaN and is no hit") {
     CHECK(r.correct5 == 1);
     std::vector<int> best(2), worst(2);
     predict(d, z, {best.data(), {2}});
-    least_likely(d, z, {worst.data(), {2}});
+    predict_worst(d, z, {worst.data(), {2}});
     CHECK((best[0] >= 0 && best[0] < 3 && worst[0] >= 0 && worst[0] < 3));
   }
 }
@@ -114,7 +114,7 @@ TEST_CASE("Softmax sums to one, and the best and the least likely class are the 
   softmax(d, z, {p.data(), {5, 13}});
   std::vector<int> best(5), worst(5);
   predict(d, z, {best.data(), {5}});
-  least_likely(d, z, {worst.data(), {5}});
+  predict_worst(d, z, {worst.data(), {5}});
   for (int n = 0; n < 5; ++n) {
     double total = 0, sum = 0;
     int high = 0, low = 0;
@@ -134,13 +134,13 @@ TEST_CASE("Softmax sums to one, and the best and the least likely class are the 
   }
   const map equal = map::zero(5, 13, 1, 1);  // pad lanes are equal too and must not be chosen
   predict(d, equal, {best.data(), {5}});
-  least_likely(d, equal, {worst.data(), {5}});
+  predict_worst(d, equal, {worst.data(), {5}});
   CHECK(best == std::vector<int>(5, 0));
   CHECK(worst == std::vector<int>(5, 0));
   map negative = map::zero(1, 5, 1, 1), positive = negative;
   for (int k = 0; k < 5; ++k) negative(0, k) = float(k - 9), positive(0, k) = float(9 - k);
   predict(d, negative, {best.data(), {1}});
-  least_likely(d, positive, {worst.data(), {1}});
+  predict_worst(d, positive, {worst.data(), {1}});
   CHECK(best[0] == 4);
   CHECK(worst[0] == 4);
 }

@@ -30,7 +30,7 @@ struct map {
   /// Normal numbers times `deviation` plus `mean`; pad lanes zero.
   static map random(int n, int c, int h, int w, std::uint64_t seed, float deviation = 1, float mean = 0) {
     map m(n, c, h, w);
-    advprop::random r(seed);
+    advprop::random_stream r(seed);
     m.values.assign(m.values.size(), 0.f);
     m.each([&](float& v) { v = mean + deviation * r.normal(); });
     return m;
@@ -112,7 +112,7 @@ double slope(float& value, float step, F loss) {
 
 inline std::vector<float> normals(int count, std::uint64_t seed, float deviation = 1, float mean = 0) {
   std::vector<float> v(static_cast<std::size_t>(count));
-  advprop::random r(seed);
+  advprop::random_stream r(seed);
   for (float& e : v) e = mean + deviation * r.normal();
   return v;
 }

@@ -31,7 +31,7 @@ struct objective_archetype {
 /// loss with the training label smoothing; without it if absent).
 template <class A>
 concept attack_policy = requires(const A& attack, objective_archetype& objective, device_images<cpu>& images,
-                                 const_label_view labels, random& rng) {
+                                 const_label_view labels, random_stream& rng) {
   { attack.perturb(objective, images, labels, rng) } -> std::same_as<void>;
 };
 
@@ -62,7 +62,7 @@ inline void check(const char* name, float epsilon, float step, int steps) {
 
 /// The classes that the loss is taken for, and +1 to climb it or -1 to descend.
 template <class Objective, class Images>
-float aim(goal g, Objective& objective, const Images& images, const_label_view labels, random& rng, label_view targets) {
+float aim(goal g, Objective& objective, const Images& images, const_label_view labels, random_stream& rng, label_view targets) {
   const int classes = objective.classes();
   if (g != goal::untargeted && classes < 2) fail<argument_error>("attack: a target needs at least 2 classes");
   for (int i = 0; i < labels.extent(0); ++i)

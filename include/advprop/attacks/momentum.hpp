@@ -18,7 +18,7 @@ struct momentum_ifgsm {
   statistics source = statistics::running;
   bool smoothed = false;
 
-  void perturb(auto& objective, auto& images, const auto& labels, random& rng) const {
+  void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("momentum_ifgsm", epsilon, step, steps);
     if (epsilon == 0) return;
     tensor<int, 1> targets({labels.extent(0)});

@@ -38,13 +38,13 @@ class objective {
 
   image_buffer<device_type> copy(const device_images<device_type>& images) {
     image_buffer<device_type> to(net_->device(), images.extents());
-    advprop::copy(net_->device(), std::span<const float>(images.begin(), images.end()), std::span<float>(to.begin(), to.end()));
+    memory_copy(net_->device(), std::span<const float>(images.begin(), images.end()), std::span<float>(to.begin(), to.end()));
     return to;
   }
 
   void least_likely(const device_images<device_type>& images, label_view worst) {
     auto logits = net_->forward(images, how());
-    advprop::least_likely(net_->device(), logits, worst);
+    predict_worst(net_->device(), logits, worst);
   }
 
   int classes() const { return Model::classes; }
@@ -60,7 +60,7 @@ class objective {
 /// Runs `attack` on `images` in place, through one domain of `net`. `label_smoothing` is the training loss's; it
 /// counts only for attacks that want it.
 template <class Model, attack_policy Attack>
-void perturb(Model& net, const Attack& attack, image_view images, const_label_view labels, random& rng,
+void perturb(Model& net, const Attack& attack, image_view images, const_label_view labels, random_stream& rng,
              domain through = main_domain, float label_smoothing = 0) {
   objective_options o{through, statistics::running, 0};
   if constexpr (requires { attack.source; }) o.source = attack.source;

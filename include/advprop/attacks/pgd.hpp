@@ -37,7 +37,7 @@ struct pgd {
     return p;
   }
 
-  void perturb(auto& objective, auto& images, const auto& labels, random& rng) const {
+  void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("pgd", epsilon, step, steps);
     if (!(clean_start >= 0 && clean_start <= 1))
       fail<argument_error>("attack::pgd: clean_start is ", clean_start, ", must be in [0, 1]");
@@ -61,7 +61,7 @@ struct pgd {
 
  private:
   /// Uniform noise: in the cube for L-infinity; for L2 a uniform direction with a length uniform in [0, e].
-  void begin(auto& images, const auto& original, float e, random& rng) const {
+  void begin(auto& images, const auto& original, float e, random_stream& rng) const {
     auto& device = *images.device;
     const auto count = static_cast<std::uint64_t>(images.size());
     if (norm == attack::norm::infinity) {
@@ -112,7 +112,7 @@ struct fgsm {
   statistics source = statistics::running;
   bool smoothed = false;
 
-  void perturb(auto& objective, auto& images, const auto& labels, random& rng) const {
+  void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     pgd p;
     p.epsilon = p.step = epsilon;
     p.steps = 1;
@@ -132,7 +132,7 @@ struct ifgsm {
   statistics source = statistics::running;
   bool smoothed = false;
 
-  void perturb(auto& objective, auto& images, const auto& labels, random& rng) const {
+  void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     pgd p;
     p.epsilon = epsilon;
     p.step = step;

@@ -27,9 +27,9 @@ constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> count
 
 /// A stream of random numbers, addressed by (seed, stream, position): position p is word p % 4 of block p / 4.
 /// Copying it copies the position; the three numbers are its whole state, so a checkpoint restores it exactly.
-class random {
+class random_stream {
  public:
-  constexpr explicit random(std::uint64_t seed = 0, std::uint64_t stream = 0, std::uint64_t position = 0)
+  constexpr explicit random_stream(std::uint64_t seed = 0, std::uint64_t stream = 0, std::uint64_t position = 0)
       : seed_(seed), stream_(stream), position_(position) {}
 
   constexpr std::uint64_t seed() const { return seed_; }
@@ -37,9 +37,9 @@ class random {
   constexpr std::uint64_t position() const { return position_; }
 
   /// A statistically independent stream, reproducible from this one's seed and stream and the tag (not its position).
-  constexpr random split(std::uint64_t tag) const {
+  constexpr random_stream split(std::uint64_t tag) const {
     const auto b = philox({lo(tag), hi(tag), lo(stream_), hi(stream_)}, {lo(seed_) ^ 0x5EED5EEDu, hi(seed_)});
-    return random(seed_, (std::uint64_t{b[0]} << 32) | b[1]);
+    return random_stream(seed_, (std::uint64_t{b[0]} << 32) | b[1]);
   }
 
   /// The 32 bits at an absolute position: parallel fills use `position() + i`, then `skip`.
@@ -72,7 +72,5 @@ class random {
 
   std::uint64_t seed_, stream_, position_;
 };
-
-using random_stream = random;
 
 }  // namespace advprop

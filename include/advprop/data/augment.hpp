@@ -20,7 +20,7 @@ using single_image = view<float, 3>;
 /// Changes an image in place, at random; the random stream is this image's alone. Loader threads share one object, so
 /// the call is const. A std::function<void(single_image, random_stream&)> is one too, for a choice at run time.
 template <class A>
-concept augmentation = requires(const A& a, single_image image, random& rng) {
+concept augmentation = requires(const A& a, single_image image, random_stream& rng) {
   a(image, rng);
 };
 
@@ -33,14 +33,14 @@ struct pad_crop {
   int pixels = 4;
   padding fill = padding::zero;
 
-  void operator()(single_image image, random& rng) const;
+  void operator()(single_image image, random_stream& rng) const;
 };
 
 /// Mirrors left and right with the given probability.
 struct horizontal_flip {
   float probability = 0.5f;
 
-  void operator()(single_image image, random& rng) const;
+  void operator()(single_image image, random_stream& rng) const;
 };
 
 /// Overwrites a square whose centre is uniform over the image; what hangs over the edge is cut off (DeVries and Taylor
@@ -50,7 +50,7 @@ struct cutout {
   int size = 16;
   std::vector<float> fill = {0.0f};
 
-  void operator()(single_image image, random& rng) const;
+  void operator()(single_image image, random_stream& rng) const;
 };
 
 /// Several augmentations, first to last, on one random stream: `pipeline(pad_crop{4}, horizontal_flip{})`.
@@ -58,7 +58,7 @@ template <augmentation... A>
 class pipeline {
  public:
   explicit pipeline(A... steps) : steps_(std::move(steps)...) {}
-  void operator()(single_image image, random& rng) const {
+  void operator()(single_image image, random_stream& rng) const {
     std::apply([&](const A&... step) { (step(image, rng), ...); }, steps_);
   }
 
@@ -66,7 +66,7 @@ class pipeline {
   std::tuple<A...> steps_;
 };
 
-inline void pad_crop::operator()(single_image image, random& rng) const {
+inline void pad_crop::operator()(single_image image, random_stream& rng) const {
   const int height = image.extent(0), width = image.extent(1), channels = image.extent(2);
   if (pixels < 0) fail<argument_error>("pad_crop: ", pixels, " pixels; must be 0 or more");
   if (fill == padding::reflect && pixels >= std::min(height, width))
@@ -96,7 +96,7 @@ inline void pad_crop::operator()(single_image image, random& rng) const {
   }
 }
 
-inline void horizontal_flip::operator()(single_image image, random& rng) const {
+inline void horizontal_flip::operator()(single_image image, random_stream& rng) const {
   if (!(probability >= 0 && probability <= 1))
     fail<argument_error>("horizontal_flip: probability ", probability, " is outside [0, 1]");
   if (rng.uniform() >= probability) return;
@@ -108,7 +108,7 @@ inline void horizontal_flip::operator()(single_image image, random& rng) const {
   }
 }
 
-inline void cutout::operator()(single_image image, random& rng) const {
+inline void cutout::operator()(single_image image, random_stream& rng) const {
   const int height = image.extent(0), width = image.extent(1), channels = image.extent(2);
   if (size < 0) fail<argument_error>("cutout: size ", size, "; must be 0 or more");
   if (fill.size() != 1 && fill.size() != static_cast<std::size_t>(channels))

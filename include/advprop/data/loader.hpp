@@ -51,10 +51,10 @@ template <class S>
 concept source_argument = source<std::remove_cvref_t<S>>;
 
 /// The order of an epoch's images: a Fisher-Yates shuffle, from the seed and the epoch alone.
-inline std::vector<int> epoch_order(int count, bool shuffle, const random& base, std::int64_t epoch) {
+inline std::vector<int> epoch_order(int count, bool shuffle, const random_stream& base, std::int64_t epoch) {
   std::vector<int> order(static_cast<std::size_t>(count));
   std::iota(order.begin(), order.end(), 0);
-  random rng = base.split(static_cast<std::uint64_t>(epoch));
+  random_stream rng = base.split(static_cast<std::uint64_t>(epoch));
   if (shuffle)
     for (std::size_t i = order.size(); i > 1; --i)
       std::swap(order[i - 1], order[static_cast<std::size_t>(rng.below(static_cast<int>(i)))]);
@@ -65,7 +65,7 @@ inline std::vector<int> epoch_order(int count, bool shuffle, const random& base,
 /// while the ring has one, and what a batch holds depends on n only.
 class loader_engine {
  public:
-  using fill = std::function<void(int image, float* out, int& label, random& rng)>;
+  using fill = std::function<void(int image, float* out, int& label, random_stream& rng)>;
 
   loader_engine(const loader_options& options, int count, advprop::shape image, fill f)
       : options_(options),
@@ -73,8 +73,8 @@ class loader_engine {
         batches_(options.drop_last ? count / options.batch : (count - 1) / options.batch + 1),
         image_(image),
         fill_(std::move(f)),
-        order_base_(random(options.seed.value).split(0)),
-        augment_base_(random(options.seed.value).split(1).split(options.stream)),
+        order_base_(random_stream(options.seed.value).split(0)),
+        augment_base_(random_stream(options.seed.value).split(1).split(options.stream)),
         slots_(static_cast<std::size_t>(options.workers == 0 ? 1 : options.prefetch + 1)) {}  // one is the caller's
   ~loader_engine() { stop(); }
   loader_engine(const loader_engine&) = delete;
@@ -161,13 +161,13 @@ class loader_engine {
       const int index = static_cast<int>(n % batches_), first = index * options_.batch;
       const int size = std::min(options_.batch, count_ - first);
       const auto order = images(epoch);
-      const random base = augment_base_.split(static_cast<std::uint64_t>(epoch));
+      const random_stream base = augment_base_.split(static_cast<std::uint64_t>(epoch));
       s.batch.epoch = epoch;
       s.batch.index = index;
       s.batch.images.resize({size, image_.height, image_.width, image_.channels});
       s.batch.labels.resize({size});
       for (int i = 0; i < size && !stopping_; ++i) {
-        random rng = base.split(static_cast<std::uint64_t>(first + i));
+        random_stream rng = base.split(static_cast<std::uint64_t>(first + i));
         fill_((*order)[static_cast<std::size_t>(first + i)], s.batch.images.data() + i * image_.size(),
               s.batch.labels(i), rng);
       }
@@ -188,7 +188,7 @@ class loader_engine {
   const int count_, batches_;
   const advprop::shape image_;
   const fill fill_;
-  const random order_base_, augment_base_;
+  const random_stream order_base_, augment_base_;
 
   std::mutex order_mutex_;
   epoch_images orders_[2];
@@ -213,7 +213,7 @@ class loader {
   /// out of range, no images, or a label out of range.
   template <detail::source_argument S>
   explicit loader(S&& s, const loader_options& options = {})
-      : loader(std::forward<S>(s), options, [](single_image, random&) {}) {}
+      : loader(std::forward<S>(s), options, [](single_image, random_stream&) {}) {}
 
   /// Workers share the augmentation, which is copied in. What it or the source throws, `next` throws.
   template <detail::source_argument S, augmentation A>
@@ -224,7 +224,7 @@ class loader {
     const shape image = s.image();
     auto held = hold(std::forward<S>(s));
     engine_ = std::make_unique<detail::loader_engine>(
-        options, count, image, [held, image, augment = std::move(augment)](int i, float* out, int& label, random& rng) {
+        options, count, image, [held, image, augment = std::move(augment)](int i, float* out, int& label, random_stream& rng) {
           held->read(i, out);
           label = held->label(i);
           augment(single_image(out, {image.height, image.width, image.channels}), rng);

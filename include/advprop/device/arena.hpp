@@ -11,6 +11,11 @@
 
 #include <advprop/core/error.hpp>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__  // clang's spelling
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #define ADVPROP_POISON(p, n) __asan_poison_memory_region(p, n)

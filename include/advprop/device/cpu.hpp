@@ -36,14 +36,14 @@ class cpu {
 
 /// Channel blocks of a feature map.
 template <class T>
-constexpr int blocks(const feature_view<T>& x) {
+constexpr int channel_blocks(const feature_view<T>& x) {
   return (x.channels + cpu::channel_block - 1) / cpu::channel_block;
 }
 
 /// Block b of image n: height x width x 8 contiguous numbers.
 template <class T>
-constexpr T* block(const feature_view<T>& x, int n, int b) {
-  return x.data + (std::ptrdiff_t{n} * blocks(x) + b) * x.height * x.width * cpu::channel_block;
+constexpr T* channel_block(const feature_view<T>& x, int n, int b) {
+  return x.data + (std::ptrdiff_t{n} * channel_blocks(x) + b) * x.height * x.width * cpu::channel_block;
 }
 
 }  // namespace advprop

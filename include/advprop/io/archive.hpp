@@ -52,7 +52,7 @@ class archive_writer : public safetensors_writer {
   void put(std::string_view key, const char* text) { store(key, text); }
 
   /// Seed, stream and position.
-  void put(std::string_view key, const random& r) {
+  void put(std::string_view key, const random_stream& r) {
     store(key, std::to_string(r.seed()) + ' ' + std::to_string(r.stream()) + ' ' + std::to_string(r.position()));
   }
 
@@ -95,14 +95,14 @@ class archive : public safetensors {
     } else if constexpr (std::is_same_v<T, bool>) {
       if (text != "true" && text != "false") refuse("true or false");
       return text == "true";
-    } else if constexpr (std::is_same_v<T, random>) {
+    } else if constexpr (std::is_same_v<T, random_stream>) {
       std::uint64_t part[3];
       for (int i = 0; i < 3; ++i) {
         if (i > 0 && (at == end || *at++ != ' ')) refuse("a random stream");
         number(part[i], "a random stream");
       }
       if (at != end) refuse("a random stream");
-      return random(part[0], part[1], part[2]);
+      return random_stream(part[0], part[1], part[2]);
     } else if constexpr (std::is_floating_point_v<T>) {
       static_assert(detail::archive_number<T>);
       constexpr auto what = sizeof(T) == 8 ? "the bits of a double" : "the bits of a float";

@@ -30,7 +30,7 @@ void write_model(safetensors_writer& out, Model& net, Rename rename) {
     const std::string name = rename(p);
     if (name.empty()) continue;
     std::vector<float> host(p.count);
-    copy(net.device(), net[p], host);
+    memory_copy(net.device(), net[p], host);
     out.add(name, p.shape, std::move(host));
     if (p.role == role::variance) {  // after it, as PyTorch has it
       const std::string base = name.substr(0, name.rfind('.'));
@@ -127,7 +127,7 @@ load_report read_model(const safetensors& file, Model& net, bool others_allowed 
         fail<file_error>(file.name(), ": tensor ", shown(n), " has no place in the model");
     }
 
-  for (const auto& [p, values] : found) copy(net.device(), std::span<const float>(values), net[*p]);
+  for (const auto& [p, values] : found) memory_copy(net.device(), std::span<const float>(values), net[*p]);
   for (const auto& [set, count] : tracked) net.batches_tracked(set) = count;
   if (report.auxiliary_from_main) net.copy_main_to_auxiliary();
   return report;

@@ -27,7 +27,7 @@ struct context {
   bool update;        ///< do running statistics learn
   wrt keep;           ///< the backward pass that will follow decides what forward must save
   bool drop;          ///< is dropout on
-  random noise;       ///< dropout's stream; each layer splits its own
+  random_stream noise;       ///< dropout's stream; each layer splits its own
 };
 
 /// A descriptor: the output shape for an input shape, the learnable numbers for an input width, and a `state` that

@@ -182,7 +182,7 @@ class node<L, In, Domains, Device> {
     node<std::conditional_t<L::after::which == activation::identity, identity, activate<L::after::which>>, width, Domains, Device> after;
     feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x, feature_map<Device> added) {
       feature_map<Device> y = writable(c.device, x, x.unique());
-      if (y.view().data != x.view().data) copy(c.device, x, y);
+      if (y.view().data != x.view().data) memory_copy(c.device, x, y);
       add(c.device, added, y);
       return after.forward(c, std::move(y));
     }

@@ -11,7 +11,7 @@
 #include <advprop/core/random.hpp>
 #include <advprop/domains/pass.hpp>
 #include <advprop/layers/layer.hpp>
-#include <advprop/models/network.hpp>
+#include <advprop/models/architecture.hpp>
 
 namespace advprop {
 
@@ -41,7 +41,7 @@ class model {
   /// Logits, batch x classes, for NHWC images in [0,1]. `keep` tells which backward pass will follow and therefore
   /// what is saved for it; `noise` feeds dropout, which is on in passes that update. Throws `argument_error` for
   /// images of the wrong channel count, an empty batch, a route that does not fit, or a domain out of range.
-  feature_map<Device> forward(const_image_view images, const pass& p, wrt keep = wrt::nothing, random noise = random{}) {
+  feature_map<Device> forward(const_image_view images, const pass& p, wrt keep = wrt::nothing, random_stream noise = random_stream{}) {
     const int batch = images.extent(0);
     if (images.extent(3) != channels)
       fail<argument_error>("model: images have ", images.extent(3), " channels, the network takes ", channels);
@@ -108,7 +108,7 @@ class model {
     bool update = false;
     wrt keep = wrt::nothing;
     bool drop = false;
-    random noise;
+    random_stream noise;
   };
 
   static registry set_up(body& b) {
@@ -123,20 +123,20 @@ class model {
     const auto dot = main.rfind('.');
     return main.substr(0, dot) + ".aux_bn." + std::to_string(set - 1) + main.substr(dot);
   }
-  void copy_values(std::span<const float> from, std::span<float> to) { copy(*device_, from, to); }
+  void copy_values(std::span<const float> from, std::span<float> to) { memory_copy(*device_, from, to); }
 
   void initialize(seed s, initialization how) {
     std::vector<float> host;
     std::uint64_t index = 0;
     for (const parameter& p : table()) {
-      random r = random(s.value).split(index++);
+      random_stream r = random_stream(s.value).split(index++);
       host.assign(p.count, p.start.spread);
       if (p.closes_branch && how.zero_last_scale) host.assign(p.count, 0.f);
       for (float& v : host) {
         if (p.start.rule == initial::normal) v = p.start.spread * r.normal();
         if (p.start.rule == initial::uniform) v = r.uniform(-p.start.spread, p.start.spread);
       }
-      copy(*device_, host, (*this)[p]);
+      memory_copy(*device_, host, (*this)[p]);
     }
   }
 

@@ -1,7 +1,7 @@
 // Residual networks: torchvision's for ImageNet (also with a CIFAR stem), and He's for CIFAR.
 #pragma once
 
-#include <advprop/models/network.hpp>
+#include <advprop/models/architecture.hpp>
 
 namespace advprop {
 
@@ -57,7 +57,7 @@ struct imagenet_stem : sequential<named<"conv1", conv<64, 7, 2>>, named<"bn1", b
 struct cifar_stem : sequential<named<"conv1", conv<64, 3>>, named<"bn1", batch_norm<>>, relu> {};
 
 template <template <int, int, int> class Block, int Classes, class Stem, class Input, int A, int B, int C, int D>
-using torchvision = network<Input, named<"", Stem>,                                                          //
+using torchvision = architecture<Input, named<"", Stem>,                                                          //
                             named<"layer1", stage<Block, 64, 64, 1, A>>,                                     //
                             named<"layer2", stage<Block, stage<Block, 64, 64, 1, A>::width, 128, 2, B>>,     //
                             named<"layer3", stage<Block, stage<Block, 64, 128, 2, B>::width, 256, 2, C>>,    //
@@ -119,7 +119,7 @@ struct cifar_stage : sequential<cifar_block<Option, In, Width, Stride>, repeat<C
 /// He et al. 2015, section 4.2: 6 `Blocks` + 2 layers of 16, 32 and 64 channels. Parameter names as in the PyTorch
 /// code that most published weights come from (`conv1`, `layer1.0.conv1`, ..., `linear`).
 template <int Blocks, int Classes, shortcut_option Option = shortcut_option::a, class Input = normalize<cifar10_statistics>>
-struct cifar_resnet : network<Input, named<"conv1", resnet::conv<16, 3>>, named<"bn1", batch_norm<>>, relu,  //
+struct cifar_resnet : architecture<Input, named<"conv1", resnet::conv<16, 3>>, named<"bn1", batch_norm<>>, relu,  //
                               named<"layer1", resnet::cifar_stage<Option, 16, 16, 1, Blocks>>,               //
                               named<"layer2", resnet::cifar_stage<Option, 16, 32, 2, Blocks>>,               //
                               named<"layer3", resnet::cifar_stage<Option, 32, 64, 2, Blocks>>,               //

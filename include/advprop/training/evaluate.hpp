@@ -39,7 +39,7 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
   for (int first = 0, index = 0; first < count; first += options.batch, ++index) {
     const int n = std::min(options.batch, count - first);
     auto batch = read_batch(data, first, n);
-    random rng = random(options.seed.value).split(static_cast<std::uint64_t>(index));
+    random_stream rng = random_stream(options.seed.value).split(static_cast<std::uint64_t>(index));
     perturb(net, attack, batch.images.view(), batch.labels.view(), rng, options.through);
     auto logits = net.forward(batch.images.view(), pass::evaluate(options.through));
     result.total.add(cross_entropy(net.device(), logits, batch.labels.view(), 0.f, 1.f, {}), n);

@@ -77,7 +77,7 @@ void write_training(const std::string& path, Model& net, const State& optimizer,
   archive_writer out;
   write_model(out, net, [](const parameter& p) { return p.name; });
   std::vector<float> host(optimizer.velocity().size());
-  copy(net.device(), optimizer.velocity(), host);
+  memory_copy(net.device(), optimizer.velocity(), host);
   out.add("training.velocity", {static_cast<std::int64_t>(host.size())}, std::span<const float>(host));
   out.put("run", std::string_view(fingerprint));
   out.put("step", at.step);
@@ -128,7 +128,7 @@ run_position read_training(const std::string& path, Model& net, const State& opt
   std::vector<float> host(optimizer.velocity().size());
   in.copy_floats("training.velocity", host);
   read_model(in, net, true);
-  copy(net.device(), std::span<const float>(host), optimizer.velocity());
+  memory_copy(net.device(), std::span<const float>(host), optimizer.velocity());
   for (std::size_t i = 0; i < data.size(); ++i) data[i]->seek(states[i]);
   return at;
 }
@@ -168,7 +168,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
         streams[i] = {b.images.view(), b.labels.view()};
       }
       net.zero_gradients();
-      const step_options step{options.label_smoothing, random(options.seed.value, 1).split(static_cast<std::uint64_t>(at.step))};
+      const step_options step{options.label_smoothing, random_stream(options.seed.value, 1).split(static_cast<std::uint64_t>(at.step))};
       const step_metrics m = method.gradients(net, streams, step);
       if (!m.finite())
         fail<numeric_error>("fit: the loss is not a finite number in epoch ", at.epoch + 1, ", step ", at.step_of_epoch + 1,

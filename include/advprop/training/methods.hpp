@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <advprop/attacks/objective.hpp>
+#include <advprop/core/tensor.hpp>
 #include <advprop/training/step.hpp>
 
 namespace advprop {
@@ -54,7 +55,7 @@ struct concatenation {
   image_view push(const labelled_images& part) {
     const int n = part.images.extent(0);
     const image_view to = static_cast<const image_view&>(images).slice(filled, n);
-    copy(*images.device, std::span<const float>(part.images.begin(), part.images.end()), std::span<float>(to.begin(), to.end()));
+    memory_copy(*images.device, std::span<const float>(part.images.begin(), part.images.end()), std::span<float>(to.begin(), to.end()));
     std::memcpy(labels.data() + filled, part.labels.data(), static_cast<std::size_t>(n) * sizeof(int));
     filled += n;
     return to;
@@ -85,7 +86,7 @@ struct adversarial_training {
     detail::concatenation<typename Model::device_type> batch(net.device(), mixture ? 2 * n : n, clean.images);
     if (mixture) batch.push(clean);
     const image_view attacked = batch.push(clean);
-    random rng = options.rng.split(0xA77AC);
+    random_stream rng = options.rng.split(0xA77AC);
     perturb(net, attack, attacked, clean.labels, rng, main_domain, options.label_smoothing);
     routing route;
     if (mixture) route.push({main_domain, n, clean_weight});
@@ -177,7 +178,7 @@ class adversarial_propagation {
   }
   template <class Model>
   void craft(Model& net, const auto& attack, image_view images, const_label_view labels, int k, const step_options& options) const {
-    random rng = options.rng.split(0xA77AC).split(static_cast<std::uint64_t>(k));
+    random_stream rng = options.rng.split(0xA77AC).split(static_cast<std::uint64_t>(k));
     perturb(net, attack, images, labels, rng, Model::domains_type::auxiliary(k), options.label_smoothing);
   }
 

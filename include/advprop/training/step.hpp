@@ -18,7 +18,7 @@ struct labelled_images {
 /// What a method needs besides the network and the data.
 struct step_options {
   float label_smoothing = 0;
-  random rng{};  ///< everything random in the step; a function of the seed and the step number, so a resume repeats it
+  random_stream rng{};  ///< everything random in the step; a function of the seed and the step number, so a resume repeats it
 };
 
 /// One training pass: forward through the routes' domains, each part's mean loss times its weight, and the gradients of

@@ -321,7 +321,7 @@ struct direct_plan {
       if (!layout.direct)
         for (int n = 0; n < count; ++n)
           for (int b = b0; b < b1; ++b)
-            layout.fill(p, block(x, first + n, b), streams + (n * chunk + b - b0) * layout.block_size);
+            layout.fill(p, channel_block(x, first + n, b), streams + (n * chunk + b - b0) * layout.block_size);
       for (int tile = tile_begin; tile < tile_end; ++tile) {
         const int vectors = direct_vectors(p, tile), tile_block = tile * direct_wide / direct_block;
         direct_tile_job job;
@@ -335,7 +335,7 @@ struct direct_plan {
         job.out_blocks = std::min(vectors * simd::lanes / direct_block, out_blocks - tile_block);
         job.accumulate = b0 > 0;
         for (int n = 0; n < count; ++n) {
-          const float* in = layout.direct ? block(x, first + n, b0) : streams + n * chunk * layout.block_size;
+          const float* in = layout.direct ? channel_block(x, first + n, b0) : streams + n * chunk * layout.block_size;
           float* out = y.step > 1 ? results + n * image_floats()
                                   : y.data + std::ptrdiff_t{first + n} * out_blocks * y.block_floats;
           out += tile_block * job.block_pitch;
@@ -394,7 +394,7 @@ inline void run_direct(cpu& d, std::span<std::optional<direct_plan>> plans, feat
     for (std::ptrdiff_t task = tasks * worker / workers; task < tasks * (worker + 1) / workers; ++task) {
       const int first = static_cast<int>(task / splits) * group, count = std::min(group, x.batch - first);
       const int split = static_cast<int>(task % splits);
-      if (clear) std::fill(block(y, first, 0), block(y, first + count, 0), 0.0f);
+      if (clear) std::fill(channel_block(y, first, 0), channel_block(y, first + count, 0), 0.0f);
       const float* from = packed;
       for (const auto& plan : plans) {
         plan->run(x, first, count, tiles * split / splits, tiles * (split + 1) / splits, from,
@@ -424,7 +424,7 @@ void run_direct_narrow_input(cpu& d, const conv_spec& s, feature_view<const floa
   const std::ptrdiff_t weights = plan.weights(), ordered = whole_lines(p.depth() * p.out);
   const std::ptrdiff_t results = plan.image_floats(), scratch = plan.scratch(1) + results;
   const std::ptrdiff_t workers = std::min(d.threads(), dx.batch),
-                       image = blocks(dx) * std::ptrdiff_t{dx.height} * dx.width * direct_block;
+                       image = channel_blocks(dx) * std::ptrdiff_t{dx.height} * dx.width * direct_block;
   const auto memory =
       d.memory().allocate(sizeof(float) * static_cast<std::size_t>(weights + ordered + scratch * workers));
   float* packed = static_cast<float*>(memory.data());
@@ -440,7 +440,7 @@ void run_direct_narrow_input(cpu& d, const conv_spec& s, feature_view<const floa
     direct_plan mine = plan;
     mine.y.data = shares;
     for (std::ptrdiff_t n = dx.batch * worker / workers; n < dx.batch * (worker + 1) / workers; ++n) {
-      const feature_view<const float> one{block(dy, static_cast<int>(n), 0), 1, dy.channels, dy.height, dy.width};
+      const feature_view<const float> one{channel_block(dy, static_cast<int>(n), 0), 1, dy.channels, dy.height, dy.width};
       mine.run(one, 0, 1, 0, p.tiles(), packed, shares + results);
       float* out = dx.data + n * image;
       std::fill(out, out + image, 0.0f);
@@ -588,8 +588,8 @@ inline void run_direct_weight(cpu& d, const direct_problem& p, feature_view<cons
           if (!layout.direct)
             for (int n = 0; n < count; ++n)
               for (int b = b0; b < b1; ++b)
-                layout.fill(p, block(x, first + n, b), streams + (n * chunk + b - b0) * layout.block_size);
-          const float* in = layout.direct ? block(x, first, b0) : streams;
+                layout.fill(p, channel_block(x, first + n, b), streams + (n * chunk + b - b0) * layout.block_size);
+          const float* in = layout.direct ? channel_block(x, first, b0) : streams;
           direct_weight_job job;
           job.images = count;
           job.image_pitch = layout.direct ? blocks * in_block : chunk * in_block;
@@ -603,7 +603,7 @@ inline void run_direct_weight(cpu& d, const direct_problem& p, feature_view<cons
               float* to = gradient;
               for (int n = 0; n < count; ++n) {
                 const float* from =
-                    block(dy, first + n, tile_block) + std::ptrdiff_t{r} * p.output_width * direct_block;
+                    channel_block(dy, first + n, tile_block) + std::ptrdiff_t{r} * p.output_width * direct_block;
                 for (int i = 0; i < band_pixels; ++i, from += direct_block)
                   for (int v = 0; v < vectors; ++v, to += simd::lanes)
                     simd::store(to, simd::load_channels(from, dy_block, v * simd::lanes, out_blocks - tile_block));

@@ -22,7 +22,7 @@ void parallel_ranges(int threads, std::ptrdiff_t workers, std::ptrdiff_t count, 
 inline void gather_channels(feature_view<const float> x, int n, int first, int count, float* out) {
   const std::ptrdiff_t pixels = std::ptrdiff_t{x.height} * x.width;
   for (int c = first; c < first + count; ++c) {
-    const float* in = block(x, n, c / cpu::channel_block) + c % cpu::channel_block;
+    const float* in = channel_block(x, n, c / cpu::channel_block) + c % cpu::channel_block;
     for (std::ptrdiff_t p = 0; p < pixels; ++p) *out++ = in[p * cpu::channel_block];
   }
 }
@@ -30,7 +30,7 @@ inline void gather_channels(feature_view<const float> x, int n, int first, int c
 inline void scatter_channels(const float* in, int n, int first, int count, feature_view<float> y) {
   const std::ptrdiff_t pixels = std::ptrdiff_t{y.height} * y.width;
   for (int c = first; c < first + count; ++c) {
-    float* out = block(y, n, c / cpu::channel_block) + c % cpu::channel_block;
+    float* out = channel_block(y, n, c / cpu::channel_block) + c % cpu::channel_block;
     for (std::ptrdiff_t p = 0; p < pixels; ++p) out[p * cpu::channel_block] = *in++;
   }
 }
@@ -39,7 +39,7 @@ inline void clear_padding_lanes(int n, feature_view<float> y) {
   const std::ptrdiff_t pixels = std::ptrdiff_t{y.height} * y.width;
   const int used = y.channels % cpu::channel_block;
   if (used == 0) return;
-  float* out = block(y, n, blocks(y) - 1);
+  float* out = channel_block(y, n, channel_blocks(y) - 1);
   for (std::ptrdiff_t p = 0; p < pixels; ++p)
     std::fill(out + p * cpu::channel_block + used, out + (p + 1) * cpu::channel_block, 0.0f);
 }
@@ -63,7 +63,7 @@ inline void im2col(const conv_spec& s, feature_view<const float> x, int n, int g
   const std::ptrdiff_t pixels = std::ptrdiff_t{s.output(x.height)} * s.output(x.width);
   const int count = s.in / s.groups;
   for (int c = group * count; c < (group + 1) * count; ++c) {
-    const float* in = block(x, n, c / cpu::channel_block) + c % cpu::channel_block;
+    const float* in = channel_block(x, n, c / cpu::channel_block) + c % cpu::channel_block;
     for (int ky = 0; ky < s.kernel; ++ky)
       for (int kx = 0; kx < s.kernel; ++kx, out += pixels) {
         std::fill(out, out + pixels, 0.0f);

@@ -23,7 +23,7 @@ inline void normalize_forward(cpu& d, const_image_view images, const float* mean
     const int used = channels_in_block(y, b), pixels = y.height * y.width;
     const f8 m = f8::some(mean + b * 8, used), s = f8::some(deviation + b * 8, used, 1.f);
     const float* p = images.data() + n * images.stride() + b * 8;
-    float* py = block(y, n, b);
+    float* py = channel_block(y, n, b);
     for (int i = 0; i < pixels; ++i) ((f8::some(p + std::ptrdiff_t{i} * y.channels, used) - m) / s).store(py + i * 8);
   });
 }
@@ -34,7 +34,7 @@ inline void normalize_backward(cpu& d, feature_view<const float> dy, const float
   for_blocks(d, dy, [&](int n, int b) {
     const int used = channels_in_block(dy, b), pixels = dy.height * dy.width;
     const f8 s = f8::some(deviation + b * 8, used, 1.f);
-    const float* pdy = block(dy, n, b);
+    const float* pdy = channel_block(dy, n, b);
     float* p = dimages.data() + n * dimages.stride() + b * 8;
     for (int i = 0; i < pixels; ++i) (f8(pdy + i * 8) / s).store_some(p + std::ptrdiff_t{i} * dy.channels, used);
   });
@@ -53,7 +53,7 @@ inline void bias_forward(cpu& d, const float* b, feature_view<float> y) {
   using namespace detail;
   for_blocks(d, y, [&](int n, int k) {
     const f8 v = f8::some(b + k * 8, channels_in_block(y, k));
-    float* p = block(y, n, k);
+    float* p = channel_block(y, n, k);
     for (int i = 0; i < y.height * y.width; ++i) (f8(p + i * 8) + v).store(p + i * 8);
   });
 }
@@ -61,11 +61,11 @@ inline void bias_forward(cpu& d, const float* b, feature_view<float> y) {
 /// db += the sum of dy over batch x height x width.
 inline void bias_backward(cpu& d, feature_view<const float> dy, float* db) {
   using namespace detail;
-  const int count = blocks(dy);
+  const int count = channel_blocks(dy);
   const auto scratch = d.memory().allocate(sizeof(float) * 8 * static_cast<std::size_t>(dy.batch * count));
   auto* partial = static_cast<float*>(scratch.data());
   for_blocks(d, dy, [&](int n, int b) {
-    const float* p = block(dy, n, b);
+    const float* p = channel_block(dy, n, b);
     f8 sum(0.f);
     for (int i = 0; i < dy.height * dy.width; ++i) sum += f8(p + i * 8);
     sum.store(partial + (std::ptrdiff_t{n} * count + b) * 8);
@@ -82,12 +82,12 @@ inline void bias_backward(cpu& d, feature_view<const float> dy, float* db) {
 /// He et al. 2015, section 3.3.
 inline void subsample_forward(cpu& d, int stride, int pad_before, feature_view<const float> x, feature_view<float> y) {
   detail::for_blocks(d, y, [&](int n, int b) {
-    float* py = block(y, n, b);
+    float* py = channel_block(y, n, b);
     std::fill_n(py, std::ptrdiff_t{y.height} * y.width * 8, 0.f);
     for (int l = 0; l < detail::channels_in_block(y, b); ++l) {
       const int c = b * 8 + l - pad_before;
       if (c < 0 || c >= x.channels) continue;
-      const float* px = block(x, n, c / 8) + c % 8;
+      const float* px = channel_block(x, n, c / 8) + c % 8;
       for (int i = 0; i < y.height; ++i)
         for (int j = 0; j < y.width; ++j) py[(i * y.width + j) * 8 + l] = px[(i * stride * x.width + j * stride) * 8];
     }
@@ -98,12 +98,12 @@ inline void subsample_forward(cpu& d, int stride, int pad_before, feature_view<c
 inline void subsample_backward(cpu& d, int stride, int pad_before, feature_view<const float> dy,
                                feature_view<float> dx) {
   detail::for_blocks(d, dx, [&](int n, int b) {
-    float* pdx = block(dx, n, b);
+    float* pdx = channel_block(dx, n, b);
     std::fill_n(pdx, std::ptrdiff_t{dx.height} * dx.width * 8, 0.f);
     for (int l = 0; l < detail::channels_in_block(dx, b); ++l) {
       const int c = b * 8 + l + pad_before;
       if (c < 0 || c >= dy.channels) continue;
-      const float* pdy = block(dy, n, c / 8) + c % 8;
+      const float* pdy = channel_block(dy, n, c / 8) + c % 8;
       for (int i = 0; i < dy.height; ++i)
         for (int j = 0; j < dy.width; ++j)
           pdx[(i * stride * dx.width + j * stride) * 8 + l] = pdy[(i * dy.width + j) * 8];
@@ -115,9 +115,9 @@ inline void subsample_backward(cpu& d, int stride, int pad_before, feature_view<
 inline void scale_forward(cpu& d, feature_view<const float> x, feature_view<const float> gate, feature_view<float> y) {
   using namespace detail;
   for_blocks(d, x, [&](int n, int b) {
-    const f8 g(block(gate, n, b));
-    const float* px = block(x, n, b);
-    float* py = block(y, n, b);
+    const f8 g(channel_block(gate, n, b));
+    const float* px = channel_block(x, n, b);
+    float* py = channel_block(y, n, b);
     for (int i = 0; i < x.height * x.width; ++i) (f8(px + i * 8) * g).store(py + i * 8);
   });
 }
@@ -127,16 +127,16 @@ inline void scale_backward(cpu& d, feature_view<const float> x, feature_view<con
                            feature_view<const float> dy, feature_view<float> dx, feature_view<float> dgate) {
   using namespace detail;
   for_blocks(d, x, [&](int n, int b) {
-    const f8 g(block(gate, n, b));
-    const float *px = block(x, n, b), *pdy = block(dy, n, b);
-    float* pdx = block(dx, n, b);
+    const f8 g(channel_block(gate, n, b));
+    const float *px = channel_block(x, n, b), *pdy = channel_block(dy, n, b);
+    float* pdx = channel_block(dx, n, b);
     f8 sum[2] = {0.f, 0.f};
     for (int i = 0; i < x.height * x.width; ++i) {
       const f8 v(pdy + i * 8);
       sum[i % 2] += v * f8(px + i * 8);
       (v * g).store(pdx + i * 8);
     }
-    (sum[0] + sum[1]).store(block(dgate, n, b));
+    (sum[0] + sum[1]).store(channel_block(dgate, n, b));
   });
 }
 
@@ -147,8 +147,8 @@ inline void sigmoid_forward(cpu& d, feature_view<const float> x, feature_view<fl
     float ones[8] = {};
     std::fill_n(ones, channels_in_block(x, b), 1.f);
     const f8 used(ones);
-    const float* px = block(x, n, b);
-    float* py = block(y, n, b);
+    const float* px = channel_block(x, n, b);
+    float* py = channel_block(y, n, b);
     for (int i = 0; i < x.height * x.width; ++i) (logistic(f8(px + i * 8)) * used).store(py + i * 8);
   });
 }
@@ -166,10 +166,10 @@ inline void sigmoid_backward(cpu& d, feature_view<const float> y, feature_view<c
 }
 
 namespace detail {
-/// Reads `random::at` at positions that mostly follow one another, at one Philox call for four.
+/// Reads `random_stream::at` at positions that mostly follow one another, at one Philox call for four.
 class random_words {
  public:
-  explicit random_words(const random& r)
+  explicit random_words(const random_stream& r)
       : key_{static_cast<std::uint32_t>(r.seed()), static_cast<std::uint32_t>(r.seed() >> 32)}, stream_(r.stream()) {}
 
   std::uint32_t at(std::uint64_t position) {
@@ -193,18 +193,18 @@ class random_words {
 
 /// y = x / (1 - rate) where the number drawn for the element is at least `rate`, else 0 (Srivastava et al. 2014).
 /// Element (n, c, h, w) takes position r.position() + its NCHW index, whatever the layout. y may be x's memory.
-inline void dropout_forward(cpu& d, float rate, random r, feature_view<const float> x, feature_view<float> y) {
+inline void dropout_forward(cpu& d, float rate, random_stream r, feature_view<const float> x, feature_view<float> y) {
   const std::ptrdiff_t pixels = std::ptrdiff_t{x.height} * x.width;
   const float scale = 1 / (1 - rate);
   detail::for_blocks(d, x, [&](int n, int b) {
     detail::random_words words(r);
     const int used = detail::channels_in_block(x, b);
-    const float* px = block(x, n, b);
-    float* py = block(y, n, b);
+    const float* px = channel_block(x, n, b);
+    float* py = channel_block(y, n, b);
     for (int l = 0; l < used; ++l) {
       const auto first = static_cast<std::uint64_t>((std::ptrdiff_t{n} * x.channels + b * 8 + l) * pixels);
       for (std::ptrdiff_t i = 0; i < pixels; ++i) {
-        const float u = random::to_uniform(words.at(r.position() + first + static_cast<std::uint64_t>(i)));
+        const float u = random_stream::to_uniform(words.at(r.position() + first + static_cast<std::uint64_t>(i)));
         py[i * 8 + l] = u >= rate ? px[i * 8 + l] * scale : 0.f;
       }
     }
@@ -213,7 +213,7 @@ inline void dropout_forward(cpu& d, float rate, random r, feature_view<const flo
 }
 
 /// The gradient of dropout_forward with the same r; dx may be dy's memory.
-inline void dropout_backward(cpu& d, float rate, random r, feature_view<const float> dy, feature_view<float> dx) {
+inline void dropout_backward(cpu& d, float rate, random_stream r, feature_view<const float> dy, feature_view<float> dx) {
   dropout_forward(d, rate, r, dy, dx);
 }
 
@@ -315,18 +315,18 @@ inline void mean_magnitudes(cpu& d, const_image_view x, float* means) {
 }
 
 /// Element i = a number uniform in [low, high), drawn at position r.position() + i.
-inline void fill_uniform(cpu& d, random r, float low, float high, image_view x) {
+inline void fill_uniform(cpu& d, random_stream r, float low, float high, image_view x) {
   detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
     detail::random_words words(r);
     for (std::ptrdiff_t i = first; i < first + count; ++i)
-      x.data()[i] = low + (high - low) * random::to_uniform(words.at(r.position() + static_cast<std::uint64_t>(i)));
+      x.data()[i] = low + (high - low) * random_stream::to_uniform(words.at(r.position() + static_cast<std::uint64_t>(i)));
   });
 }
 
 /// Element i = what random::normal gives from position r.position() + 2 i.
-inline void fill_normal(cpu& d, random r, image_view x) {
+inline void fill_normal(cpu& d, random_stream r, image_view x) {
   detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
-    random own(r.seed(), r.stream(), r.position() + 2 * static_cast<std::uint64_t>(first));
+    random_stream own(r.seed(), r.stream(), r.position() + 2 * static_cast<std::uint64_t>(first));
     for (std::ptrdiff_t i = first; i < first + count; ++i) x.data()[i] = own.normal();
   });
 }

@@ -148,7 +148,7 @@ int channels_in_block(const feature_view<T>& x, int b) {
 /// f(n, b) for every block of every image.
 template <class T, class F>
 void for_blocks(cpu& d, const feature_view<T>& x, F&& f) {
-  const int count = blocks(x);
+  const int count = channel_blocks(x);
   parallel_for(d.threads(), std::ptrdiff_t{x.batch} * count,
                [&](std::ptrdiff_t i) { f(static_cast<int>(i / count), static_cast<int>(i % count)); });
 }

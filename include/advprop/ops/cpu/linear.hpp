@@ -61,7 +61,7 @@ inline std::size_t packed_bytes(int blocks, int depth) {
 /// y = x w^T + b; x and y are 1x1 feature maps, w is out x in, b may be null.
 inline void linear_forward(cpu& d, feature_view<const float> x, const float* w, const float* b, feature_view<float> y) {
   using namespace detail;
-  const int in = x.channels, count = blocks(y), stride = blocks(x) * 8;
+  const int in = x.channels, count = channel_blocks(y), stride = channel_blocks(x) * 8;
   const auto scratch = d.memory().allocate(packed_bytes(count, in));
   auto* packed = static_cast<float*>(scratch.data());
   parallel_for(d.threads(), count, [&](std::ptrdiff_t o) {
@@ -73,14 +73,14 @@ inline void linear_forward(cpu& d, feature_view<const float> x, const float* w, 
   });
   multiply(d, x.batch, count, in, {x.data, stride, 1}, {packed, 8, std::ptrdiff_t{in} * 8}, [&](int n, int o, f8 s) {
     if (b) s += f8::some(b + o * 8, channels_in_block(y, o));
-    s.store(block(y, n, o));
+    s.store(channel_block(y, n, o));
   });
 }
 
 /// dx = dy w
 inline void linear_backward_input(cpu& d, feature_view<const float> dy, const float* w, feature_view<float> dx) {
   using namespace detail;
-  const int in = dx.channels, out = dy.channels, count = blocks(dx), stride = blocks(dy) * 8;
+  const int in = dx.channels, out = dy.channels, count = channel_blocks(dx), stride = channel_blocks(dy) * 8;
   const auto scratch = d.memory().allocate(packed_bytes(count, out));
   auto* packed = static_cast<float*>(scratch.data());
   parallel_for(d.threads(), count, [&](std::ptrdiff_t i) {
@@ -89,7 +89,7 @@ inline void linear_backward_input(cpu& d, feature_view<const float> dy, const fl
       f8::some(w + std::ptrdiff_t{o} * in + i * 8, lanes_used).store(packed + (i * out + o) * 8);
   });
   multiply(d, dy.batch, count, out, {dy.data, stride, 1}, {packed, 8, std::ptrdiff_t{out} * 8},
-           [&](int n, int i, const f8& s) { s.store(block(dx, n, i)); });
+           [&](int n, int i, const f8& s) { s.store(channel_block(dx, n, i)); });
 }
 
 /// dw += dy^T x, db += the sum of dy over the batch (null: not wanted).
@@ -97,16 +97,16 @@ inline void linear_backward_weight(cpu& d, feature_view<const float> x, feature_
                                    float* db) {
   using namespace detail;
   const int in = x.channels;
-  multiply(d, dy.channels, blocks(x), x.batch, {dy.data, 1, blocks(dy) * 8}, {x.data, blocks(x) * 8, 8},
+  multiply(d, dy.channels, channel_blocks(x), x.batch, {dy.data, 1, channel_blocks(dy) * 8}, {x.data, channel_blocks(x) * 8, 8},
            [&](int o, int i, const f8& s) {
              float* p = dw + std::ptrdiff_t{o} * in + i * 8;
              const int lanes_used = channels_in_block(x, i);
              (f8::some(p, lanes_used) + s).store_some(p, lanes_used);
            });
   if (!db) return;
-  parallel_for(d.threads(), blocks(dy), [&](std::ptrdiff_t o) {
+  parallel_for(d.threads(), channel_blocks(dy), [&](std::ptrdiff_t o) {
     f8 sum(0.f);
-    for (int n = 0; n < dy.batch; ++n) sum += f8(block(dy, n, static_cast<int>(o)));
+    for (int n = 0; n < dy.batch; ++n) sum += f8(channel_block(dy, n, static_cast<int>(o)));
     const int lanes_used = channels_in_block(dy, static_cast<int>(o));
     (f8::some(db + o * 8, lanes_used) + sum).store_some(db + o * 8, lanes_used);
   });

@@ -35,7 +35,7 @@ inline loss_result cross_entropy(cpu& d, feature_view<const float> logits, const
     double loss;
     int rank;
   };
-  const int classes = logits.channels, stride = blocks(logits) * cpu::channel_block;
+  const int classes = logits.channels, stride = channel_blocks(logits) * cpu::channel_block;
   const auto scratch = d.memory().allocate(sizeof(image_result) * static_cast<std::size_t>(logits.batch));
   auto* results = static_cast<image_result*>(scratch.data());
   parallel_for(d.threads(), logits.batch, [&](std::ptrdiff_t n) {
@@ -71,7 +71,7 @@ inline loss_result cross_entropy(cpu& d, feature_view<const float> logits, const
 
 /// probabilities (batch x classes) = softmax of every image's logits.
 inline void softmax(cpu& d, feature_view<const float> logits, view<float, 2> probabilities) {
-  const int classes = logits.channels, stride = blocks(logits) * cpu::channel_block;
+  const int classes = logits.channels, stride = channel_blocks(logits) * cpu::channel_block;
   parallel_for(d.threads(), logits.batch, [&](std::ptrdiff_t n) {
     const float* z = logits.data + n * stride;
     float* p = probabilities.data() + n * classes;
@@ -82,7 +82,7 @@ inline void softmax(cpu& d, feature_view<const float> logits, view<float, 2> pro
 
 /// The class of the largest logit, the lowest such class on a tie.
 inline void predict(cpu& d, feature_view<const float> logits, label_view best) {
-  const int classes = logits.channels, stride = blocks(logits) * cpu::channel_block;
+  const int classes = logits.channels, stride = channel_blocks(logits) * cpu::channel_block;
   parallel_for(d.threads(), logits.batch, [&](std::ptrdiff_t n) {
     const float* z = logits.data + n * stride;
     best(n) = static_cast<int>(std::max_element(z, z + classes) - z);
@@ -90,8 +90,8 @@ inline void predict(cpu& d, feature_view<const float> logits, label_view best) {
 }
 
 /// The class of the smallest logit, the lowest such class on a tie (Kurakin et al. 2017, section 2.3).
-inline void least_likely(cpu& d, feature_view<const float> logits, label_view worst) {
-  const int classes = logits.channels, stride = blocks(logits) * cpu::channel_block;
+inline void predict_worst(cpu& d, feature_view<const float> logits, label_view worst) {
+  const int classes = logits.channels, stride = channel_blocks(logits) * cpu::channel_block;
   parallel_for(d.threads(), logits.batch, [&](std::ptrdiff_t n) {
     const float* z = logits.data + n * stride;
     worst(n) = static_cast<int>(std::min_element(z, z + classes) - z);

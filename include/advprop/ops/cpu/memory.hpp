@@ -9,12 +9,12 @@
 namespace advprop {
 
 /// Equal sizes. The host may be either side.
-inline void copy(cpu&, std::span<const float> from, std::span<float> to) {
+inline void memory_copy(cpu&, std::span<const float> from, std::span<float> to) {
   if (!from.empty()) std::memcpy(to.data(), from.data(), from.size() * sizeof(float));
 }
 
 /// Equal shapes.
-inline void copy(cpu&, feature_view<const float> from, feature_view<float> to) {
+inline void memory_copy(cpu&, feature_view<const float> from, feature_view<float> to) {
   std::memcpy(to.data, from.data, static_cast<std::size_t>(cpu::elements(from.batch, from.image())) * sizeof(float));
 }
 

@@ -74,8 +74,8 @@ struct norm_block {
 class norm_blocks {
  public:
   norm_blocks(cpu& d, const norm_parameters& p, const feature_view<const float>& x)
-      : memory_(d.memory().allocate(sizeof(norm_block) * static_cast<std::size_t>(blocks(x)))) {
-    for (int b = 0; b < blocks(x); ++b) new (data() + b) norm_block(p, b * 8, channels_in_block(x, b));
+      : memory_(d.memory().allocate(sizeof(norm_block) * static_cast<std::size_t>(channel_blocks(x)))) {
+    for (int b = 0; b < channel_blocks(x); ++b) new (data() + b) norm_block(p, b * 8, channels_in_block(x, b));
   }
   const norm_block& operator[](int b) const { return data()[b]; }
 
@@ -86,9 +86,9 @@ class norm_blocks {
 
 /// Null stays null.
 inline const float* block_or_null(const feature_view<const float>& x, int n, int b) {
-  return x.data ? block(x, n, b) : nullptr;
+  return x.data ? channel_block(x, n, b) : nullptr;
 }
-inline float* block_or_null(const feature_view<float>& x, int n, int b) { return x.data ? block(x, n, b) : nullptr; }
+inline float* block_or_null(const feature_view<float>& x, int n, int b) { return x.data ? channel_block(x, n, b) : nullptr; }
 
 struct norm_gradient {
   feature_view<const float> x, y, dy, add;
@@ -101,7 +101,7 @@ struct norm_gradient {
 template <activation A, bool Add, bool Sums, statistics S>
 void norm_backward_sweep(cpu& d, const norm_gradient& t) {
   const norm_chunks chunks(t.dy);
-  const int count = blocks(t.dy);
+  const int count = channel_blocks(t.dy);
   parallel_for(d.threads(), std::ptrdiff_t{chunks.count} * count, [&](std::ptrdiff_t task) {
     const int c = static_cast<int>(task / count), b = static_cast<int>(task % count);
     const norm_block k = t.numbers[b];
@@ -110,7 +110,7 @@ void norm_backward_sweep(cpu& d, const norm_gradient& t) {
         c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
           f8 s[2] = {0.f, 0.f}, q[2] = {0.f, 0.f};
           for (int n = first; n < last; ++n) {
-            const float *px = block_or_null(t.x, n, b), *py = block_or_null(t.y, n, b), *pdy = block(t.dy, n, b);
+            const float *px = block_or_null(t.x, n, b), *py = block_or_null(t.y, n, b), *pdy = channel_block(t.dy, n, b);
             const float* padd = block_or_null(t.add, n, b);
             float *pdx = block_or_null(t.dx, n, b), *pkept = block_or_null(t.kept, n, b);
             const auto step = [&](std::ptrdiff_t i, int a) __attribute__((always_inline)) {
@@ -147,18 +147,18 @@ void norm_backward_sweep(cpu& d, const norm_gradient& t) {
 inline void norm_statistics(cpu& d, feature_view<const float> x, float* mean, float* variance) {
   using namespace detail;
   const norm_chunks chunks(x);
-  const int count = blocks(x);
+  const int count = channel_blocks(x);
   const auto scratch = d.memory().allocate(sizeof(double) * 16 * static_cast<std::size_t>(chunks.count * count));
   auto* partial = static_cast<double*>(scratch.data());
   parallel_for(d.threads(), std::ptrdiff_t{chunks.count} * count, [&](std::ptrdiff_t task) {
     const int c = static_cast<int>(task / count), b = static_cast<int>(task % count);
     moments total;
-    f8 origin(block(x, c * chunks.images, b));  // about a value of the data, so that the squares stay small
+    f8 origin(channel_block(x, c * chunks.images, b));  // about a value of the data, so that the squares stay small
     chunks.for_segments(
         c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
           f8 s[4] = {0.f, 0.f, 0.f, 0.f}, q[4] = {0.f, 0.f, 0.f, 0.f};
           for (int n = first; n < last; ++n) {
-            const float* p = block(x, n, b) + std::ptrdiff_t{pixel} * 8;
+            const float* p = channel_block(x, n, b) + std::ptrdiff_t{pixel} * 8;
             const auto step = [&](int i, int a) __attribute__((always_inline)) {
               const f8 v = f8(p + i * 8) - origin;
               s[a] += v;
@@ -207,8 +207,8 @@ inline void norm_forward(cpu& d, activation a, feature_view<const float> x, cons
   const auto run = [&]<activation A, bool Add>() {
     for_blocks(d, x, [&](int n, int b) {
       const norm_block k = numbers[b];
-      const float *px = block(x, n, b), *padd = block_or_null(add, n, b);
-      float* py = block(y, n, b);
+      const float *px = channel_block(x, n, b), *padd = block_or_null(add, n, b);
+      float* py = channel_block(y, n, b);
       const std::ptrdiff_t end = std::ptrdiff_t{x.height} * x.width * 8;
       for (std::ptrdiff_t i = 0; i < end; i += 8) {
         f8 v = (f8(px + i) - k.mean) * k.factor + k.shift;
@@ -235,7 +235,7 @@ inline void norm_backward(cpu& d, activation a, statistics source, feature_view<
   using namespace detail;
   const bool batch = source == statistics::batch, sums = batch || dscale;
   const norm_chunks chunks(dy);
-  const int count = blocks(dy);
+  const int count = channel_blocks(dy);
   const norm_blocks numbers(d, p, dy);
   norm_gradient t{x, y, dy, add, dx, dadd, dadd, numbers, nullptr};
   if (batch && !dadd.data && a != activation::identity) t.kept = dx;
@@ -284,8 +284,8 @@ inline void norm_backward(cpu& d, activation a, statistics source, feature_view<
     const norm_block k = numbers[b];
     const f8 mean_g = narrow(d8(total + b * 16) * d8(1 / values));
     const f8 slope = narrow(d8(total + b * 16 + 8) * d8(1 / values) * widen(k.inverse) * widen(k.inverse));
-    const float *px = block(x, n, b), *pg = block(g, n, b);
-    float* pdx = block(dx, n, b);
+    const float *px = channel_block(x, n, b), *pg = channel_block(g, n, b);
+    float* pdx = channel_block(dx, n, b);
     const std::ptrdiff_t end = std::ptrdiff_t{chunks.pixels} * 8;
     for (std::ptrdiff_t i = 0; i < end; i += 8)
       ((f8(pg + i) - mean_g - (f8(px + i) - k.mean) * slope) * k.factor).store(pdx + i);

@@ -53,8 +53,8 @@ struct maximum {
 inline void max_pool_forward(cpu& d, const pool_spec& s, feature_view<const float> x, feature_view<float> y) {
   using namespace detail;
   for_blocks(d, x, [&](int n, int b) {
-    const float* px = block(x, n, b);
-    float* py = block(y, n, b);
+    const float* px = channel_block(x, n, b);
+    float* py = channel_block(y, n, b);
     for_windows(s, x.height, x.width, y, [&](std::ptrdiff_t o, pool_range rows, pool_range columns) {
       window_maximum(px, x.width, rows, columns).value.store(py + o * 8);
     });
@@ -66,8 +66,8 @@ inline void max_pool_backward(cpu& d, const pool_spec& s, feature_view<const flo
                               feature_view<float> dx) {
   using namespace detail;
   for_blocks(d, x, [&](int n, int b) {
-    const float *px = block(x, n, b), *pdy = block(dy, n, b);
-    float* pdx = block(dx, n, b);
+    const float *px = channel_block(x, n, b), *pdy = channel_block(dy, n, b);
+    float* pdx = channel_block(dx, n, b);
     std::fill_n(pdx, std::ptrdiff_t{x.height} * x.width * 8, 0.f);
     for_windows(s, x.height, x.width, dy, [&](std::ptrdiff_t o, pool_range rows, pool_range columns) {
       const f8 where = window_maximum(px, x.width, rows, columns).where, g(pdy + o * 8);
@@ -86,8 +86,8 @@ inline void average_pool_forward(cpu& d, const pool_spec& s, feature_view<const 
   using namespace detail;
   const f8 share(1.f / static_cast<float>(s.kernel * s.kernel));
   for_blocks(d, x, [&](int n, int b) {
-    const float* px = block(x, n, b);
-    float* py = block(y, n, b);
+    const float* px = channel_block(x, n, b);
+    float* py = channel_block(y, n, b);
     for_windows(s, x.height, x.width, y, [&](std::ptrdiff_t o, pool_range rows, pool_range columns) {
       f8 sum(0.f);
       for (int h = rows.first; h < rows.last; ++h)
@@ -102,8 +102,8 @@ inline void average_pool_backward(cpu& d, const pool_spec& s, feature_view<const
   using namespace detail;
   const f8 share(1.f / static_cast<float>(s.kernel * s.kernel));
   for_blocks(d, dx, [&](int n, int b) {
-    const float* pdy = block(dy, n, b);
-    float* pdx = block(dx, n, b);
+    const float* pdy = channel_block(dy, n, b);
+    float* pdx = channel_block(dx, n, b);
     std::fill_n(pdx, std::ptrdiff_t{dx.height} * dx.width * 8, 0.f);
     for_windows(s, dx.height, dx.width, dy, [&](std::ptrdiff_t o, pool_range rows, pool_range columns) {
       const f8 g = f8(pdy + o * 8) * share;
@@ -121,13 +121,13 @@ inline void global_average_pool_forward(cpu& d, feature_view<const float> x, fea
   using namespace detail;
   const int pixels = x.height * x.width;
   for_blocks(d, x, [&](int n, int b) {
-    const float* p = block(x, n, b);
+    const float* p = channel_block(x, n, b);
     f8 sum[4] = {0.f, 0.f, 0.f, 0.f};
     int i = 0;
     for (; i + 4 <= pixels; i += 4)
       for (int a = 0; a < 4; ++a) sum[a] += f8(p + (i + a) * 8);
     for (; i < pixels; ++i) sum[0] += f8(p + i * 8);
-    (((sum[0] + sum[1]) + (sum[2] + sum[3])) / f8(static_cast<float>(pixels))).store(block(y, n, b));
+    (((sum[0] + sum[1]) + (sum[2] + sum[3])) / f8(static_cast<float>(pixels))).store(channel_block(y, n, b));
   });
 }
 
@@ -136,8 +136,8 @@ inline void global_average_pool_backward(cpu& d, feature_view<const float> dy, f
   using namespace detail;
   const int pixels = dx.height * dx.width;
   for_blocks(d, dx, [&](int n, int b) {
-    const f8 g = f8(block(dy, n, b)) / f8(static_cast<float>(pixels));
-    float* p = block(dx, n, b);
+    const f8 g = f8(channel_block(dy, n, b)) / f8(static_cast<float>(pixels));
+    float* p = channel_block(dx, n, b);
     for (int i = 0; i < pixels; ++i) g.store(p + i * 8);
   });
 }

@@ -15,7 +15,7 @@ namespace advprop {
 
 /// `Input` is a `normalize<Statistics>`; the last layer gives one logit a class as a 1x1 feature map.
 template <class Input, class... Ls>
-struct network : sequential<Ls...> {
+struct architecture : sequential<Ls...> {
   using input = Input;
 };
 

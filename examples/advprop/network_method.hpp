@@ -1,0 +1,54 @@
+// The chosen method as the library's.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <advprop/training/methods.hpp>
+
+#include "method.hpp"
+
+namespace advprop::program {
+
+/// Both methods for one domain, so that a model is compiled for one.
+class single_domain {
+ public:
+  explicit single_domain(const chosen_method& m) : clean_(m.which == chosen_method::kind::clean) {
+    if (clean_) return;
+    adversarial_.attack = m.attacks.at(0);
+    adversarial_.mixture = m.mixture;
+    adversarial_.clean_weight = m.weights.at(0);
+    adversarial_.adversarial_weight = m.weights.at(1);
+  }
+  int parts() const { return clean_ ? 1 : adversarial_.parts(); }
+  int streams() const { return 1; }
+  std::string part_name(int i) const { return clean_ ? "clean" : adversarial_.part_name(i); }
+  template <class Model>
+  step_metrics gradients(Model& net, std::span<const labelled_images> streams, const step_options& options) const {
+    return clean_ ? clean_training().gradients(net, streams, options) : adversarial_.gradients(net, streams, options);
+  }
+
+ private:
+  bool clean_;
+  adversarial_training<chosen_attack> adversarial_{{}, true, 1, 1};
+};
+
+/// The library's method for a model with so many auxiliary domains.
+template <int Auxiliaries>
+auto method_for(const chosen_method& m) {
+  if constexpr (Auxiliaries == 0) {
+    return single_domain(m);
+  } else {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      adversarial_propagation method(((void)I, m.attacks.at(I))...);
+      method.clean_weight = m.weights.at(0);
+      method.auxiliary = {auxiliary_options{m.weights.at(I + 1), m.streams.at(I)}...};
+      method.execution = m.concatenated ? execution::concatenated : execution::sequential;
+      return method;
+    }(std::make_index_sequence<static_cast<std::size_t>(Auxiliaries)>());
+  }
+}
+
+}  // namespace advprop::program
