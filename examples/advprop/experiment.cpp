@@ -134,9 +134,9 @@ void draw_curves(run_report& page, const std::vector<epoch_record>& epochs) {
   };
   for (const auto& e : epochs) {
     const double x = e.epoch;
-    for (const auto& p : e.training) add(page.losses, p.name, x, p.loss), add(page.accuracies, p.name, x, p.accuracy);
     for (std::size_t d = 0; d < e.test.size(); ++d)
       add(page.accuracies, d == 0 ? "test" : "test, " + e.test[d].name, x, e.test[d].accuracy);
+    for (const auto& p : e.training) add(page.losses, p.name, x, p.loss), add(page.accuracies, p.name, x, p.accuracy);
     page.learning_rate.push_back({x, e.learning_rate});
   }
 }
@@ -197,6 +197,8 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
               " of them, through the domain that serves inference: the main one. PGD takes " +
               std::to_string(r.attacked.steps) +
               " steps from uniform noise within ε, each of 2.5 ε divided by their number. ε is in pixels of 255.",
+          "Accuracies named test are of the test images; the others are of training images as the network saw them, "
+          "augmented and attacked, while it changed.",
           "The time a step is the median, and training time is that of the steps alone."};
 }
 

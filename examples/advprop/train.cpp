@@ -5,6 +5,7 @@
 
 #include "commands.hpp"
 #include "experiment.hpp"
+#include "table.hpp"
 
 namespace advprop::program {
 
@@ -14,10 +15,10 @@ void train(const settings& given) {
   const run_folder folder(s.out);
   const experiment_result r = run_experiment(s, data, folder, s.method + ", " + s.model, "");
   const auto percent = [](double v) { return fixed(100 * v, 2) + " %"; };
-  std::printf("clean images        %s\n", percent(r.accuracy).c_str());
-  std::printf("%-19s %s\n", ("under " + fgsm_name(r)).c_str(), percent(r.headline.fgsm).c_str());
-  std::printf("%-19s %s\n", ("under " + pgd_name(r)).c_str(), percent(r.headline.pgd).c_str());
-  std::printf("report              %s\n", folder.report().c_str());
+  std::printf("%s", aligned({{"accuracy on clean images", percent(r.accuracy)},
+                             {"under " + fgsm_name(r), percent(r.headline.fgsm)},
+                             {"under " + pgd_name(r), percent(r.headline.pgd)}}).c_str());
+  std::printf("%s\n", folder.report().c_str());
 }
 
 }  // namespace advprop::program

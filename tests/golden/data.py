@@ -1,4 +1,4 @@
-"""Weights, images, labels, noise and signs that Python and C++ make alike from random(2026): see README.md."""
+"""Weights, images, labels, noise and signs that Python and C++ make alike from random_stream(2026): see README.md."""
 
 import numpy as np
 import philox
@@ -13,7 +13,7 @@ BATCH_SIZE = {"resnet20": 8, "resnet18_cifar": 4}
 
 
 def stream(name):
-    return philox.random(SEED).named(name)
+    return philox.random_stream(SEED).named(name)
 
 
 def parameter(name, shape):

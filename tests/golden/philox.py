@@ -25,7 +25,7 @@ def fnv1a(text):
     return value
 
 
-class random:
+class random_stream:
     """A stream of random numbers, addressed by (seed, stream, position). Methods named as in C++; counts are vectorised."""
 
     def __init__(self, seed=0, stream=0, position=0):
@@ -34,7 +34,7 @@ class random:
     def split(self, tag):
         lo, hi = (lambda v: v & 0xFFFFFFFF), (lambda v: v >> 32)
         b = philox(lo(tag), hi(tag), lo(self.stream), hi(self.stream), lo(self.seed) ^ 0x5EED5EED, hi(self.seed))
-        return random(self.seed, (int(b[0]) << 32) | int(b[1]))
+        return random_stream(self.seed, (int(b[0]) << 32) | int(b[1]))
 
     def named(self, name):
         """split(fnv1a(name))"""
@@ -71,7 +71,7 @@ class random:
 if __name__ == "__main__":
     # The lines that a C++ program prints for the same calls: for comparing by diff.
     for seed, tag in ((0, 0), (1, 7), (2026, fnv1a("conv1.weight")), (2 ** 40 + 3, 2 ** 63 + 5)):
-        r = random(seed).split(tag)
+        r = random_stream(seed).split(tag)
         print(seed, tag, r.stream)
         print(*r.bits(9, 2 ** 34 + 1), *random(seed, r.stream, 3).next(6))
         print(*(f"{v:.9g}" for v in r.uniform(5)), *(f"{v:.9g}" for v in r.uniform(5, -1, 1)), *r.below(7, 10))

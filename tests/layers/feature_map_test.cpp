@@ -35,7 +35,7 @@ TEST_CASE("A slice is a range of the batch") {
   const auto s = x.slice(2, 3);
   CHECK(s.batch == 3);
   CHECK(s.image() == shape{9, 3, 4});
-  CHECK(s.data == block(x.view(), 2, 0));
+  CHECK(s.data == channel_block(x.view(), 2, 0));
 }
 
 TEST_CASE("A layer writes over memory only where nobody else holds it") {

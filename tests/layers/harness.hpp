@@ -94,10 +94,10 @@ inline feature_map<cpu> loss_gradient(cpu& d, const feature_map<cpu>& y) {
   feature_map<cpu> g(d, y.batch(), y.image());
   random_stream r(99);
   for (int n = 0; n < y.batch(); ++n)
-    for (int b = 0; b < blocks(y.view()); ++b)
+    for (int b = 0; b < channel_blocks(y.view()); ++b)
       for (int i = 0; i < y.image().height * y.image().width; ++i)
         for (int l = 0; l < 8; ++l)
-          block(g.view(), n, b)[i * 8 + l] = b * 8 + l < y.image().channels ? r.uniform(-1, 1) : 0.f;
+          channel_block(g.view(), n, b)[i * 8 + l] = b * 8 + l < y.image().channels ? r.uniform(-1, 1) : 0.f;
   return g;
 }
 template <class Model>
@@ -131,7 +131,7 @@ gradients differentiate(Model& m, const_image_view x, const pass& p, const rando
 /// Both gradient modes against central differences of step h (the loss must be smooth, or have no kink within h), and
 /// against the pass that wants both, whose bits they must equal.
 template <class Model>
-void check_gradients(Model& m, tensor<float, 4>& x, const pass& p, float h = 0.02f, double tolerance = 2e-3,
+void check_gradients(Model& m, tensor<float, 4>& x, const pass& p, float h = 0.005f, double tolerance = 1e-3,
                      const random_stream& noise = random_stream()) {
   const auto both = differentiate<wrt::both>(m, x, p, noise);
   const auto input = differentiate<wrt::input>(m, x, p, noise);

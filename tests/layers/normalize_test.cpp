@@ -24,5 +24,5 @@ TEST_CASE("The input stage subtracts the mean and divides by the deviation of ea
         }
   for (int n = 0; n < 2; ++n)
     for (int i = 0; i < 15; ++i)
-      for (int l = 3; l < 8; ++l) CHECK(block(y.view(), n, 0)[i * 8 + l] == 0);
+      for (int l = 3; l < 8; ++l) CHECK(channel_block(y.view(), n, 0)[i * 8 + l] == 0);
 }

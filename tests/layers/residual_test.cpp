@@ -14,7 +14,7 @@ template <int Out, int Stride>
 using projection = named<"downsample", sequential<convolution<Out, 1, Stride>, batch_norm<>>>;
 
 template <class Model>
-void check(cpu& d, float h = 0.01f) {
+void check(cpu& d, float h = 0.004f) {
   Model m(d);
   scramble(m);
   auto x = images(5, 4, 4, 3);
@@ -97,8 +97,8 @@ TEST_CASE("A squeeze-and-excite gate and its gradients") {
   using squeeze = sequential<global_average_pool, named<"reduce", convolution<2, 1, 1, 0, 1, bias::on>>, silu,
                              named<"expand", convolution<5, 1, 1, 0, 1, bias::on>>, sigmoid>;
   cpu d(1);
-  check<net<convolution<5, 3>, named<"se", gated<squeeze>>>>(d, 0.03f);
-  check<net<gated<sequential<global_average_pool, sigmoid>>, convolution<4, 1>>>(d, 0.03f);
+  check<net<convolution<5, 3>, named<"se", gated<squeeze>>>>(d, 0.01f);
+  check<net<gated<sequential<global_average_pool, sigmoid>>, convolution<4, 1>>>(d, 0.01f);
   net<convolution<5, 3>, named<"se", gated<squeeze>>> m(d);
   CHECK(names(m) == std::vector<std::string>{"0.weight", "se.reduce.weight", "se.reduce.bias", "se.expand.weight", "se.expand.bias"});
   scramble(m);

@@ -43,8 +43,8 @@ TEST_CASE("A repetition and its gradients: each copy has parameters of its own")
   scramble(first);
   auto x = images(4, 4, 4, 3), five = images(4, 4, 4, 5);
   for (const pass& p : passes(4)) {
-    check_gradients(behind, x, p, 0.01f, 4e-3);
-    check_gradients(first, five, p, 0.01f);
+    check_gradients(behind, x, p);
+    check_gradients(first, five, p);
   }
 }
 

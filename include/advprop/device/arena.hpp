@@ -79,7 +79,7 @@ class arena {
 
   /// `bytes` of uninitialised memory aligned to 64. Throws `error` naming the sizes when the system has no more.
   [[gnu::noinline]] block allocate(std::size_t bytes) {
-    const std::size_t size = std::max(alignment, (bytes + alignment - 1) / alignment * alignment);
+    const std::size_t size = std::max(alignment, rounded(bytes));
     for (auto& s : slabs_)
       for (header* h = s.first(); h; h = h->next())
         if (h->references == 0 && h->size >= size) return take(h, size);
@@ -89,7 +89,7 @@ class arena {
 
   /// Takes one slab of at least `bytes` from the system, so that later requests up to that need none.
   [[gnu::noinline]] void reserve(std::size_t bytes) {
-    const std::size_t size = (bytes + alignment - 1) / alignment * alignment;
+    const std::size_t size = rounded(bytes);
     slab s;
     s.bytes = size + sizeof(header);
     try {
@@ -117,6 +117,11 @@ class arena {
  private:
   static constexpr std::size_t minimum_slab = std::size_t{16} << 20;
   static constexpr std::size_t slab_alignment = 4096;
+  /// Up to a multiple of the alignment. More than any system has (a size below zero, say) must not wrap round to little.
+  static constexpr std::size_t rounded(std::size_t bytes) {
+    constexpr std::size_t most = PTRDIFF_MAX - 2 * alignment;
+    return (std::min(bytes, most) + alignment - 1) / alignment * alignment;
+  }
   struct free_slab {
     void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{slab_alignment}); }
   };

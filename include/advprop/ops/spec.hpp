@@ -7,7 +7,11 @@ namespace advprop {
 struct conv_spec {
   int in = 0, out = 0, kernel = 1, stride = 1, padding = 0, groups = 1;
 
-  constexpr int output(int extent) const { return (extent + 2 * padding - kernel) / stride + 1; }
+  /// 0 where the window does not fit.
+  constexpr int output(int extent) const {
+    const int room = extent + 2 * padding - kernel;
+    return room < 0 ? 0 : room / stride + 1;
+  }
   friend constexpr bool operator==(const conv_spec&, const conv_spec&) = default;
 };
 
@@ -15,7 +19,10 @@ struct conv_spec {
 struct pool_spec {
   int kernel = 2, stride = 2, padding = 0;
 
-  constexpr int output(int extent) const { return (extent + 2 * padding - kernel) / stride + 1; }
+  constexpr int output(int extent) const {
+    const int room = extent + 2 * padding - kernel;
+    return room < 0 ? 0 : room / stride + 1;
+  }
   friend constexpr bool operator==(const pool_spec&, const pool_spec&) = default;
 };
 
