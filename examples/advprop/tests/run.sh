@@ -1,0 +1,190 @@
+#!/bin/sh
+# run.sh PROGRAM CASE WORK DATA_SETS: one end-to-end test of the program in the folder WORK, which is made anew.
+# DATA_SETS is what the program was built for. Exits with 77 where Fashion-MNIST is missing.
+set -eu
+program=$1
+case=$2
+work=$3
+built_for=$4
+
+data=${ADVPROP_DEMO_DATA:-/usr/share/datasets/fashion-mnist}
+if [ ! -d "$data" ]; then
+  echo "skipped: no Fashion-MNIST in $data (ADVPROP_DEMO_DATA)"
+  exit 77
+fi
+rm -rf "$work"
+mkdir -p "$work"
+cd "$work"
+
+die() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+small="--data-dir $data --train-images 96 --test-images 40 --batch 32 --epochs 2 --threads 1 --workers 1 --steps 1"
+small="$small --learning-rate 0.02 --robust-images 20 --robust-steps 2"
+run() {
+  echo "+ advprop $*"
+  "$program" "$@" || die "exit code $?"
+}
+# present FOLDER: what every run leaves behind.
+present() {
+  for file in metrics.jsonl summary.json model.safetensors model-main.safetensors training.safetensors report.html; do
+    [ -s "$1/$file" ] || die "$1/$file is missing or empty"
+  done
+  [ "$(wc -l <"$1/metrics.jsonl")" -eq 2 ] || die "$1/metrics.jsonl has not a line an epoch"
+}
+contains() { grep -q -- "$2" "$1" || die "$1 does not contain: $2"; }
+lacks() { ! grep -q -- "$2" "$1" || die "$1 contains: $2"; }
+# refused STATUS TEXT ARGUMENTS...: one line on stderr that begins with the program's name and contains TEXT.
+refused() {
+  wanted=$1
+  text=$2
+  shift 2
+  echo "+ advprop $*"
+  status=0
+  "$program" "$@" >stdout 2>stderr || status=$?
+  cat stderr
+  [ "$status" -eq "$wanted" ] || die "exit code $status instead of $wanted"
+  [ "$(wc -l <stderr)" -eq 1 ] || die "not one line of error"
+  contains stderr "^advprop: "
+  contains stderr "$text"
+}
+
+case $case in
+clean)
+  run train $small --method clean --schedule step --label-smoothing 0.1 --nesterov --clip-norm 1 --out out
+  present out
+  cmp out/model.safetensors out/model-main.safetensors
+  contains out/metrics.jsonl '"training":{"clean":'
+  run evaluate --data-dir "$data" --test-images 40 --threads 1 --checkpoint out/model.safetensors \
+    --attack fgsm --attack pgd-l2 --epsilon 8 --epsilon 128 >evaluated
+  cat evaluated
+  contains evaluated "^FGSM, ε = 8 "
+  contains evaluated "^L2 PGD-5, ε = 128 "
+  ;;
+
+adversarial)
+  run train $small --method adversarial --attack ifgsm --goal random --out mixture
+  present mixture
+  contains mixture/metrics.jsonl '"training":{"clean":.*"adversarial":'
+  run train $small --method adversarial --adversarial-only --attack mifgsm --attack-statistics batch --out only
+  present only
+  lacks only/metrics.jsonl '"clean":'
+  ;;
+
+advprop)
+  run train $small --method advprop --aux 2 --attack gd --attack none --weights 1,0.5,0.5 --out out
+  present out
+  contains out/metrics.jsonl '"auxiliary 0":.*"auxiliary 1":'
+  contains out/model.safetensors 'bn1.aux_bn.1.weight'
+  lacks out/model-main.safetensors 'aux_bn'
+  # What the last epoch measured of each domain, a fresh process measures too.
+  for domain in main 0 1; do
+    run evaluate --data-dir "$data" --test-images 40 --threads 1 --checkpoint out/model.safetensors --domain $domain \
+      --attack fgsm >evaluated
+    cat evaluated
+    name=$([ $domain = main ] && echo main || echo "auxiliary $domain")
+    accuracy=$(tail -n 1 out/metrics.jsonl | sed "s/.*\"test\":{//; s/.*\"$name\":{\"loss\":[^,]*,\"accuracy\":\([0-9.e-]*\)}.*/\1/")
+    contains evaluated "^clean  *$(awk "BEGIN { printf \"%.2f\", 100 * $accuracy }") %"
+    contains evaluated "^FGSM, ε = 4 "
+  done
+  run evaluate --data-dir "$data" --test-images 40 --threads 1 --checkpoint out/model-main.safetensors
+  # Both executions are the same method.
+  run train $small --method advprop --attack pgd --execution concatenated --out concatenated
+  present concatenated
+  ;;
+
+compare)
+  run compare $small --attack pgd --out out >stdout
+  cat stdout
+  for method in clean adversarial advprop; do
+    present out/$method
+    contains stdout "^$method  *[0-9.]* %.*%.*%.* s.* ms"
+  done
+  [ "$(tail -n 1 stdout)" = out/report.html ] || die "the report's path is not the last line"
+  contains out/report.html 'adversarial training through one batch norm'
+  lacks out/report.html '<script'
+  ;;
+
+resume)
+  options="$small --method advprop --attack pgd --augment"
+  run train $options --out whole
+  # Killed at three moments behind a checkpoint, some of them inside an epoch.
+  for round in 1 2 3; do
+    before=$(cksum <killed/training.safetensors 2>/dev/null || true)
+    "$program" train $options --checkpoint-steps 1 --out killed --resume >/dev/null &
+    id=$!
+    while [ "$(cksum <killed/training.safetensors 2>/dev/null || true)" = "$before" ] && kill -0 $id 2>/dev/null; do
+      sleep 0.02
+    done
+    kill -9 $id 2>/dev/null || echo "round $round had ended before it was killed"
+    wait $id 2>/dev/null || true
+    [ "$round" -gt 1 ] || [ ! -e killed/summary.json ] || die "the first round was not killed"
+  done
+  run train $options --out killed --resume --threads 2
+  present killed
+  for file in model.safetensors model-main.safetensors; do
+    cmp whole/$file killed/$file || die "the resumed run ends in other weights"
+  done
+  for folder in whole killed; do
+    sed 's/"seconds":.*"images"/"images"/' $folder/metrics.jsonl >$folder.metrics
+  done
+  cmp whole.metrics killed.metrics || die "the resumed run has other metrics"
+  # A finished run stays as it is.
+  run train $options --out killed --resume
+  cmp whole/model.safetensors killed/model.safetensors
+  refused 1 "is the checkpoint of another run" train $options --seed 2 --out killed --resume
+  cmp whole/model.safetensors killed/model.safetensors
+  ;;
+
+bad_input)
+  fit="train --data-dir $data --train-images 64 --test-images 20 --batch 32 --epochs 1 --threads 1 --robust-images 10"
+  refused 2 "subcommand is required"
+  refused 2 "--out is required" train
+  refused 2 "not expected" $fit --out out --frobnicate
+  refused 2 "--epsilon.*-1" $fit --out out --epsilon -1
+  refused 2 "--data" $fit --out out --data imagenet
+  refused 2 "--attack" $fit --out out --attack hope
+  refused 1 "resnet21.*built with.*resnet20" $fit --out out --model resnet21
+  refused 1 "built for up to" $fit --out out --aux 15
+  refused 1 "nowhere: no such folder" $fit --out out --data-dir nowhere
+  refused 1 "--data-dir is needed" train --data cifar10 --out out
+  refused 1 "has 60000" $fit --out out --train-images 60001
+  refused 1 "cannot be made" $fit --out stderr/out
+  refused 1 "--attack is given 3 times" $fit --out out --aux 2 --attack pgd --attack pgd --attack pgd
+  refused 1 "--attack has no use" $fit --out out --method clean --attack pgd
+  [ ! -e out/metrics.jsonl ] || [ ! -s out/metrics.jsonl ] || die "a refused run left metrics"
+
+  refused 1 "not a finite number.*last good state is in bad/training.safetensors" \
+    $fit --method clean --learning-rate 1e30 --checkpoint-steps 1 --out bad
+  [ -s bad/training.safetensors ] || die "the checkpoint is gone"
+
+  run $fit --force --method advprop --attack fgsm --out out >/dev/null
+  refused 1 "out: holds a run already.*--resume.*--force" $fit --out out
+  test="evaluate --data-dir $data --test-images 20 --threads 1"
+  refused 1 "missing.safetensors" $test --checkpoint missing.safetensors
+  refused 1 "--domain 7 is out of range" $test --checkpoint out/model.safetensors --domain 7
+  refused 1 "--domain 0 is out of range" $test --checkpoint out/model-main.safetensors --domain 0
+  refused 1 "--domain is -1" $test --checkpoint out/model.safetensors --domain=-1
+  head -c 5000 out/model.safetensors >cut.safetensors
+  refused 1 "cut.safetensors" $test --checkpoint cut.safetensors
+  refused 1 "--normalization imagenet is for" $test --checkpoint out/model.safetensors --normalization imagenet
+
+  # Black CIFAR images, all of class 0: files of the right size without a byte on disk.
+  case ";$built_for;" in
+  *";cifar10;"*";cifar100;"*)
+    mkdir cifar
+    truncate -s 30730000 cifar/test_batch.bin
+    for i in 1 2 3 4 5; do ln -s test_batch.bin cifar/data_batch_$i.bin; done
+    truncate -s 30740000 cifar/test.bin
+    run $fit --method clean --data cifar10 --data-dir cifar --out cifar10 >/dev/null
+    refused 1 "linear.weight.*has shape \[10, 64\], the model needs \[100, 64\]" \
+      evaluate --data cifar100 --data-dir cifar --test-images 20 --threads 1 --checkpoint cifar10/model.safetensors
+    ;;
+  *) echo "not tested: a checkpoint of another number of classes (the program is built for $built_for)" ;;
+  esac
+  ;;
+
+*) die "there is no case $case" ;;
+esac
+echo passed
