@@ -48,13 +48,20 @@ void chosen_attack::run(any_objective& objective, device_images<cpu>& images, co
 std::string chosen_attack::name() const {
   const std::string count = "-" + std::to_string(steps), size = ", ε = " + significant(epsilon, 4);
   switch (which) {
-    case kind::none: return "none";
-    case kind::fgsm: return "FGSM" + size;
-    case kind::ifgsm: return "I-FGSM" + count + size;
-    case kind::pgd: return "PGD" + count + size;
-    case kind::pgd_l2: return "L2 PGD" + count + size;
-    case kind::mifgsm: return "MI-FGSM" + count + size;
-    case kind::gd: return "GD" + count + size;
+    case kind::none:
+      return "none";
+    case kind::fgsm:
+      return "FGSM" + size;
+    case kind::ifgsm:
+      return "I-FGSM" + count + size;
+    case kind::pgd:
+      return "PGD" + count + size;
+    case kind::pgd_l2:
+      return "L2 PGD" + count + size;
+    case kind::mifgsm:
+      return "MI-FGSM" + count + size;
+    case kind::gd:
+      return "GD" + count + size;
   }
   return {};
 }

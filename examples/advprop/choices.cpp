@@ -38,8 +38,8 @@ chosen_attack attack_of(const settings& s, const std::string& name, float epsilo
   a.goal = choose<goal>(
       "--goal", s.goal,
       {{"untargeted", goal::untargeted}, {"random", goal::random_class}, {"least-likely", goal::least_likely}});
-  a.start = choose<attack::start>("--start", s.start,
-                                  {{"image", attack::start::image}, {"uniform", attack::start::uniform}});
+  a.start =
+      choose<attack::start>("--start", s.start, {{"image", attack::start::image}, {"uniform", attack::start::uniform}});
   a.clean_start = s.clean_start;
   a.source = choose<statistics>("--attack-statistics", s.attack_statistics,
                                 {{"running", statistics::running}, {"batch", statistics::batch}});
@@ -76,10 +76,9 @@ sgd optimizer_of(const settings& s) {
 
 schedule schedule_of(const settings& s) {
   schedule result;
-  result.kind = choose<schedule::shape>("--schedule", s.schedule,
-                                        {{"constant", schedule::shape::constant},
-                                         {"step", schedule::shape::step},
-                                         {"cosine", schedule::shape::cosine}});
+  result.kind = choose<schedule::shape>(
+      "--schedule", s.schedule,
+      {{"constant", schedule::shape::constant}, {"step", schedule::shape::step}, {"cosine", schedule::shape::cosine}});
   result.warm_up = s.warm_up;
   result.milestones = s.milestones;
   return result;

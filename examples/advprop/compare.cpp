@@ -32,7 +32,8 @@ std::string result_table(const std::vector<experiment_result>& results) {
       {fgsm_name(first), [](const auto& r) { return r.headline.fgsm; }, percent},
       {pgd_name(first), [](const auto& r) { return r.headline.pgd; }, percent},
       {"training", [](const auto& r) { return r.training_seconds; }, [](double v) { return fixed(v, 1) + " s"; }, true},
-      {"a step", [](const auto& r) { return 1000 * r.step_seconds; }, [](double v) { return fixed(v, 1) + " ms"; }, true},
+      {"a step", [](const auto& r) { return 1000 * r.step_seconds; }, [](double v) { return fixed(v, 1) + " ms"; },
+       true},
   };
   std::vector<std::vector<std::string>> rows(results.size() + 1);
   rows[0].push_back("");
@@ -80,10 +81,10 @@ void compare(const settings& given) {
     runs.push_back(resolved(s));
   }
   const run_folder folder(given.out);
-  folder.prepare(given.resume, given.force);
-  for (const auto& s : runs) run_folder(s.out).prepare(s.resume, s.force);  // before any of them is trained
-
+  folder.check(given.resume, given.force);
   const data_sets data = load_data(runs[0]);
+  for (const auto& s : runs) check_experiment(s, data, run_folder(s.out));  // before any of them is trained
+  folder.prepare(given.force);
   std::vector<experiment_result> results;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const std::string title = std::to_string(i + 1) + "/3 " + methods[i] + std::string(11 - methods[i].size(), ' ');
@@ -92,7 +93,8 @@ void compare(const settings& given) {
 
   report page;
   page.title = "Three ways to train " + runs[0].model;
-  page.subtitle = data.train.name + ": clean images only; adversarial training through one batch norm that all images share; "
+  page.subtitle = data.train.name +
+                  ": clean images only; adversarial training through one batch norm that all images share; "
                   "AdvProp, where adversarial images have batch norms of their own. The same images, epochs and seed.";
   for (auto& r : results) page.runs.push_back(r.page);
   page.notes = report_notes(runs[0], results[0]);
@@ -100,8 +102,9 @@ void compare(const settings& given) {
   write_summary(folder.summary(), summary_of(runs.back(), results));
 
   std::printf("\n%s\n%s\n", subject(runs[0], data).c_str(), result_table(results).c_str());
-  std::printf("clean: accuracy on %s test images; FGSM and PGD: on the first %s of them, attacked; * best in its column\n\n",
-              grouped(results[0].test_images).c_str(), grouped(results[0].attacked.images).c_str());
+  std::printf(
+      "clean: accuracy on %s test images; FGSM and PGD: on the first %s of them, attacked; * best in its column\n\n",
+      grouped(results[0].test_images).c_str(), grouped(results[0].attacked.images).c_str());
   std::printf("%s\n", folder.report().c_str());
 }
 

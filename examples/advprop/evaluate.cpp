@@ -47,7 +47,8 @@ int auxiliaries_in(const std::string& path) {
 void evaluate(const settings& s) {
   const int domain = domain_of(s.domain);
   if (const int there = auxiliaries_in(s.checkpoint); domain > there)
-    fail<argument_error>("--domain ", s.domain, " is out of range: ", s.checkpoint, " has ", there, " auxiliary domains");
+    fail<argument_error>("--domain ", s.domain, " is out of range: ", s.checkpoint, " has ", there,
+                         " auxiliary domains");
   std::vector<chosen_attack> attacks;
   for (std::size_t i = 0; i < s.attacks.size(); ++i) {
     const auto at = [&](const auto& list) { return list[std::min(i, list.size() - 1)]; };

@@ -35,6 +35,7 @@ std::string domain_name(int index) { return index == 0 ? "main" : "auxiliary " +
 
 /// Where the checkpoint of an earlier process stands.
 struct resumed_at {
+  bool found = false;
   int epoch = 0;
   double seconds = 0;  // of the epoch that it is in
 };
@@ -42,11 +43,12 @@ struct resumed_at {
 resumed_at read_position(const settings& s, const run_folder& folder) {
   if (!s.resume) return {};
   if (!file_exists(folder.training())) {
-    if (file_exists(folder.summary())) fail<file_error>(folder.training(), ": is missing, so this run cannot be resumed");
+    if (file_exists(folder.summary()))
+      fail<file_error>(folder.training(), ": is missing, so this run cannot be resumed");
     return {};
   }
   const archive checkpoint = archive::read(folder.training());
-  return {checkpoint.get<int>("epoch"), checkpoint.get<double>("seconds")};
+  return {true, checkpoint.get<int>("epoch"), checkpoint.get<double>("seconds")};
 }
 
 /// The training data as loaders: the main stream, and one with stronger augmentation for each domain that wants it.
@@ -64,12 +66,28 @@ std::vector<std::unique_ptr<loader>> make_loaders(const settings& s, const datas
   return loaders;
 }
 
+std::unique_ptr<runner> make_network(const settings& s, const dataset& train, cpu& device) {
+  runner_options network;
+  network.model = s.model;
+  network.shape = {train.image().channels, train.classes};
+  network.auxiliaries = s.auxiliaries;
+  network.normalization = normalization(s);
+  network.seed = seed(s.seed);
+  network.zero_last_scale = s.zero_last_scale;
+  return make_runner(device, network);
+}
+
 /// What happens during training, besides training.
 class observer {
  public:
   observer(const settings& s, runner& net, const data_sets& data, std::vector<std::string> parts, history& past,
            double seconds_before, const std::string& title)
-      : settings_(s), net_(net), data_(data), parts_(std::move(parts)), past_(past), progress_(stdout, title),
+      : settings_(s),
+        net_(net),
+        data_(data),
+        parts_(std::move(parts)),
+        past_(past),
+        progress_(stdout, title),
         seconds_(seconds_before) {}
 
   void step(const step_report& r) {
@@ -191,7 +209,8 @@ std::string pgd_name(const experiment_result& r) {
 }
 
 std::vector<std::string> report_notes(const settings& s, const experiment_result& r) {
-  const std::string trained = s.train_images == 0 ? "all training images" : "the first " + grouped(s.train_images) + " training images";
+  const std::string trained =
+      s.train_images == 0 ? "all training images" : "the first " + grouped(s.train_images) + " training images";
   return {"Trained on " + trained + ". Accuracy on clean images is that of " + grouped(r.test_images) +
               " test images. FGSM and PGD attack the first " + grouped(r.attacked.images) +
               " of them, through the domain that serves inference: the main one. PGD takes " +
@@ -202,21 +221,22 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
           "The time a step is the median, and training time is that of the steps alone."};
 }
 
+void check_experiment(const settings& s, const data_sets& data, const run_folder& folder) {
+  folder.check(s.resume, s.force);
+  cpu device(s.threads);
+  make_network(s, data.train, device);
+  make_loaders(s, data.train);
+  method_of(s);
+  schedule_of(s);
+}
+
 experiment_result run_experiment(const settings& s, const data_sets& data, const run_folder& folder,
                                  const std::string& name, const std::string& title) {
-  folder.prepare(s.resume, s.force);
+  check_experiment(s, data, folder);
+  folder.prepare(s.force);
   const resumed_at before = read_position(s, folder);
-
   cpu device(s.threads);
-  runner_options network;
-  network.model = s.model;
-  network.shape = {data.train.image().channels, data.train.classes};
-  network.auxiliaries = s.auxiliaries;
-  network.normalization = normalization(s);
-  network.seed = seed(s.seed);
-  network.zero_last_scale = s.zero_last_scale;
-  const auto net = make_runner(device, network);
-
+  const auto net = make_network(s, data.train, device);
   const chosen_method method = method_of(s);
   const auto loaders = make_loaders(s, data.train);
   std::vector<loader*> streams;
@@ -234,7 +254,10 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   options.resume = s.resume;
   options.run = identity(s);
   options.on_step = [&](const step_report& r) { watch.step(r); };
-  if (before.epoch > 0) watch.message("going on after epoch " + std::to_string(before.epoch));
+  if (s.resume)
+    watch.message(!before.found              ? "there is no checkpoint yet: beginning anew"
+                  : before.epoch == s.epochs ? "this run is complete"
+                                             : "going on in epoch " + std::to_string(before.epoch + 1));
   net->fit(streams, method, optimizer_of(s), options);
 
   net->save(folder.model());

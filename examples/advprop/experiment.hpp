@@ -25,6 +25,9 @@ struct experiment_result {
   run_report page;
 };
 
+/// Throws what `run_experiment` would throw before its first step, and changes nothing.
+void check_experiment(const settings& s, const data_sets& data, const run_folder& folder);
+
 /// Trains, or goes on training, in `folder`, and writes all of its files. `name` stands in the report, `title` at the
 /// head of the lines of progress.
 experiment_result run_experiment(const settings& s, const data_sets& data, const run_folder& folder,

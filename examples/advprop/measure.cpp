@@ -80,7 +80,8 @@ picture_gallery attack_pictures(runner& net, const dataset& test, int classes, c
     picture_row row;
     row.truth = test.class_names[static_cast<std::size_t>(labels(i))];
     row.clean = to_picture(clean.view(), i);
-    row.perturbation = perturbation_picture(clean.view(), attacked.view(), static_cast<float>(gallery.magnification), i);
+    row.perturbation =
+        perturbation_picture(clean.view(), attacked.view(), static_cast<float>(gallery.magnification), i);
     row.adversarial = to_picture(attacked.view(), i);
     row.clean_prediction = predicted(before, i, test.class_names);
     row.adversarial_prediction = predicted(after, i, test.class_names);

@@ -47,7 +47,8 @@ auto method_for(const chosen_method& m) {
       method.auxiliary = {auxiliary_options{m.weights.at(I + 1), m.streams.at(I)}...};
       method.execution = m.concatenated ? execution::concatenated : execution::sequential;
       return method;
-    }(std::make_index_sequence<static_cast<std::size_t>(Auxiliaries)>());
+    }
+    (std::make_index_sequence<static_cast<std::size_t>(Auxiliaries)>());
   }
 }
 

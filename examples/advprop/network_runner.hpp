@@ -18,8 +18,8 @@
 
 namespace advprop::program {
 
-/// An input stage like `normalize`, but with numbers that are set before the first model is made: data sets of one shape
-/// then share one network type. The arithmetic is the same.
+/// An input stage like `normalize`, but with numbers that are set before the first model is made: data sets of one
+/// shape then share one network type. The arithmetic is the same.
 template <int Channels>
 struct input {
   static constexpr int channels = Channels;

@@ -5,7 +5,8 @@
 
 namespace advprop::program {
 
-/// What to do, and how. `run` is null where the command line asked for help or was wrong; `status` is then the exit code.
+/// What to do, and how. `run` is null where the command line asked for help or was wrong; `status` is then the exit
+/// code.
 struct invocation {
   void (*run)(const settings&) = nullptr;
   settings given;

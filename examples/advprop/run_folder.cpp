@@ -49,19 +49,22 @@ epoch_record record_of(const metrics_entry& j) {
 
 }  // namespace
 
-void run_folder::prepare(bool resume, bool force) const {
+void run_folder::check(bool resume, bool force) const {
+  if (resume || force) return;
+  for (const auto& file : files())
+    if (file_exists(file))
+      fail<file_error>(path_, ": holds a run already: --resume goes on with it, --force replaces it");
+}
+
+void run_folder::prepare(bool force) const {
   namespace fs = std::filesystem;
   std::error_code failure;
   fs::create_directories(path_, failure);
   if (failure) fail<file_error>(path_, ": cannot be made: ", failure.message());
-  for (const auto& file : {training(), metrics(), summary(), model(), model_main(), report()}) {
-    if (!fs::exists(file)) continue;
-    if (force) {
-      fs::remove(file, failure);
-      if (failure) fail<file_error>(file, ": cannot be removed: ", failure.message());
-    } else if (!resume) {
-      fail<file_error>(path_, ": holds a run already: --resume goes on with it, --force replaces it");
-    }
+  if (!force) return;
+  for (const auto& file : files()) {
+    fs::remove(file, failure);
+    if (failure) fail<file_error>(file, ": cannot be removed: ", failure.message());
   }
 }
 

@@ -21,11 +21,14 @@ class run_folder {
   std::string training() const { return path_ + "/training.safetensors"; }
   std::string report() const { return path_ + "/report.html"; }
 
-  /// Makes the folder where it is missing. A run that is in it already is refused, unless it shall be resumed, or `force`
-  /// removes it. Throws `file_error`.
-  void prepare(bool resume, bool force) const;
+  /// Throws `file_error` where the folder holds a run that shall neither be resumed nor replaced.
+  void check(bool resume, bool force) const;
+  /// Makes the folder where it is missing; `force` removes the run in it. Throws `file_error`.
+  void prepare(bool force) const;
 
  private:
+  std::vector<std::string> files() const { return {training(), metrics(), summary(), model(), model_main(), report()}; }
+
   std::string path_;
 };
 
@@ -37,7 +40,7 @@ struct measured_part {
 
 /// A line of metrics.jsonl.
 struct epoch_record {
-  int epoch = 0;  // from 1
+  int epoch = 0;                                            // from 1
   double learning_rate = 0, seconds = 0, step_seconds = 0;  // of its training; the median step
   std::int64_t images = 0;
   std::vector<measured_part> training, test;

@@ -14,7 +14,8 @@ template <class T>
 void spread(std::vector<T>& list, int count, const char* option) {
   if (static_cast<int>(list.size()) == 1) list.resize(static_cast<std::size_t>(count), list[0]);
   if (static_cast<int>(list.size()) != count)
-    fail<argument_error>(option, " is given ", list.size(), " times; must be once, or once for each of ", count, " attacks");
+    fail<argument_error>(option, " is given ", list.size(), " times; must be once, or once for each of ", count,
+                         " attacks");
 }
 
 // A float as the shortest decimal number that gives it back, not as the digits of the double next to it.
@@ -74,7 +75,8 @@ settings resolved(settings s) {
     s.auxiliaries = 0;
   } else {
     if (s.method == "adversarial") s.auxiliaries = 0;
-    if (s.method == "advprop" && s.auxiliaries < 1) fail<argument_error>("--aux is ", s.auxiliaries, ", must be 1 or more");
+    if (s.method == "advprop" && s.auxiliaries < 1)
+      fail<argument_error>("--aux is ", s.auxiliaries, ", must be 1 or more");
     const int count = std::max(1, s.auxiliaries);
     if (s.attacks.empty()) s.attacks = {"pgd"};
     spread(s.attacks, count, "--attack");
@@ -83,7 +85,8 @@ settings resolved(settings s) {
     spread(s.steps, count, "--steps");
     if (s.weights.empty()) s.weights.assign(static_cast<std::size_t>(count) + 1, 1.f);
     if (static_cast<int>(s.weights.size()) != count + 1)
-      fail<argument_error>("--weights has ", s.weights.size(), " numbers; must be the clean loss's and ", count, " more");
+      fail<argument_error>("--weights has ", s.weights.size(), " numbers; must be the clean loss's and ", count,
+                           " more");
   }
   if (s.method == "adversarial" && s.attacks[0] == "none")
     fail<argument_error>("--attack none makes no adversarial images; use --method clean");

@@ -17,7 +17,8 @@ void train(const settings& given) {
   const auto percent = [](double v) { return fixed(100 * v, 2) + " %"; };
   std::printf("%s", aligned({{"accuracy on clean images", percent(r.accuracy)},
                              {"under " + fgsm_name(r), percent(r.headline.fgsm)},
-                             {"under " + pgd_name(r), percent(r.headline.pgd)}}).c_str());
+                             {"under " + pgd_name(r), percent(r.headline.pgd)}})
+                        .c_str());
   std::printf("%s\n", folder.report().c_str());
 }
 

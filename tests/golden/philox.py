@@ -73,6 +73,6 @@ if __name__ == "__main__":
     for seed, tag in ((0, 0), (1, 7), (2026, fnv1a("conv1.weight")), (2 ** 40 + 3, 2 ** 63 + 5)):
         r = random_stream(seed).split(tag)
         print(seed, tag, r.stream)
-        print(*r.bits(9, 2 ** 34 + 1), *random(seed, r.stream, 3).next(6))
+        print(*r.bits(9, 2 ** 34 + 1), *random_stream(seed, r.stream, 3).next(6))
         print(*(f"{v:.9g}" for v in r.uniform(5)), *(f"{v:.9g}" for v in r.uniform(5, -1, 1)), *r.below(7, 10))
         print(*(f"{v:.6g}" for v in r.normal(5)))

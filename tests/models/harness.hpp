@@ -57,13 +57,14 @@ void scramble(Model& m, std::uint64_t seed = 5) {
 inline std::vector<float> copy_of(std::span<const float> s) { return {s.begin(), s.end()}; }
 template <class A, class B>
 bool same_bits(const A& a, const B& b) {
-  return std::size(a) == std::size(b) && std::memcmp(std::data(a), std::data(b), std::size(a) * sizeof(*std::data(a))) == 0;
+  const auto count = static_cast<std::size_t>(std::size(a));
+  return count == static_cast<std::size_t>(std::size(b)) && std::memcmp(std::data(a), std::data(b), count * sizeof(*std::data(a))) == 0;
 }
 /// Relative to the longer one.
 template <class A, class B>
 double distance(const A& a, const B& b) {
   double d = 0, na = 1e-60, nb = 0;
-  for (std::size_t i = 0; i < std::size(a); ++i) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(std::size(a)); ++i) {
     const double x = std::data(a)[i], y = std::data(b)[i];
     d += (x - y) * (x - y), na += x * x, nb += y * y;
   }

@@ -20,6 +20,8 @@ struct gradient_descent {
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("gradient_descent", epsilon, step, steps);
+    if (!(clean_start >= 0 && clean_start <= 1))
+      fail<argument_error>("attack::gradient_descent: clean_start is ", clean_start, ", must be in [0, 1]");
     if (epsilon == 0) return;
     tensor<int, 1> targets({labels.extent(0)});
     const float direction = detail::aim(goal, objective, images, labels, rng, targets);

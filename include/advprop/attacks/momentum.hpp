@@ -20,6 +20,7 @@ struct momentum_ifgsm {
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("momentum_ifgsm", epsilon, step, steps);
+    if (!(decay >= 0)) fail<argument_error>("attack::momentum_ifgsm: decay is ", decay, ", must be 0 or more");
     if (epsilon == 0) return;
     tensor<int, 1> targets({labels.extent(0)});
     const float direction = detail::aim(goal, objective, images, labels, rng, targets);

@@ -113,6 +113,7 @@ struct fgsm {
   bool smoothed = false;
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
+    detail::check("fgsm", epsilon, epsilon, 1);
     pgd p;
     p.epsilon = p.step = epsilon;
     p.steps = 1;
@@ -133,6 +134,7 @@ struct ifgsm {
   bool smoothed = false;
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
+    detail::check("ifgsm", epsilon, step, steps);
     pgd p;
     p.epsilon = epsilon;
     p.step = step;

@@ -89,13 +89,11 @@ class model {
 
   /// Gives every auxiliary set the main one's numbers, as after loading an ordinary checkpoint.
   void copy_main_to_auxiliary() {
-    const parameter* main = nullptr;
-    for (const parameter& main_entry : table()) {
-      if (main_entry.set != 0) continue;
-      main = &main_entry;
+    for (const parameter& main : table()) {
+      if (main.set != 0) continue;
       for (const parameter& p : table())
-        if (p.set != 0 && p.role == main->role && p.name == auxiliary_name(main->name, p.set))
-          copy_values((*this)[*main], (*this)[p]);
+        if (p.set != 0 && p.role == main.role && p.name == auxiliary_name(main.name, p.set))
+          memory_copy(*device_, (*this)[main], (*this)[p]);
     }
     for (int s = 1; s < Domains::statistic_sets; ++s) batches_tracked(s) = batches_tracked(0);
   }
@@ -123,7 +121,6 @@ class model {
     const auto dot = main.rfind('.');
     return main.substr(0, dot) + ".aux_bn." + std::to_string(set - 1) + main.substr(dot);
   }
-  void copy_values(std::span<const float> from, std::span<float> to) { memory_copy(*device_, from, to); }
 
   void initialize(seed s, initialization how) {
     std::vector<float> host;

@@ -1,0 +1,113 @@
+#include <advprop/attacks/objective.hpp>
+
+#include <type_traits>
+
+#include "../models/harness.hpp"
+
+#include <advprop/attacks/pgd.hpp>
+
+using namespace harness;
+
+namespace {
+using two = small_model<domains<2>>;
+constexpr domain auxiliary = domains<2>::auxiliary(0);
+
+/// What an attack may ask, and nothing else.
+template <class O>
+concept gives_away = requires(O& o) { o.values(); } || requires(O& o) { o.model(); } || requires(O& o) { o.net(); } ||
+                     requires(O& o) { o.device(); } || requires(O& o) { o.running(); };
+static_assert(!gives_away<objective<two>> && !gives_away<objective_archetype>);
+
+template <bool Smoothed>
+struct asks {
+  static constexpr bool smoothed = Smoothed;
+  std::vector<float>* gradient;
+  void perturb(auto& objective, auto& images, const auto& labels, random_stream&) const {
+    if constexpr (requires { *objective.input_gradient(images, labels).begin(); }) {
+      const auto g = objective.input_gradient(images, labels);
+      gradient->assign(g.begin(), g.end());
+    }
+  }
+};
+}  // namespace
+
+TEST_CASE("The input gradient is that of each image's own loss, with and without label smoothing") {
+  cpu d(1);
+  two m(d, seed{3});
+  scramble(m);
+  auto x = images(3);
+  const auto y = labels(3);
+  for (float smoothing : {0.f, 0.2f})
+    for (statistics source : {statistics::running, statistics::batch}) {
+      objective<two> o(m, {auxiliary, source, smoothing});
+      const auto sum_of_losses = [&] {
+        const auto logits = m.forward(x, pass::attack(auxiliary, source));
+        return 3 * cross_entropy(d, logits, y.view(), smoothing, 1, {}).loss;
+      };
+      device_images<cpu> batch(d, x.view());
+      const auto g = o.input_gradient(batch, y.view());
+      // Along the gradient itself: kinks of relu weigh little there.
+      double slope = 0, up, down;
+      const auto start = x;
+      const float h = 2e-4f;
+      std::vector<float> along(g.begin(), g.end());
+      for (float v : along) slope += double(v) * v;
+      const float scale = h / static_cast<float>(std::sqrt(slope));
+      for (int i = 0; i < x.size(); ++i) x.data()[i] = start.data()[i] + scale * along[static_cast<std::size_t>(i)];
+      up = sum_of_losses();
+      for (int i = 0; i < x.size(); ++i) x.data()[i] = start.data()[i] - scale * along[static_cast<std::size_t>(i)];
+      down = sum_of_losses();
+      x = start;
+      CHECK((up - down) / (2 * h) == doctest::Approx(std::sqrt(slope)).epsilon(0.01));
+    }
+}
+
+TEST_CASE("copy, least_likely and classes are what they say") {
+  cpu d(1);
+  two m(d);
+  scramble(m);
+  auto x = images(9);
+  objective<two> o(m, {auxiliary, statistics::running, 0});
+  device_images<cpu> batch(d, x.view());
+  const auto c = o.copy(batch);
+  CHECK(same_bits(std::span(c.begin(), c.end()), x));
+  CHECK(c.data() != x.data());
+  CHECK(o.classes() == 4);
+  tensor<int, 1> worst({9});
+  o.least_likely(batch, worst.view());
+  const auto z = logits_of(m.forward(x, pass::evaluate(auxiliary)));
+  for (int n = 0; n < 9; ++n)
+    for (int k = 0; k < 4; ++k) CHECK(z[static_cast<std::size_t>(n * 4 + worst(n))] <= z[static_cast<std::size_t>(n * 4 + k)]);
+}
+
+TEST_CASE("Label smoothing reaches an attack only if it wants it") {
+  cpu d(1);
+  two m(d);
+  scramble(m);
+  auto x = images(3);
+  const auto y = labels(3);
+  random_stream rng;
+  std::vector<float> without, with, expected;
+  perturb(m, asks<false>{&without}, x.view(), y.view(), rng, auxiliary, 0.3f);
+  perturb(m, asks<true>{&with}, x.view(), y.view(), rng, auxiliary, 0.3f);
+  CHECK(!same_bits(without, with));
+  objective<two> smoothed(m, {auxiliary, statistics::running, 0.3f}), plain(m, {auxiliary, statistics::running, 0});
+  device_images<cpu> batch(d, x.view());
+  auto g = smoothed.input_gradient(batch, y.view());
+  expected.assign(g.begin(), g.end());
+  CHECK(same_bits(with, expected));
+  g = plain.input_gradient(batch, y.view());
+  expected.assign(g.begin(), g.end());
+  CHECK(same_bits(without, expected));
+}
+
+TEST_CASE("An attack is refused for a domain that the model lacks, or images that do not fit") {
+  cpu d(1);
+  two m(d);
+  auto x = images(2), colour = images(2, 8, 3);
+  const auto y = labels(2);
+  random_stream rng;
+  CHECK_THROWS_WITH_AS(perturb(m, attack::fgsm{}, x.view(), y.view(), rng, domains<3>::auxiliary(1)), "domain out of range: 2 of 2",
+                       argument_error);
+  CHECK_THROWS_AS(perturb(m, attack::fgsm{}, colour.view(), y.view(), rng), argument_error);
+}

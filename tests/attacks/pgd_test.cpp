@@ -1,0 +1,144 @@
+#include <advprop/attacks/pgd.hpp>
+
+#include "../models/harness.hpp"
+
+#include <advprop/attacks/gradient_descent.hpp>
+#include <advprop/attacks/momentum.hpp>
+#include <advprop/attacks/objective.hpp>
+
+using namespace harness;
+
+namespace {
+using two = small_model<domains<2>>;
+
+template <class Attack>
+tensor<float, 4> attacked(two& m, const Attack& a, const tensor<float, 4>& x, std::uint64_t seed = 3) {
+  tensor<float, 4> z = x;
+  const auto y = labels(x.extent(0));
+  random_stream rng(seed);
+  perturb(m, a, z.view(), y.view(), rng);
+  return z;
+}
+}  // namespace
+
+TEST_CASE("paper gives epsilon + 1 steps of one pixel, but a single one for epsilon 1") {
+  for (int e : {2, 3, 4, 8}) {
+    const auto p = attack::pgd::paper(e);
+    CHECK(p.epsilon == static_cast<float>(e));
+    CHECK(p.step == 1);
+    CHECK(p.steps == e + 1);
+    CHECK(p.start == attack::start::uniform);
+    CHECK(p.source == statistics::running);
+  }
+  CHECK(attack::pgd::paper(1).steps == 1);
+}
+
+TEST_CASE("guarded raises a step that could not reach the edge and changes nothing else") {
+  CHECK(attack::pgd{.epsilon = 8, .step = 1, .steps = 4}.guarded().step == 2);
+  CHECK(attack::pgd{.epsilon = 4, .step = 1, .steps = 5}.guarded().step == 1);
+  CHECK(attack::pgd{.epsilon = 4, .step = 3, .steps = 1}.guarded().step == 4);
+  CHECK(attack::pgd{.epsilon = 4, .step = 1, .steps = 0}.guarded().step == 1);
+  const auto g = attack::pgd{.epsilon = 8, .steps = 4, .goal = attack::goal::least_likely, .smoothed = true}.guarded();
+  CHECK((g.epsilon == 8 && g.steps == 4 && g.goal == attack::goal::least_likely && g.smoothed));
+}
+
+TEST_CASE("FGSM and I-FGSM are PGD from the clean image") {
+  cpu d(1);
+  two m(d);
+  scramble(m);
+  const auto x = images(5);
+  CHECK(same_bits(attacked(m, attack::fgsm{.epsilon = 6}, x),
+                  attacked(m, attack::pgd{.epsilon = 6, .step = 6, .steps = 1, .start = attack::start::image}, x)));
+  CHECK(same_bits(attacked(m, attack::ifgsm{.epsilon = 6, .step = 2, .steps = 4}, x),
+                  attacked(m, attack::pgd{.epsilon = 6, .step = 2, .steps = 4, .start = attack::start::image}, x)));
+  CHECK(same_bits(attacked(m, attack::ifgsm{.epsilon = 6, .step = 6, .steps = 1}, x), attacked(m, attack::fgsm{.epsilon = 6}, x)));
+}
+
+TEST_CASE("A uniform start fills the ball evenly; for L2 its direction and length are uniform") {
+  cpu d(1);
+  two m(d);
+  tensor<float, 4> x({40, 8, 8, 1});
+  std::fill(x.begin(), x.end(), 0.5f);
+  const auto z = attacked(m, attack::pgd{.epsilon = 8, .steps = 0}, x);
+  double sum = 0, squares = 0;
+  for (float v : z) sum += (v - 0.5) * 255 / 8, squares += std::pow((v - 0.5) * 255 / 8, 2);
+  CHECK(std::abs(sum / 2560) < 0.05);
+  CHECK(squares / 2560 == doctest::Approx(1.0 / 3).epsilon(0.06));
+
+  const auto two_norm = attacked(m, attack::pgd{.epsilon = 100, .steps = 0, .norm = attack::norm::two}, x);
+  double lengths = 0, longest = 0;
+  for (int n = 0; n < 40; ++n) {
+    double length = 0;
+    for (int i = 0; i < 64; ++i) length += std::pow((double(two_norm.data()[n * 64 + i]) - 0.5) * 255 / 100, 2);
+    lengths += std::sqrt(length) / 40;
+    longest = std::max(longest, std::sqrt(length));
+  }
+  CHECK(longest <= 1 + 1e-5);
+  CHECK(longest > 0.85);
+  CHECK(lengths == doctest::Approx(0.5).epsilon(0.25));
+}
+
+TEST_CASE("clean_start is the probability of starting from the clean image") {
+  cpu d(1);
+  two m(d);
+  const auto x = images(1);
+  const auto share = [&](auto a, float probability) {
+    a.steps = 0;
+    a.clean_start = probability;
+    int clean = 0;
+    for (std::uint64_t s = 0; s < 400; ++s) clean += same_bits(attacked(m, a, x, s), x);
+    return clean / 400.0;
+  };
+  CHECK(share(attack::pgd{}, 0) == 0);
+  CHECK(share(attack::pgd{}, 1) == 1);
+  CHECK(std::abs(share(attack::pgd{}, 0.3f) - 0.3) < 0.08);
+  CHECK(share(attack::gradient_descent{}, 0) == 0);
+  CHECK(share(attack::gradient_descent{}, 1) == 1);
+  CHECK(std::abs(share(attack::gradient_descent{}, 0.3f) - 0.3) < 0.08);
+}
+
+TEST_CASE("An L2 step has the length that was asked for, along the gradient") {
+  cpu d(1);
+  two m(d);
+  scramble(m);
+  tensor<float, 4> x({3, 8, 8, 1});
+  std::fill(x.begin(), x.end(), 0.5f);
+  const auto y = labels(3);
+  const auto z = attacked(m, attack::pgd{.epsilon = 100, .step = 20, .steps = 1, .norm = attack::norm::two, .start = attack::start::image}, x);
+  objective<two> o(m, {});
+  device_images<cpu> batch(d, x.view());
+  const auto g = o.input_gradient(batch, y.view());
+  for (int n = 0; n < 3; ++n) {
+    double length = 0, along = 0, size = 0;
+    for (int i = n * 64; i < n * 64 + 64; ++i) {
+      const double s = double(z.data()[i]) - double(x.data()[i]);
+      length += s * s, along += s * g.data()[i], size += double(g.data()[i]) * g.data()[i];
+    }
+    CHECK(std::sqrt(length) * 255 == doctest::Approx(20).epsilon(1e-4));
+    CHECK(along / std::sqrt(length * size) == doctest::Approx(1).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("Gradient descent does not project: it leaves the ball, by its steps at the most") {
+  cpu d(1);
+  two m(d);
+  scramble(m);
+  const auto x = images(5);
+  const auto z = attacked(m, attack::gradient_descent{.epsilon = 1, .step = 1, .steps = 6}, x);
+  double largest = 0;
+  for (int i = 0; i < x.size(); ++i) largest = std::max(largest, std::abs(double(z.data()[i]) - x.data()[i]) * 255);
+  CHECK(largest > 3);
+  CHECK(largest <= 7.001);
+}
+
+TEST_CASE("Momentum I-FGSM without momentum is I-FGSM, and with it is not") {
+  cpu d(1);
+  two m(d);
+  scramble(m);
+  const auto x = images(5);
+  const attack::ifgsm plain{.epsilon = 8, .step = 1.5f, .steps = 6};
+  attack::momentum_ifgsm heavy{.epsilon = 8, .step = 1.5f, .steps = 6, .decay = 0};
+  CHECK(same_bits(attacked(m, heavy, x), attacked(m, plain, x)));
+  heavy.decay = 0.9f;
+  CHECK(!same_bits(attacked(m, heavy, x), attacked(m, plain, x)));
+}
