@@ -63,7 +63,8 @@ void add(const std::string& name, int batch, int extent, std::initializer_list<i
     for (auto how : {execution::sequential, execution::concatenated}) {
       if (how == execution::concatenated && steps == 0) continue;
       const std::string full = name + "/" + method + (how == execution::concatenated ? "/concatenated" : "");
-      benchmark::RegisterBenchmark(full.c_str(), [=](benchmark::State& state) { step<Network>(state, batch, extent, steps, how); })
+      benchmark::RegisterBenchmark(full.c_str(),
+                                   [=](benchmark::State& state) { step<Network>(state, batch, extent, steps, how); })
           ->Unit(benchmark::kMillisecond)
           ->UseRealTime();
     }

@@ -15,9 +15,10 @@ struct confident_step {
     tensor<float, 1> mean({images.extent(0)});
     mean_magnitudes(*images.device, gradient, mean.data());
     for (int i = 0; i < images.extent(0); ++i)
-      transform(images.slice(i, 1), gradient.slice(i, 1), [e = epsilon / 255, flat = share * mean(i)](float x, float g) {
-        return g > flat || g < -flat ? clamp(x + e * sign(g), 0.f, 1.f) : x;
-      });
+      transform(images.slice(i, 1), gradient.slice(i, 1),
+                [e = epsilon / 255, flat = share * mean(i)](float x, float g) {
+                  return g > flat || g < -flat ? clamp(x + e * sign(g), 0.f, 1.f) : x;
+                });
   }
 };
 static_assert(attack_policy<confident_step>);
@@ -28,10 +29,12 @@ int main(int argc, char** argv) try {
   const dataset test = load_fashion_mnist(folder, split::test).take(1000);
 
   cpu device;
-  model<cifar_resnet<1, 10, shortcut_option::a, normalize<fashion_mnist_statistics>>, domains<2>, cpu> net(device, seed{1});
+  model<cifar_resnet<1, 10, shortcut_option::a, normalize<fashion_mnist_statistics>>, domains<2>, cpu> net(device,
+                                                                                                           seed{1});
   fit(net, train, adversarial_propagation(confident_step{}), sgd{}, {.epochs = 2});
   std::printf("clean %.2f %%, under this attack %.2f %%, under FGSM %.2f %%\n",
-              100 * evaluate(net, test).total.accuracy(), 100 * evaluate(net, test, {}, confident_step{}).total.accuracy(),
+              100 * evaluate(net, test).total.accuracy(),
+              100 * evaluate(net, test, {}, confident_step{}).total.accuracy(),
               100 * evaluate(net, test, {}, attack::fgsm{}).total.accuracy());
 } catch (const advprop::error& e) {
   std::fprintf(stderr, "%s\n", e.what());

@@ -28,7 +28,8 @@ struct channel_scale {
     }
     template <wrt W>
     feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
-      if constexpr (has(W, wrt::parameters)) conv_backward_weight(c.device, spec, x_, dy, c.store.weight_gradient(scale_));
+      if constexpr (has(W, wrt::parameters))
+        conv_backward_weight(c.device, spec, x_, dy, c.store.weight_gradient(scale_));
       x_ = {};
       if constexpr (!has(W, wrt::input)) return {};
       feature_map<Device> dx(c.device, dy.batch(), dy.image());
@@ -42,9 +43,10 @@ struct channel_scale {
   };
 };
 
-struct scaled_block : residual<sequential<convolution<16, 3>, batch_norm<>, relu, convolution<16, 3>, channel_scale>> {};
+struct scaled_block : residual<sequential<convolution<16, 3>, batch_norm<>, relu, convolution<16, 3>, channel_scale>> {
+};
 struct small_network : architecture<normalize<fashion_mnist_statistics>, convolution<16, 3, 2>, batch_norm<>, relu,
-                               repeat<2, scaled_block>, batch_norm<>, relu, global_average_pool, linear<10>> {};
+                                    repeat<2, scaled_block>, batch_norm<>, relu, global_average_pool, linear<10>> {};
 static_assert(parameters<small_network> == 16 * 9 + 32 + 2 * (16 * 16 * 9 * 2 + 32 + 16) + 32 + 170);
 
 int main(int argc, char** argv) try {

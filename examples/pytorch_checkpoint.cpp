@@ -16,7 +16,8 @@ int main(int argc, char** argv) try {
   cpu device;
   model<resnet20<10, shortcut_option::a, normalize<imagenet_statistics>>, domains<2>, cpu> net(device);
   const load_report report = load(net, argv[1]);
-  if (report.auxiliary_from_main) std::printf("an ordinary checkpoint: the auxiliary batch norms start as copies of the main ones\n");
+  if (report.auxiliary_from_main)
+    std::printf("an ordinary checkpoint: the auxiliary batch norms start as copies of the main ones\n");
 
   const dataset test = load_cifar10(argv[2], split::test);
   std::printf("test error %.2f %%\n", 100 - 100 * evaluate(net, test).total.accuracy());

@@ -1,4 +1,5 @@
-// Three batch-norm domains: clean images, PGD adversaries, and images with strong augmentation from a stream of their own.
+// Three batch-norm domains: clean images, PGD adversaries, and images with strong augmentation from a stream of their
+// own.
 #include <cstdio>
 
 #include <advprop/advprop.hpp>
@@ -16,7 +17,8 @@ int main(int argc, char** argv) try {
 
   // The same images in the same order twice, augmented differently: stream 0 lightly, stream 1 strongly.
   loader light(train, {.batch = 128, .seed = seed{1}, .stream = 0}, horizontal_flip{});
-  loader strong(train, {.batch = 128, .seed = seed{1}, .stream = 1}, pipeline(pad_crop{4}, horizontal_flip{}, cutout{12}));
+  loader strong(train, {.batch = 128, .seed = seed{1}, .stream = 1},
+                pipeline(pad_crop{4}, horizontal_flip{}, cutout{12}));
 
   adversarial_propagation method(attack::pgd::paper(3), attack::none{});
   method.auxiliary[1] = {.weight = 0.5f, .stream = 1};  // domain 2 reads stream 1 and counts half
@@ -32,7 +34,8 @@ int main(int argc, char** argv) try {
 
   // Which domain serves inference is a choice.
   for (int d = 0; d < policy::count; ++d)
-    std::printf("through domain %d: %.2f %%\n", d, 100 * evaluate(net, test, {.through = policy::at(d)}).total.accuracy());
+    std::printf("through domain %d: %.2f %%\n", d,
+                100 * evaluate(net, test, {.through = policy::at(d)}).total.accuracy());
 } catch (const advprop::error& e) {
   std::fprintf(stderr, "%s\n", e.what());
   return 1;

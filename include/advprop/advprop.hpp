@@ -5,8 +5,8 @@
 
 // Before what includes them: a compiler's message about a layer is then some lines shorter.
 #include <advprop/layers/layer.hpp>
-#include <advprop/layers/sequential.hpp>
 #include <advprop/layers/residual.hpp>
+#include <advprop/layers/sequential.hpp>
 
 #include <advprop/attacks/gradient_descent.hpp>
 #include <advprop/attacks/momentum.hpp>

@@ -19,7 +19,8 @@ TEST_CASE("A projection stays inside the ball and the cube exactly, and moves no
     const float x = original + r.uniform(-2, 2) * epsilon, y = project(x, original, epsilon);
     REQUIRE(std::fabs(y - original) <= epsilon);
     REQUIRE((y >= 0 && y <= 1));
-    const double nearest = std::fmin(std::fmax(std::fmin(std::fmax(double(x), double(original) - epsilon), double(original) + epsilon), 0), 1);
+    const double nearest = std::fmin(
+        std::fmax(std::fmin(std::fmax(double(x), double(original) - epsilon), double(original) + epsilon), 0), 1);
     REQUIRE(std::fabs(y - nearest) < 1.3e-7);
   }
   CHECK(project(0.3f, 0.25f, 0) == 0.25f);

@@ -23,7 +23,8 @@ struct one_step {
   float epsilon = 4;
   void perturb(auto& objective, auto& images, const auto& labels, random_stream&) const {
     const auto gradient = objective.input_gradient(images, labels);
-    transform(images, gradient, [e = epsilon / 255] ADVPROP_HD(float x, float g) { return clamp(x + e * sign(g), 0.f, 1.f); });
+    transform(images, gradient,
+              [e = epsilon / 255] ADVPROP_HD(float x, float g) { return clamp(x + e * sign(g), 0.f, 1.f); });
   }
 };
 static_assert(attack_policy<one_step>);
@@ -37,7 +38,8 @@ struct wrong_result {
 struct changes_itself {
   void perturb(auto&, auto&, const auto&, random_stream&) {}
 };
-static_assert(!attack_policy<no_perturb> && !attack_policy<wrong_result> && !attack_policy<changes_itself> && !attack_policy<int>);
+static_assert(!attack_policy<no_perturb> && !attack_policy<wrong_result> && !attack_policy<changes_itself> &&
+              !attack_policy<int>);
 
 struct halves {
   static constexpr std::array<float, 12> mean{0.1f}, deviation = [] {
@@ -54,10 +56,17 @@ void each_attack(F f) {
   f("fgsm, random class", attack::fgsm{.epsilon = 8, .goal = attack::goal::random_class}, 8.f);
   f("ifgsm", attack::ifgsm{.epsilon = 4, .step = 1.5f, .steps = 5}, 4.f);
   f("ifgsm, least likely, batch statistics",
-    attack::ifgsm{.epsilon = 4, .step = 2, .steps = 3, .goal = attack::goal::least_likely, .source = statistics::batch}, 4.f);
+    attack::ifgsm{.epsilon = 4, .step = 2, .steps = 3, .goal = attack::goal::least_likely, .source = statistics::batch},
+    4.f);
   f("pgd", attack::pgd{.epsilon = 3, .step = 1, .steps = 6}, 3.f);
   f("pgd, random class, batch statistics",
-    attack::pgd{.epsilon = 3, .step = 1, .steps = 4, .clean_start = 0.5f, .goal = attack::goal::random_class, .source = statistics::batch}, 3.f);
+    attack::pgd{.epsilon = 3,
+                .step = 1,
+                .steps = 4,
+                .clean_start = 0.5f,
+                .goal = attack::goal::random_class,
+                .source = statistics::batch},
+    3.f);
   f("pgd, l2", attack::pgd{.epsilon = 100, .step = 30, .steps = 5, .norm = attack::norm::two}, 0.f);
   f("momentum", attack::momentum_ifgsm{.epsilon = 4, .step = 1, .steps = 6}, 4.f);
   f("gradient descent", attack::gradient_descent{.epsilon = 2, .step = 1, .steps = 3}, 5.f);
@@ -66,8 +75,8 @@ void each_attack(F f) {
 }
 
 template <class Attack>
-tensor<float, 4> attacked(two& m, const Attack& a, const tensor<float, 4>& x, const tensor<int, 1>& y, domain through = auxiliary,
-                          std::uint64_t seed = 3) {
+tensor<float, 4> attacked(two& m, const Attack& a, const tensor<float, 4>& x, const tensor<int, 1>& y,
+                          domain through = auxiliary, std::uint64_t seed = 3) {
   tensor<float, 4> z = x;
   random_stream rng(seed);
   perturb(m, a, z.view(), y.view(), rng, through);
@@ -150,7 +159,8 @@ TEST_CASE("The result is inside the ball, exactly in float, and inside [0, 1]; a
     if (std::string(name) == "pgd, l2")
       for (int n = 0; n < 6; ++n) {
         double squares = 0;
-        for (int i = 0; i < 64; ++i) squares += std::pow(double(z.data()[n * 64 + i]) - double(x.data()[n * 64 + i]), 2);
+        for (int i = 0; i < 64; ++i)
+          squares += std::pow(double(z.data()[n * 64 + i]) - double(x.data()[n * 64 + i]), 2);
         CHECK(std::sqrt(squares) <= 100.0 / 255 * (1 + 1e-6));
         CHECK(std::sqrt(squares) > 0.5 * 100.0 / 255);
       }
@@ -284,7 +294,8 @@ TEST_CASE("An attack through an auxiliary domain depends on that domain's number
   }
 }
 
-TEST_CASE("Running statistics do not matter to an attack through batch statistics, and matter to one through running ones") {
+TEST_CASE(
+    "Running statistics do not matter to an attack through batch statistics, and matter to one through running ones") {
   cpu d(1);
   two m(d);
   scramble(m);

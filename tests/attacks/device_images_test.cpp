@@ -13,11 +13,13 @@ using namespace advprop;
 TEST_CASE("transform replaces every number by a function of it and of one or two others at its place") {
   cpu d(2);
   tensor<float, 4> x({3, 2, 5, 3}), a(x.extents()), b(x.extents());
-  for (int i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(i), a.data()[i] = 2, b.data()[i] = static_cast<float>(-i);
+  for (int i = 0; i < x.size(); ++i)
+    x.data()[i] = static_cast<float>(i), a.data()[i] = 2, b.data()[i] = static_cast<float>(-i);
   device_images<cpu> images(d, x.view());
   transform(images, device_images<cpu>(d, a.view()), [](float v, float w) { return v * w; });
   for (int i = 0; i < x.size(); ++i) CHECK(x.data()[i] == 2 * i);
-  transform(images, device_images<cpu>(d, a.view()), device_images<cpu>(d, b.view()), [](float v, float w, float u) { return v + w + u; });
+  transform(images, device_images<cpu>(d, a.view()), device_images<cpu>(d, b.view()),
+            [](float v, float w, float u) { return v + w + u; });
   for (int i = 0; i < x.size(); ++i) CHECK(x.data()[i] == i + 2);
   transform(images.slice(1, 1), device_images<cpu>(d, a.view()).slice(1, 1), [](float, float) { return 0.f; });
   for (int i = 0; i < x.size(); ++i) CHECK(x.data()[i] == (i >= 30 && i < 60 ? 0 : i + 2));

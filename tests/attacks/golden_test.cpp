@@ -70,7 +70,8 @@ double difference(const auto& attack, const std::string& name) {
   attack.perturb(objective, images, labels.view(), rng);
   const auto truth = golden().floats("attack." + name + ".adversarial");
   double worst = 0;
-  for (std::size_t i = 0; i < truth.size(); ++i) worst = std::max(worst, std::fabs(static_cast<double>(pixels[i]) - truth[i]));
+  for (std::size_t i = 0; i < truth.size(); ++i)
+    worst = std::max(worst, std::fabs(static_cast<double>(pixels[i]) - truth[i]));
   return worst;
 }
 
@@ -95,6 +96,8 @@ TEST_CASE("L2 PGD gives torchattacks' images") {
 }
 
 TEST_CASE("momentum I-FGSM gives torchattacks' images") {
-  CHECK(difference(attack::momentum_ifgsm{.epsilon = 64, .step = 24, .steps = 7, .decay = 1}, "mifgsm_64_24_7_decay1") < 1e-6);
-  CHECK(difference(attack::momentum_ifgsm{.epsilon = 64, .step = 24, .steps = 7, .decay = 0.5f}, "mifgsm_64_24_7_decay05") < 1e-6);
+  CHECK(difference(attack::momentum_ifgsm{.epsilon = 64, .step = 24, .steps = 7, .decay = 1}, "mifgsm_64_24_7_decay1") <
+        1e-6);
+  CHECK(difference(attack::momentum_ifgsm{.epsilon = 64, .step = 24, .steps = 7, .decay = 0.5f},
+                   "mifgsm_64_24_7_decay05") < 1e-6);
 }

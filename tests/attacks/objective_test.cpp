@@ -14,8 +14,13 @@ constexpr domain auxiliary = domains<2>::auxiliary(0);
 
 /// What an attack may ask, and nothing else.
 template <class O>
-concept gives_away = requires(O& o) { o.values(); } || requires(O& o) { o.model(); } || requires(O& o) { o.net(); } ||
-                     requires(O& o) { o.device(); } || requires(O& o) { o.running(); };
+concept gives_away = requires(O& o) {
+  o.values();
+}
+|| requires(O& o) { o.model(); }
+|| requires(O& o) { o.net(); }
+|| requires(O& o) { o.device(); }
+|| requires(O& o) { o.running(); };
 static_assert(!gives_away<objective<two>> && !gives_away<objective_archetype>);
 
 template <bool Smoothed>
@@ -77,7 +82,8 @@ TEST_CASE("copy, least_likely and classes are what they say") {
   o.least_likely(batch, worst.view());
   const auto z = logits_of(m.forward(x, pass::evaluate(auxiliary)));
   for (int n = 0; n < 9; ++n)
-    for (int k = 0; k < 4; ++k) CHECK(z[static_cast<std::size_t>(n * 4 + worst(n))] <= z[static_cast<std::size_t>(n * 4 + k)]);
+    for (int k = 0; k < 4; ++k)
+      CHECK(z[static_cast<std::size_t>(n * 4 + worst(n))] <= z[static_cast<std::size_t>(n * 4 + k)]);
 }
 
 TEST_CASE("Label smoothing reaches an attack only if it wants it") {
@@ -107,7 +113,7 @@ TEST_CASE("An attack is refused for a domain that the model lacks, or images tha
   auto x = images(2), colour = images(2, 8, 3);
   const auto y = labels(2);
   random_stream rng;
-  CHECK_THROWS_WITH_AS(perturb(m, attack::fgsm{}, x.view(), y.view(), rng, domains<3>::auxiliary(1)), "domain out of range: 2 of 2",
-                       argument_error);
+  CHECK_THROWS_WITH_AS(perturb(m, attack::fgsm{}, x.view(), y.view(), rng, domains<3>::auxiliary(1)),
+                       "domain out of range: 2 of 2", argument_error);
   CHECK_THROWS_AS(perturb(m, attack::fgsm{}, colour.view(), y.view(), rng), argument_error);
 }

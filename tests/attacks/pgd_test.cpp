@@ -51,7 +51,8 @@ TEST_CASE("FGSM and I-FGSM are PGD from the clean image") {
                   attacked(m, attack::pgd{.epsilon = 6, .step = 6, .steps = 1, .start = attack::start::image}, x)));
   CHECK(same_bits(attacked(m, attack::ifgsm{.epsilon = 6, .step = 2, .steps = 4}, x),
                   attacked(m, attack::pgd{.epsilon = 6, .step = 2, .steps = 4, .start = attack::start::image}, x)));
-  CHECK(same_bits(attacked(m, attack::ifgsm{.epsilon = 6, .step = 6, .steps = 1}, x), attacked(m, attack::fgsm{.epsilon = 6}, x)));
+  CHECK(same_bits(attacked(m, attack::ifgsm{.epsilon = 6, .step = 6, .steps = 1}, x),
+                  attacked(m, attack::fgsm{.epsilon = 6}, x)));
 }
 
 TEST_CASE("A uniform start fills the ball evenly; for L2 its direction and length are uniform") {
@@ -104,7 +105,9 @@ TEST_CASE("An L2 step has the length that was asked for, along the gradient") {
   tensor<float, 4> x({3, 8, 8, 1});
   std::fill(x.begin(), x.end(), 0.5f);
   const auto y = labels(3);
-  const auto z = attacked(m, attack::pgd{.epsilon = 100, .step = 20, .steps = 1, .norm = attack::norm::two, .start = attack::start::image}, x);
+  const auto z = attacked(
+      m, attack::pgd{.epsilon = 100, .step = 20, .steps = 1, .norm = attack::norm::two, .start = attack::start::image},
+      x);
   objective<two> o(m, {});
   device_images<cpu> batch(d, x.view());
   const auto g = o.input_gradient(batch, y.view());

@@ -4,7 +4,8 @@
 
 using namespace advprop;
 
-struct net : architecture<normalize<fashion_mnist_statistics>, convolution<8, 3>, batch_norm<>, relu, global_average_pool, linear<10>> {};
+struct net : architecture<normalize<fashion_mnist_statistics>, convolution<8, 3>, batch_norm<>, relu,
+                          global_average_pool, linear<10>> {};
 
 #ifdef CONTROL
 using domain_policy_of_net = domains<3>;

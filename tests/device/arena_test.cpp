@@ -54,7 +54,8 @@ TEST_CASE("The first hole that fits is taken, and split") {
 }
 
 TEST_CASE("Free neighbours become one hole again, in whatever order they go") {
-  for (const auto& order : std::vector<std::vector<int>>{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {0, 2, 1}, {2, 0, 1}, {1, 2, 0}}) {
+  for (const auto& order :
+       std::vector<std::vector<int>>{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {0, 2, 1}, {2, 0, 1}, {1, 2, 0}}) {
     arena a;
     std::array<arena::block, 3> b{a.allocate(512), a.allocate(512), a.allocate(512)};
     const arena::block guard = a.allocate(64);

@@ -126,7 +126,7 @@ TEST_CASE("A file that does not fit is refused by name of the tensor, and change
     save(net, file.path);
     rewrite(file.path, change);
   };
-  const auto find = [](tensors& all, const std::string& name) -> auto& {
+  const auto find = [](tensors & all, const std::string& name) -> auto& {
     for (auto& t : all)
       if (t.first.name == name) return t;
     FAIL("no tensor " << name);
@@ -153,7 +153,7 @@ TEST_CASE("A file that does not fit is refused by name of the tensor, and change
 TEST_CASE("A domain that the model does not have is no export") {
   cpu device(1);
   small_model<domains<2>> net(device);
-  CHECK_THROWS_WITH_AS(save(net, domains<3>::auxiliary(1), "never.safetensors"), doctest::Contains("domain out of range: 2 of 2"),
-                       argument_error);
+  CHECK_THROWS_WITH_AS(save(net, domains<3>::auxiliary(1), "never.safetensors"),
+                       doctest::Contains("domain out of range: 2 of 2"), argument_error);
   CHECK_FALSE(file_exists("never.safetensors"));
 }

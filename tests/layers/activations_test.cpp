@@ -4,7 +4,8 @@
 
 using namespace harness;
 
-static_assert(relu::output({5, 3, 2}) == shape{5, 3, 2} && silu::parameters(5) == 0 && sigmoid::output({1, 2, 3}) == shape{1, 2, 3});
+static_assert(relu::output({5, 3, 2}) == shape{5, 3, 2} && silu::parameters(5) == 0 &&
+              sigmoid::output({1, 2, 3}) == shape{1, 2, 3});
 
 namespace {
 /// Positive and negative, away from the kink at zero.

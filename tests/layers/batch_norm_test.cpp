@@ -58,7 +58,9 @@ TEST_CASE("Each part is normalised by its own batch, scaled and shifted by its o
     }
 }
 
-TEST_CASE("Running statistics learn as PyTorch's: weight `momentum` of the new, variance unbiased; only in a pass that updates") {
+TEST_CASE(
+    "Running statistics learn as PyTorch's: weight `momentum` of the new, variance unbiased; only in a pass that "
+    "updates") {
   cpu d(1);
   plain_net<3, batch_norm<sharp>> m(d);
   scramble(m);
@@ -75,7 +77,8 @@ TEST_CASE("Running statistics learn as PyTorch's: weight `momentum` of the new, 
   m.forward(x, pass::train(both));
   for (int c = 0; c < 3; ++c) {
     const auto channel = static_cast<std::size_t>(c);
-    CHECK(tensor_of(m, "0.running_mean")[channel] == doctest::Approx(0.75 * mean[channel] + 0.25 * truth(x, c, 0, 3).mean));
+    CHECK(tensor_of(m, "0.running_mean")[channel] ==
+          doctest::Approx(0.75 * mean[channel] + 0.25 * truth(x, c, 0, 3).mean));
     CHECK(tensor_of(m, "0.aux_bn.0.running_var")[channel] ==
           doctest::Approx(0.75 * variance[channel] + 0.25 * truth(x, c, 3, 5).variance * 24 / 23));
   }
@@ -84,7 +87,8 @@ TEST_CASE("Running statistics learn as PyTorch's: weight `momentum` of the new, 
 
   const auto updated = copy_of(m.running());
   const auto y = m.forward(x, pass::evaluate(auxiliary));
-  const double mean1 = tensor_of(m, "0.aux_bn.0.running_mean")[1], variance1 = tensor_of(m, "0.aux_bn.0.running_var")[1];
+  const double mean1 = tensor_of(m, "0.aux_bn.0.running_mean")[1],
+               variance1 = tensor_of(m, "0.aux_bn.0.running_var")[1];
   CHECK(at(y.view(), 4, 1, 2, 2) ==
         doctest::Approx((x(4, 2, 2, 1) - mean1) / std::sqrt(variance1 + 0.5) * tensor_of(m, "0.aux_bn.0.weight")[1] +
                         tensor_of(m, "0.aux_bn.0.bias")[1])

@@ -78,7 +78,8 @@ TEST_CASE("Gradients add up until they are set to zero") {
   for (std::size_t i = 0; i < once.size(); ++i) CHECK(m.gradients()[i] == doctest::Approx(2 * once[i]).epsilon(1e-4));
 }
 
-TEST_CASE("Weights start normal with a Kaiming fan-out deviation, biases uniform within one over the root of the fan-in") {
+TEST_CASE(
+    "Weights start normal with a Kaiming fan-out deviation, biases uniform within one over the root of the fan-in") {
   cpu d(1);
   const auto deviation = [](std::span<const float> w) {
     double sum = 0, squares = 0;

@@ -46,7 +46,8 @@ TEST_CASE("The mask follows from the noise and the layer's name alone") {
   CHECK(run(other, x, pass::train(main_domain), random_stream(1)) != y);
 
   // The first images of a batch have the mask that they would have alone.
-  const auto first = numbers_of(m.forward(x.view().slice(0, 3), pass::train(main_domain), wrt::nothing, random_stream(1)));
+  const auto first =
+      numbers_of(m.forward(x.view().slice(0, 3), pass::train(main_domain), wrt::nothing, random_stream(1)));
   CHECK(std::equal(first.begin(), first.end(), y.begin()));
 }
 

@@ -20,7 +20,6 @@ namespace harness {
 
 using namespace advprop;
 
-
 struct numbers3 {
   static constexpr std::array<float, 3> mean{0.5f, 0.4f, 0.3f}, deviation{0.5f, 0.25f, 0.4f};
 };
@@ -55,7 +54,8 @@ template <class Model>
 void scramble(Model& m, std::uint64_t seed = 5) {
   random_stream r(seed);
   for (const parameter& p : m.table())
-    for (float& v : m[p]) v = p.role == role::scale || p.role == role::variance ? r.uniform(0.5f, 1.5f) : r.uniform(-0.5f, 0.5f);
+    for (float& v : m[p])
+      v = p.role == role::scale || p.role == role::variance ? r.uniform(0.5f, 1.5f) : r.uniform(-0.5f, 0.5f);
 }
 
 template <class T>
@@ -165,8 +165,9 @@ void check_gradients(Model& m, tensor<float, 4>& x, const pass& p, float h = 0.0
     INFO(q.name << ": " << worst);
     CHECK(worst < tolerance);
   }
-  const double worst = worst_of({x.data(), static_cast<std::size_t>(x.size())},
-                                {both.images.data(), static_cast<std::size_t>(x.size())}, stride(static_cast<std::size_t>(x.size())));
+  const double worst =
+      worst_of({x.data(), static_cast<std::size_t>(x.size())}, {both.images.data(), static_cast<std::size_t>(x.size())},
+               stride(static_cast<std::size_t>(x.size())));
   INFO("images: " << worst);
   CHECK(worst < tolerance);
 }

@@ -6,7 +6,8 @@ using namespace harness;
 
 static_assert(normalize<imagenet_statistics>::channels == 3 && normalize<mnist_statistics>::channels == 1);
 
-TEST_CASE("The input stage subtracts the mean and divides by the deviation of each channel; its gradient divides only") {
+TEST_CASE(
+    "The input stage subtracts the mean and divides by the deviation of each channel; its gradient divides only") {
   cpu d(1);
   const auto x = images(2, 3, 5, 3);
   const auto y = normalize<numbers3>::forward(d, x);

@@ -29,7 +29,9 @@ TEST_CASE("Names join with a dot, and nothing joins nothing") {
   CHECK(join("", "") == "");
 }
 
-TEST_CASE("Learnt numbers lie as weights, biases, then scale and shift of each set; statistics as mean and variance of each") {
+TEST_CASE(
+    "Learnt numbers lie as weights, biases, then scale and shift of each set; statistics as mean and variance of "
+    "each") {
   store_of<domains<3>> s;
   const auto& p = s.store;
   const domain last = domains<3>::at(2);
@@ -57,14 +59,16 @@ TEST_CASE("The table covers every number once, and each entry is what the layer 
     const bool statistic = q.role == role::mean || q.role == role::variance;
     const auto span = p[q];
     CHECK(span.size() == q.count);
-    for (float& f : span) ++(statistic ? running[static_cast<std::size_t>(&f - p.running().data())]
-                                       : learnt[static_cast<std::size_t>(&f - p.values().data())]);
+    for (float& f : span)
+      ++(statistic ? running[static_cast<std::size_t>(&f - p.running().data())]
+                   : learnt[static_cast<std::size_t>(&f - p.values().data())]);
     if (q.name == "n2.aux_bn.1.running_var") CHECK(span.data() == p.variance(4, domains<3>::at(2)));
     if (q.name == "n2.aux_bn.0.bias") CHECK(span.data() == p.shift(4, domains<3>::at(1)));
     if (q.name == "n1.weight") CHECK(span.data() == p.scale(0, main_domain));
     if (!statistic) CHECK(p.gradient(q).data() - p.gradients().data() == span.data() - p.values().data());
     CHECK((q.start.rule == initial::constant) == (q.role != role::weight && q.role != role::bias));
-    if (q.start.rule == initial::constant) CHECK(q.start.spread == (q.role == role::scale || q.role == role::variance ? 1 : 0));
+    if (q.start.rule == initial::constant)
+      CHECK(q.start.spread == (q.role == role::scale || q.role == role::variance ? 1 : 0));
   }
   CHECK(learnt == std::vector<int>(learnt.size(), 1));
   CHECK(running == std::vector<int>(running.size(), 1));

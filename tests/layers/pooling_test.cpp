@@ -15,7 +15,8 @@ tensor<float, 4> distinct(int height, int width) {
   std::vector<int> order;
   for (int i = 0; i < x.size(); ++i) order.push_back(i);
   random_stream r(3);
-  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[static_cast<std::size_t>(r.below(int(i)))]);
+  for (std::size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[static_cast<std::size_t>(r.below(int(i)))]);
   for (int i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(order[static_cast<std::size_t>(i)]) * 0.05f - 3;
   return x;
 }
@@ -33,7 +34,8 @@ void check(F reduce, int kernel, int stride, int padding) {
           std::vector<double> window;
           for (int a = 0; a < kernel; ++a)
             for (int b = 0; b < kernel; ++b)
-              if (const int h = i * stride - padding + a, w = j * stride - padding + b; h >= 0 && w >= 0 && h < 6 && w < 5)
+              if (const int h = i * stride - padding + a, w = j * stride - padding + b;
+                  h >= 0 && w >= 0 && h < 6 && w < 5)
                 window.push_back(x(n, h, w, c));
           CHECK(at(y.view(), n, c, i, j) == doctest::Approx(reduce(window)).epsilon(1e-5));
         }
@@ -90,6 +92,7 @@ TEST_CASE("A window that does not fit the image is refused with its size") {
   plain_net<3, max_pool<3>> largest(d);
   plain_net<3, average_pool<3>> average(d);
   const auto x = images(1, 2, 5, 3);
-  CHECK_THROWS_WITH_AS(largest.forward(x, pass::evaluate()), "pooling: a window of 3 does not fit an image of 2x5", argument_error);
+  CHECK_THROWS_WITH_AS(largest.forward(x, pass::evaluate()), "pooling: a window of 3 does not fit an image of 2x5",
+                       argument_error);
   CHECK_THROWS_AS(average.forward(x, pass::evaluate()), argument_error);
 }

@@ -67,7 +67,8 @@ TEST_CASE("A residual with option A and its gradients") {
 TEST_CASE("A residual whose body does not end in a batch norm and its gradients") {
   cpu d(1);
   check<net<residual<sequential<batch_norm<>, silu, convolution<3, 3>>>>>(d);
-  check<net<convolution<5, 3>, residual<sequential<batch_norm<>, silu, convolution<6, 3, 2>>, projection<6, 2>, silu>>>(d);
+  check<net<convolution<5, 3>, residual<sequential<batch_norm<>, silu, convolution<6, 3, 2>>, projection<6, 2>, silu>>>(
+      d);
   check<net<convolution<5, 3>, residual<silu>, residual<identity>>>(d);  // nothing to learn, shared memory on both ways
 }
 
@@ -100,20 +101,26 @@ TEST_CASE("A squeeze-and-excite gate and its gradients") {
   check<net<convolution<5, 3>, named<"se", gated<squeeze>>>>(d, 0.01f);
   check<net<gated<sequential<global_average_pool, sigmoid>>, convolution<4, 1>>>(d, 0.01f);
   net<convolution<5, 3>, named<"se", gated<squeeze>>> m(d);
-  CHECK(names(m) == std::vector<std::string>{"0.weight", "se.reduce.weight", "se.reduce.bias", "se.expand.weight", "se.expand.bias"});
+  CHECK(names(m) == std::vector<std::string>{"0.weight", "se.reduce.weight", "se.reduce.bias", "se.expand.weight",
+                                             "se.expand.bias"});
   scramble(m);
   const auto x = images(2, 4, 4, 3);
   net<convolution<5, 3>> before(d);
   std::copy_n(m.values().begin(), before.values().size(), before.values().begin());
   net<convolution<5, 3>, squeeze> gate(d);
   std::copy(m.values().begin(), m.values().end(), gate.values().begin());
-  const auto in = before.forward(x, pass::evaluate()), g = gate.forward(x, pass::evaluate()), y = m.forward(x, pass::evaluate());
+  const auto in = before.forward(x, pass::evaluate()), g = gate.forward(x, pass::evaluate()),
+             y = m.forward(x, pass::evaluate());
   for (int c = 0; c < 5; ++c)
-    CHECK(at(y.view(), 1, c, 2, 3) == doctest::Approx(at(in.view(), 1, c, 2, 3) * at(g.view(), 1, c, 0, 0)).epsilon(1e-5));
+    CHECK(at(y.view(), 1, c, 2, 3) ==
+          doctest::Approx(at(in.view(), 1, c, 2, 3) * at(g.view(), 1, c, 0, 0)).epsilon(1e-5));
 }
 
 TEST_CASE("The last scale of a body closes its branch; a norm elsewhere does not") {
   cpu d(1);
-  net<convolution<5, 3>, batch_norm<>, residual<sequential<convolution<5, 3>, batch_norm<>, relu, convolution<5, 3>, batch_norm<>>>> m(d);
-  for (const parameter& p : m.table()) CHECK(p.closes_branch == (p.name == "2.4.weight" || p.name == "2.4.aux_bn.0.weight"));
+  net<convolution<5, 3>, batch_norm<>,
+      residual<sequential<convolution<5, 3>, batch_norm<>, relu, convolution<5, 3>, batch_norm<>>>>
+      m(d);
+  for (const parameter& p : m.table())
+    CHECK(p.closes_branch == (p.name == "2.4.weight" || p.name == "2.4.aux_bn.0.weight"));
 }

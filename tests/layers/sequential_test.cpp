@@ -14,25 +14,29 @@ static_assert(repeat<3, block5>::parameters(5) == 3 * (5 * 5 * 9 + 10));
 static_assert(repeat<3, convolution<5, 3, 2>>::output({5, 32, 32}) == shape{5, 4, 4});
 static_assert(sequential<>::output({3, 2, 1}) == shape{3, 2, 1} && sequential<>::parameters(3) == 0);
 
-TEST_CASE("Layers are named by their position, by `named`, or by their place in a repetition, like torch.nn.Sequential") {
+TEST_CASE(
+    "Layers are named by their position, by `named`, or by their place in a repetition, like torch.nn.Sequential") {
   cpu d(1);
   net<convolution<5, 3>, relu, convolution<5, 1, 1, 0, 1, bias::on>, repeat<2, convolution<5, 1>>, convolution<4, 1>,
-      named<"layer1", repeat<2, sequential<named<"conv", convolution<4, 1>>>>>, named<"", sequential<named<"stem", convolution<3, 1>>>>,
-      named<"fc", linear<2>>>
+      named<"layer1", repeat<2, sequential<named<"conv", convolution<4, 1>>>>>,
+      named<"", sequential<named<"stem", convolution<3, 1>>>>, named<"fc", linear<2>>>
       m(d);
   CHECK(names(m) == std::vector<std::string>{"0.weight", "2.weight", "2.bias", "3.weight", "4.weight", "5.weight",
-                                             "layer1.0.conv.weight", "layer1.1.conv.weight", "stem.weight", "fc.weight", "fc.bias"});
+                                             "layer1.0.conv.weight", "layer1.1.conv.weight", "stem.weight", "fc.weight",
+                                             "fc.bias"});
 }
 
 TEST_CASE("A fused pair keeps the names that it was written with") {
   cpu d(1);
-  net<convolution<5, 3>, named<"bn", batch_norm<>>, relu, convolution<5, 3>, batch_norm<>, relu, convolution<4, 1>> m(d);
-  CHECK(names(m) == std::vector<std::string>{
-                        "0.weight", "3.weight", "6.weight",                                                          //
-                        "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var",                                 //
-                        "bn.aux_bn.0.weight", "bn.aux_bn.0.bias", "bn.aux_bn.0.running_mean", "bn.aux_bn.0.running_var",  //
-                        "4.weight", "4.bias", "4.running_mean", "4.running_var",                                     //
-                        "4.aux_bn.0.weight", "4.aux_bn.0.bias", "4.aux_bn.0.running_mean", "4.aux_bn.0.running_var"});
+  net<convolution<5, 3>, named<"bn", batch_norm<>>, relu, convolution<5, 3>, batch_norm<>, relu, convolution<4, 1>> m(
+      d);
+  CHECK(names(m) == std::vector<std::string>{"0.weight", "3.weight", "6.weight",                           //
+                                             "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var",  //
+                                             "bn.aux_bn.0.weight", "bn.aux_bn.0.bias", "bn.aux_bn.0.running_mean",
+                                             "bn.aux_bn.0.running_var",                                //
+                                             "4.weight", "4.bias", "4.running_mean", "4.running_var",  //
+                                             "4.aux_bn.0.weight", "4.aux_bn.0.bias", "4.aux_bn.0.running_mean",
+                                             "4.aux_bn.0.running_var"});
 }
 
 TEST_CASE("A repetition and its gradients: each copy has parameters of its own") {
@@ -54,7 +58,8 @@ TEST_CASE("A repetition equals the blocks written out") {
   net<convolution<5, 3>, block5, block5, block5> written(d, seed{3});
   const auto x = images(4, 4, 4, 3);
   CHECK(copy_of(repeated.values()) == copy_of(written.values()));
-  CHECK(numbers_of(repeated.forward(x, pass::train(main_domain))) == numbers_of(written.forward(x, pass::train(main_domain))));
+  CHECK(numbers_of(repeated.forward(x, pass::train(main_domain))) ==
+        numbers_of(written.forward(x, pass::train(main_domain))));
   const auto a = differentiate<wrt::both>(repeated, x, pass::train(main_domain)),
              b = differentiate<wrt::both>(written, x, pass::train(main_domain));
   CHECK(a.parameters == b.parameters);
@@ -71,7 +76,8 @@ TEST_CASE("Nothing repeated is nothing at all") {
 
 TEST_CASE("Layers in front of the first that learns stay out of the way of the parameters' gradient") {
   cpu d(1);
-  net<average_pool<2>, sigmoid, dropout<std::integral_constant<int, 0>>, convolution<4, 3>, silu, global_average_pool> m(d);
+  net<average_pool<2>, sigmoid, dropout<std::integral_constant<int, 0>>, convolution<4, 3>, silu, global_average_pool>
+      m(d);
   auto x = images(3, 6, 6, 3);
   check_gradients(m, x, pass::evaluate(), 0.05f);
 }

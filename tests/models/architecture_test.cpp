@@ -5,7 +5,8 @@
 using namespace advprop;
 
 namespace {
-struct tiny : architecture<normalize<mnist_statistics>, convolution<4, 3, 2>, batch_norm<>, relu, global_average_pool, linear<7>> {};
+struct tiny : architecture<normalize<mnist_statistics>, convolution<4, 3, 2>, batch_norm<>, relu, global_average_pool,
+                           linear<7>> {};
 }  // namespace
 
 static_assert(network_layers<tiny> && !network_layers<linear<7>> && !network_layers<int>);

@@ -19,9 +19,11 @@ namespace harness {
 using namespace advprop;
 
 /// Two convolutions, batch norm with and without a residual, four classes, one channel.
-struct small_block : residual<sequential<named<"conv", convolution<6, 3>>, named<"bn2", batch_norm<>>>, identity, relu> {};
-struct small : architecture<normalize<mnist_statistics>, named<"conv1", convolution<6, 3, 2>>, named<"bn1", batch_norm<>>, relu,
-                            named<"block", small_block>, global_average_pool, named<"fc", linear<4>>> {};
+struct small_block
+    : residual<sequential<named<"conv", convolution<6, 3>>, named<"bn2", batch_norm<>>>, identity, relu> {};
+struct small
+    : architecture<normalize<mnist_statistics>, named<"conv1", convolution<6, 3, 2>>, named<"bn1", batch_norm<>>, relu,
+                   named<"block", small_block>, global_average_pool, named<"fc", linear<4>>> {};
 
 template <class Domains = domains<2>>
 using small_model = model<small, Domains, cpu>;
@@ -45,12 +47,15 @@ template <class Model>
 void scramble(Model& m, std::uint64_t seed = 5) {
   random_stream r(seed);
   for (const parameter& p : m.table())
-    for (float& v : m[p])
-      switch (p.role) {
-        case role::weight: break;
+    for (float& v : m[p]) switch (p.role) {
+        case role::weight:
+          break;
         case role::scale:
-        case role::variance: v = r.uniform(0.5f, 1.5f); break;
-        default: v = r.uniform(-0.4f, 0.4f);
+        case role::variance:
+          v = r.uniform(0.5f, 1.5f);
+          break;
+        default:
+          v = r.uniform(-0.4f, 0.4f);
       }
 }
 
@@ -58,7 +63,8 @@ inline std::vector<float> copy_of(std::span<const float> s) { return {s.begin(),
 template <class A, class B>
 bool same_bits(const A& a, const B& b) {
   const auto count = static_cast<std::size_t>(std::size(a));
-  return count == static_cast<std::size_t>(std::size(b)) && std::memcmp(std::data(a), std::data(b), count * sizeof(*std::data(a))) == 0;
+  return count == static_cast<std::size_t>(std::size(b)) &&
+         std::memcmp(std::data(a), std::data(b), count * sizeof(*std::data(a))) == 0;
 }
 /// Relative to the longer one.
 template <class A, class B>

@@ -28,12 +28,14 @@ std::vector<float> run(Model& m, const_image_view x, const pass& p, image_view d
     m.template backward<wrt::parameters>(std::move(dy));
   return logits;
 }
-/// Learnt numbers of a set: everything without `aux_bn` for set 0, else the norms of auxiliary set - 1 under main names.
+/// Learnt numbers of a set: everything without `aux_bn` for set 0, else the norms of auxiliary set - 1 under main
+/// names.
 template <class Model, class F>
 std::vector<float> of_set(Model& m, int set, F numbers) {
   std::vector<float> v;
   for (const parameter& p : m.table())
-    if (p.role != role::mean && p.role != role::variance && (p.set == set || p.role == role::weight || p.role == role::bias))
+    if (p.role != role::mean && p.role != role::variance &&
+        (p.set == set || p.role == role::weight || p.role == role::bias))
       for (float f : numbers(p)) v.push_back(f);
   return v;
 }
@@ -166,7 +168,8 @@ TEST_CASE("Sharing variants share what they say") {
     m.forward(x, pass::train(routing{{main_domain, 3}, {domains<2>::auxiliary(0), 3}}));
     CHECK(m.batches_tracked(0) == 3);
     run(m, x, pass::train(domains<2>::auxiliary(0)));
-    CHECK(std::all_of(m.gradient(entry(m, "bn1.weight")).begin(), m.gradient(entry(m, "bn1.weight")).end(), [](float v) { return v == 0; }));
+    CHECK(std::all_of(m.gradient(entry(m, "bn1.weight")).begin(), m.gradient(entry(m, "bn1.weight")).end(),
+                      [](float v) { return v == 0; }));
     CHECK(m.gradient(entry(m, "bn1.aux_bn.0.weight"))[0] != 0);
   }
   {
@@ -218,7 +221,8 @@ TEST_CASE("Passes that do not update leave weights and statistics as they are") 
   const snapshot before(m);
   const auto x = images(4);
   tensor<float, 4> dx(x.extents());
-  for (const pass& p : {pass::evaluate(), pass::attack(domains<2>::auxiliary(0)), pass::attack(main_domain, statistics::batch)})
+  for (const pass& p :
+       {pass::evaluate(), pass::attack(domains<2>::auxiliary(0)), pass::attack(main_domain, statistics::batch)})
     run(m, x, p, dx);
   CHECK(snapshot(m) == before);
 }
@@ -227,9 +231,11 @@ TEST_CASE("Wrong images, routes and domains are refused, each in one sentence") 
   cpu d(1);
   one m(d);
   two pair(d);
-  CHECK_THROWS_WITH_AS(m.forward(images(2, 8, 3), pass::evaluate()), "model: images have 3 channels, the network takes 1", argument_error);
+  CHECK_THROWS_WITH_AS(m.forward(images(2, 8, 3), pass::evaluate()),
+                       "model: images have 3 channels, the network takes 1", argument_error);
   CHECK_THROWS_WITH_AS(m.forward(images(0), pass::evaluate()), "model: the batch is empty", argument_error);
-  CHECK_THROWS_WITH_AS(m.forward(images(2), pass::evaluate(three::at(1))), "domain out of range: 1 of 1", argument_error);
+  CHECK_THROWS_WITH_AS(m.forward(images(2), pass::evaluate(three::at(1))), "domain out of range: 1 of 1",
+                       argument_error);
   CHECK_THROWS_WITH_AS(pair.forward(images(2), pass::train(routing{{main_domain, 1}, {three::at(2), 1}})),
                        "domain out of range: 2 of 2", argument_error);
   CHECK_THROWS_WITH_AS(pair.forward(images(3), pass::train(routing{{main_domain, 2}, {three::at(1), 2}})),
@@ -249,7 +255,8 @@ TEST_CASE("Backward takes no more than the last forward pass kept, and only once
     std::fill_n(z.view().data, 16, 0.f);
     return z;
   };
-  CHECK_THROWS_WITH_AS(m.backward<wrt::input>(zeros(), dx), "model: backward wants more than the last forward pass kept", argument_error);
+  CHECK_THROWS_WITH_AS(m.backward<wrt::input>(zeros(), dx),
+                       "model: backward wants more than the last forward pass kept", argument_error);
   m.forward(x, pass::evaluate(), wrt::input);
   CHECK_THROWS_AS(m.backward<wrt::both>(zeros(), dx), argument_error);
   CHECK_NOTHROW(m.backward<wrt::input>(zeros(), dx));

@@ -31,7 +31,8 @@ static_assert(parameters<resnet44<10>> == 658'586);
 static_assert(parameters<resnet56<10>> == 853'018);
 static_assert(parameters<resnet110<10>> == 1'727'962);
 static_assert(parameters<resnet20<10, shortcut_option::b>> == 269'722 + 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64);
-static_assert(parameters<resnet20<10, shortcut_option::a, normalize<fashion_mnist_statistics>>> == 269'722 - 2 * 9 * 16);
+static_assert(parameters<resnet20<10, shortcut_option::a, normalize<fashion_mnist_statistics>>> ==
+              269'722 - 2 * 9 * 16);
 
 // One network serves every image size.
 static_assert(resnet50<1000>::output({3, 224, 224}) == shape{1000, 1, 1});
@@ -61,7 +62,8 @@ std::map<std::string, std::vector<std::int64_t>> state_dict() {
 }
 
 const nlohmann::json& golden() {
-  static const nlohmann::json all = nlohmann::json::parse(std::ifstream(ADVPROP_TEST_SOURCE "/golden/state_dict_names.json"));
+  static const nlohmann::json all =
+      nlohmann::json::parse(std::ifstream(ADVPROP_TEST_SOURCE "/golden/state_dict_names.json"));
   return all;
 }
 

@@ -82,11 +82,12 @@ TEST_CASE("batch norm equals PyTorch's in training and in evaluation, with its r
     const map x = load_map(key + "x"), dy = load_map(key + "dy");
     const auto scale = golden().floats(key + "weight"), shift = golden().floats(key + "bias");
     auto mean = golden().floats(key + "running_mean"), variance = golden().floats(key + "running_var");
-    std::vector<float> batch_mean(scale.size()), batch_variance(scale.size()), dscale(scale.size()), dshift(scale.size());
+    std::vector<float> batch_mean(scale.size()), batch_variance(scale.size()), dscale(scale.size()),
+        dshift(scale.size());
     if (train) {
       norm_statistics(d, x, batch_mean.data(), batch_variance.data());
-      norm_update_running(d, x.channels, batch_mean.data(), batch_variance.data(), std::ptrdiff_t{x.batch} * x.height * x.width,
-                          0.1f, mean.data(), variance.data());
+      norm_update_running(d, x.channels, batch_mean.data(), batch_variance.data(),
+                          std::ptrdiff_t{x.batch} * x.height * x.width, 0.1f, mean.data(), variance.data());
     }
     const norm_parameters p{train ? batch_mean.data() : mean.data(), train ? batch_variance.data() : variance.data(),
                             scale.data(), shift.data(), 1e-5f};

@@ -38,11 +38,21 @@ std::vector<float> initial_value(const parameter& p) {
   for (std::size_t i = 1; i < p.shape.size(); ++i) fan_in *= static_cast<std::size_t>(p.shape[i]);
   const bool auxiliary = p.name.find("aux_bn") != std::string::npos;
   for (std::size_t i = 0; i < v.size(); ++i) switch (p.role) {
-      case role::variance: v[i] = r.uniform(0.5f, 1.5f); break;
-      case role::mean: v[i] = 0.2f * r.uniform(-1, 1); break;
-      case role::weight: v[i] = static_cast<float>(std::sqrt(3.0 / static_cast<double>(fan_in))) * r.uniform(-1, 1); break;
-      case role::bias: v[i] = 0.1f * r.uniform(-1, 1); break;
-      case role::scale: v[i] = r.uniform(0.125f, 0.25f); break;
+      case role::variance:
+        v[i] = r.uniform(0.5f, 1.5f);
+        break;
+      case role::mean:
+        v[i] = 0.2f * r.uniform(-1, 1);
+        break;
+      case role::weight:
+        v[i] = static_cast<float>(std::sqrt(3.0 / static_cast<double>(fan_in))) * r.uniform(-1, 1);
+        break;
+      case role::bias:
+        v[i] = 0.1f * r.uniform(-1, 1);
+        break;
+      case role::scale:
+        v[i] = r.uniform(0.125f, 0.25f);
+        break;
       case role::shift:
         v[i] = r.uniform(0.25f, 0.5f);
         if (i % 4 == (auxiliary ? 1u : 3u)) v[i] = -v[i];
@@ -67,7 +77,8 @@ tensor<float, 4> make_images(const std::string& network, int number, int batch) 
         for (int c = 0; c < channels; ++c) {
           const int gy = y / 8, gx = x / 8, fy = y % 8, fx = x % 8;
           const int smooth = ((8 - fy) * ((8 - fx) * cell(n, gy, gx, c) + fx * cell(n, gy, gx + 1, c)) +
-                              fy * ((8 - fx) * cell(n, gy + 1, gx, c) + fx * cell(n, gy + 1, gx + 1, c))) / 64;
+                              fy * ((8 - fx) * cell(n, gy + 1, gx, c) + fx * cell(n, gy + 1, gx + 1, c))) /
+                             64;
           const int value = std::clamp(smooth + static_cast<int>(grain.at(at++) >> 27) - 16, 0, 255);
           out(n, y, x, c) = static_cast<float>(value) / 255.f;
         }
@@ -98,12 +109,14 @@ std::array<double, 26> summary(const std::string& name, std::span<const float> v
     for (unsigned j = 0; j < 8; ++j) out[2 + j] += word >> (31 - j) & 1 ? -v : v;
   }
   out[0] = std::sqrt(squares);
-  for (std::size_t i = 10; i < 26; ++i) out[i] = values[static_cast<std::size_t>(samples.below(static_cast<int>(values.size())))];
+  for (std::size_t i = 10; i < 26; ++i)
+    out[i] = values[static_cast<std::size_t>(samples.below(static_cast<int>(values.size())))];
   return out;
 }
 
 /// The relative L2 distance of a tensor from the golden one, estimated from the 8 random projections.
-double distance(const safetensors& golden, const std::string& key, const std::string& name, std::span<const float> values) {
+double distance(const safetensors& golden, const std::string& key, const std::string& name,
+                std::span<const float> values) {
   const auto truth = golden.floats(key);
   const auto mine = summary(name, values);
   double squares = 0;
@@ -180,7 +193,8 @@ struct setting {
       note("momentum", p.name, state.velocity().subspan(p.offset, p.count));
       if (step == "step1") note("gradient", p.name, net.gradient(p));
     }
-    for (const auto& [kind, d] : worst) MESSAGE(name << " " << step << ": largest relative distance of a " << kind << ": " << d);
+    for (const auto& [kind, d] : worst)
+      MESSAGE(name << " " << step << ": largest relative distance of a " << kind << ": " << d);
   }
 
   void given(execution how) {
@@ -192,8 +206,10 @@ struct setting {
       const auto adversarial = make_given(name, number, clean);
       if (i == 0) {
         for (const parameter& p : net.table()) CHECK(distance(golden, "initial." + p.name, p.name, net[p]) <= 1e-6);
-        CHECK(distance(golden, "input.images", "input", {clean.data(), static_cast<std::size_t>(clean.size())}) <= 1e-7);
-        CHECK(distance(golden, "input.given", "input", {adversarial.data(), static_cast<std::size_t>(adversarial.size())}) <= 1e-7);
+        CHECK(distance(golden, "input.images", "input", {clean.data(), static_cast<std::size_t>(clean.size())}) <=
+              1e-7);
+        CHECK(distance(golden, "input.given", "input",
+                       {adversarial.data(), static_cast<std::size_t>(adversarial.size())}) <= 1e-7);
       }
       const step_metrics m = step(number, clean, replay{&adversarial}, how);
       for (std::size_t part = 0; part < 2; ++part)
@@ -211,8 +227,8 @@ struct setting {
       const int number = numbers[static_cast<std::size_t>(i)];
       const auto clean = make_images(name, number, batch);
       tensor<float, 4> adversarial(clean.extents());
-      const step_metrics m =
-          step(number, clean, golden_pgd{name + "/start/" + std::to_string(number), &adversarial}, execution::sequential);
+      const step_metrics m = step(number, clean, golden_pgd{name + "/start/" + std::to_string(number), &adversarial},
+                                  execution::sequential);
       for (std::size_t part = 0; part < 2; ++part)
         CHECK(m.parts[part].loss() == doctest::Approx(losses[static_cast<std::size_t>(2 * i) + part]).epsilon(0.01));
       if (i > 0) continue;

@@ -178,7 +178,8 @@ TEST_CASE("Each auxiliary domain reads its own data stream, and a stream that is
   CHECK(r.parts[0].images == 6);
   CHECK(r.parts[1].images == 4);
   m.auxiliary[0].stream = 2;
-  CHECK_THROWS_WITH_AS(m.gradients(net, streams, step_options{}), doctest::Contains("data stream 2 of 2"), argument_error);
+  CHECK_THROWS_WITH_AS(m.gradients(net, streams, step_options{}), doctest::Contains("data stream 2 of 2"),
+                       argument_error);
 }
 
 TEST_CASE("Adversarial training mixes its images in one batch norm, or leaves the clean ones out") {
@@ -216,7 +217,9 @@ TEST_CASE("Weight decay spares biases and batch norms") {
 TEST_CASE("Training learns: images whose class is their brightness") {
   dataset data = some_data(64);
   for (int i = 0; i < 64; ++i)
-    for (int j = 0; j < 64; ++j) data.pixels[static_cast<std::size_t>(64 * i + j)] = static_cast<std::uint8_t>(60 * data.labels[static_cast<std::size_t>(i)] + 10 + j % 5);
+    for (int j = 0; j < 64; ++j)
+      data.pixels[static_cast<std::size_t>(64 * i + j)] =
+          static_cast<std::uint8_t>(60 * data.labels[static_cast<std::size_t>(i)] + 10 + j % 5);
   cpu device(2);
   small_model<> net(device, seed{3});
   double first = 0, last = 0;
@@ -224,7 +227,8 @@ TEST_CASE("Training learns: images whose class is their brightness") {
   o.epochs = 30;
   o.batch = 16;
   o.on_epoch = [&](const epoch_report& r) { (r.epoch == 0 ? first : last) = r.metrics.parts[0].loss(); };
-  fit(net, data, adversarial_propagation(attack::pgd{.epsilon = 2, .step = 2, .steps = 1}), sgd{.learning_rate = 0.1f}, o);
+  fit(net, data, adversarial_propagation(attack::pgd{.epsilon = 2, .step = 2, .steps = 1}), sgd{.learning_rate = 0.1f},
+      o);
   CHECK(last < 0.5 * first);
   const evaluation e = evaluate(net, data);
   CHECK(e.total.accuracy() > 0.9);

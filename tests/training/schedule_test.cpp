@@ -52,7 +52,8 @@ TEST_CASE("Clipping scales all gradients to the given length together, as PyTorc
   net.zero_gradients();
   std::copy(g.begin(), g.end(), net.gradients().begin());
   state.step();
-  for (std::size_t i = 0; i < g.size(); ++i) CHECK(before[i] - net.values()[i] == doctest::Approx(clipped[i]).epsilon(1e-4));
+  for (std::size_t i = 0; i < g.size(); ++i)
+    CHECK(before[i] - net.values()[i] == doctest::Approx(clipped[i]).epsilon(1e-4));
 }
 
 TEST_CASE("SGD refuses numbers that make no sense") {

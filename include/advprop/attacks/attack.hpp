@@ -55,14 +55,16 @@ namespace detail {
 /// Throws `argument_error` naming the attack and the member for values that make no sense. Pixels of 255.
 inline void check(const char* name, float epsilon, float step, int steps) {
   const std::string attack = std::string("attack::") + name;
-  if (!(epsilon >= 0 && epsilon <= 255)) fail<argument_error>(attack, ": epsilon is ", epsilon, ", must be in [0, 255]");
+  if (!(epsilon >= 0 && epsilon <= 255))
+    fail<argument_error>(attack, ": epsilon is ", epsilon, ", must be in [0, 255]");
   if (!(step >= 0 && step <= 255)) fail<argument_error>(attack, ": step is ", step, ", must be in [0, 255]");
   if (steps < 0) fail<argument_error>(attack, ": steps is ", steps, ", must be 0 or more");
 }
 
 /// The classes that the loss is taken for, and +1 to climb it or -1 to descend.
 template <class Objective, class Images>
-float aim(goal g, Objective& objective, const Images& images, const_label_view labels, random_stream& rng, label_view targets) {
+float aim(goal g, Objective& objective, const Images& images, const_label_view labels, random_stream& rng,
+          label_view targets) {
   const int classes = objective.classes();
   if (g != goal::untargeted && classes < 2) fail<argument_error>("attack: a target needs at least 2 classes");
   for (int i = 0; i < labels.extent(0); ++i)

@@ -22,7 +22,9 @@ struct device_images : image_view {
 template <class Device>
 struct image_buffer : device_images<Device> {
   image_buffer(Device& d, std::array<int, 4> extents)
-      : image_buffer(d, extents, d.memory().allocate(static_cast<std::size_t>(image_view(nullptr, extents).size()) * sizeof(float))) {}
+      : image_buffer(
+            d, extents,
+            d.memory().allocate(static_cast<std::size_t>(image_view(nullptr, extents).size()) * sizeof(float))) {}
   arena::block memory;
 
  private:
@@ -37,7 +39,8 @@ void transform(const device_images<Device>& images, const device_images<Device>&
 }
 /// images[i] = f(images[i], a[i], b[i]).
 template <class Device, class F>
-void transform(const device_images<Device>& images, const device_images<Device>& a, const device_images<Device>& b, F f) {
+void transform(const device_images<Device>& images, const device_images<Device>& a, const device_images<Device>& b,
+               F f) {
   transform(*images.device, images, const_image_view(a), const_image_view(b), f);
 }
 

@@ -7,7 +7,8 @@
 namespace advprop::attack {
 
 /// AdvProp, section 5.4: the ball is relaxed, only the number of steps limits the perturbation. Sign steps from uniform
-/// noise within epsilon; images stay in [0,1], so a pixel moves by at most epsilon + steps * step. Epsilon 0: no attack.
+/// noise within epsilon; images stay in [0,1], so a pixel moves by at most epsilon + steps * step. Epsilon 0: no
+/// attack.
 struct gradient_descent {
   float epsilon = 4;
   float step = 1;

@@ -34,7 +34,8 @@ struct momentum_ifgsm {
       mean_magnitudes(*images.device, gradient, lengths.data());
       for (int n = 0; n < images.extent(0); ++n) {
         const float s = 1 / std::fmax(lengths(n), 1e-30f);
-        transform(velocity.slice(n, 1), gradient.slice(n, 1), [=] ADVPROP_HD(float v, float g) { return d * v + s * g; });
+        transform(velocity.slice(n, 1), gradient.slice(n, 1),
+                  [=] ADVPROP_HD(float v, float g) { return d * v + s * g; });
       }
       transform(images, velocity, original,
                 [=] ADVPROP_HD(float x, float v, float x0) { return project(x + a * sign(v), x0, e); });

@@ -38,7 +38,8 @@ class objective {
 
   image_buffer<device_type> copy(const device_images<device_type>& images) {
     image_buffer<device_type> to(net_->device(), images.extents());
-    memory_copy(net_->device(), std::span<const float>(images.begin(), images.end()), std::span<float>(to.begin(), to.end()));
+    memory_copy(net_->device(), std::span<const float>(images.begin(), images.end()),
+                std::span<float>(to.begin(), to.end()));
     return to;
   }
 

@@ -46,7 +46,8 @@ struct pgd {
     const float direction = detail::aim(goal, objective, images, labels, rng, targets);
     const auto original = objective.copy(images);
     const float e = epsilon / 255, a = direction * step / 255;
-    if (start == attack::start::uniform && !(clean_start > 0 && rng.uniform() < clean_start)) begin(images, original, e, rng);
+    if (start == attack::start::uniform && !(clean_start > 0 && rng.uniform() < clean_start))
+      begin(images, original, e, rng);
     for (int i = 0; i < steps; ++i) {
       const auto gradient = objective.input_gradient(images, targets);
       if (norm == attack::norm::infinity) {

@@ -31,11 +31,11 @@ struct numeric_error : error {
 
 namespace detail {
 
-/// One piece of a message. Every call of `fail` compiles to a list of these, which is cheap; putting them together is not
-/// a template.
+/// One piece of a message. Every call of `fail` compiles to a list of these, which is cheap; putting them together is
+/// not a template.
 class message_part {
  public:
-  message_part(std::string_view s) : text_(s) {}   // NOLINT: what fail's arguments convert to
+  message_part(std::string_view s) : text_(s) {}    // NOLINT: what fail's arguments convert to
   message_part(const std::string& s) : text_(s) {}  // NOLINT
   message_part(const char* s) : text_(s) {}         // NOLINT
   template <class T>

@@ -23,9 +23,7 @@ struct feature_view {
   int batch = 0, channels = 0, height = 0, width = 0;
 
   constexpr shape image() const { return {channels, height, width}; }
-  constexpr operator feature_view<const T>() const
-    requires(!std::is_const_v<T>)
-  {
+  constexpr operator feature_view<const T>() const requires(!std::is_const_v<T>) {
     return {data, batch, channels, height, width};
   }
 };
@@ -66,11 +64,7 @@ class view {
     return {data_ + first * stride(), e};
   }
 
-  constexpr operator view<const T, Rank>() const
-    requires(!std::is_const_v<T>)
-  {
-    return {data_, extents_};
-  }
+  constexpr operator view<const T, Rank>() const requires(!std::is_const_v<T>) { return {data_, extents_}; }
 
  private:
   T* data_ = nullptr;

@@ -224,7 +224,8 @@ class loader {
     const shape image = s.image();
     auto held = hold(std::forward<S>(s));
     engine_ = std::make_unique<detail::loader_engine>(
-        options, count, image, [held, image, augment = std::move(augment)](int i, float* out, int& label, random_stream& rng) {
+        options, count, image,
+        [held, image, augment = std::move(augment)](int i, float* out, int& label, random_stream& rng) {
           held->read(i, out);
           label = held->label(i);
           augment(single_image(out, {image.height, image.width, image.channels}), rng);

@@ -93,7 +93,7 @@ class arena {
     slab s;
     s.bytes = size + sizeof(header);
     try {
-      s.memory.reset(static_cast<std::byte*>(::operator new(s.bytes, std::align_val_t{slab_alignment})));
+      s.memory.reset(static_cast<std::byte*>(::operator new (s.bytes, std::align_val_t{slab_alignment})));
     } catch (const std::bad_alloc&) {
       fail("out of memory: ", size >> 20, " MiB more were asked for on top of ", reserved() >> 20, " MiB");
     }
@@ -117,13 +117,14 @@ class arena {
  private:
   static constexpr std::size_t minimum_slab = std::size_t{16} << 20;
   static constexpr std::size_t slab_alignment = 4096;
-  /// Up to a multiple of the alignment. More than any system has (a size below zero, say) must not wrap round to little.
+  /// Up to a multiple of the alignment. More than any system has (a size below zero, say) must not wrap round to
+  /// little.
   static constexpr std::size_t rounded(std::size_t bytes) {
     constexpr std::size_t most = PTRDIFF_MAX - 2 * alignment;
     return (std::min(bytes, most) + alignment - 1) / alignment * alignment;
   }
   struct free_slab {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{slab_alignment}); }
+    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{slab_alignment}); }
   };
   struct slab {
     std::unique_ptr<std::byte, free_slab> memory;

@@ -34,7 +34,8 @@ void write_model(safetensors_writer& out, Model& net, Rename rename) {
     out.add(name, p.shape, std::move(host));
     if (p.role == role::variance) {  // after it, as PyTorch has it
       const std::string base = name.substr(0, name.rfind('.'));
-      out.add(base + std::string(batches_tracked), std::vector<std::int64_t>{}, std::vector<std::int64_t>{net.batches_tracked(p.set)});
+      out.add(base + std::string(batches_tracked), std::vector<std::int64_t>{},
+              std::vector<std::int64_t>{net.batches_tracked(p.set)});
     }
   }
 }
@@ -56,7 +57,8 @@ void save(Model& net, const std::string& path) {
 template <class Model>
 void save(Model& net, domain only, const std::string& path) {
   using domains = typename Model::domains_type;
-  if (only.index() >= domains::count) fail<argument_error>("domain out of range: ", only.index(), " of ", domains::count);
+  if (only.index() >= domains::count)
+    fail<argument_error>("domain out of range: ", only.index(), " of ", domains::count);
   safetensors_writer out;
   out.metadata["format"] = "pt";
   detail::write_model(out, net, [&](const parameter& p) {

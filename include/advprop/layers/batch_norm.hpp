@@ -38,7 +38,8 @@ class norm_node {
 
   feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x, feature_map<Device> added = {}) {
     const bool backward = c.keep != wrt::nothing;
-    const bool needs_x = has(c.keep, wrt::parameters) || c.source == statistics::batch || Activation == activation::silu;
+    const bool needs_x =
+        has(c.keep, wrt::parameters) || c.source == statistics::batch || Activation == activation::silu;
     const bool keep_x = backward && needs_x;
     const auto channels = static_cast<std::size_t>(In);
     if (c.source == statistics::batch) {
@@ -58,7 +59,8 @@ class norm_node {
           norm_update_running(c.device, In, batch_mean(g), batch_variance(g), count, Numbers::momentum,
                               c.store.mean(at_, p.domain), c.store.variance(at_, p.domain));
       }
-      norm_forward(c.device, Activation, in, numbers(c, g, p.domain), added.slice(first, p.count), y.slice(first, p.count));
+      norm_forward(c.device, Activation, in, numbers(c, g, p.domain), added.slice(first, p.count),
+                   y.slice(first, p.count));
       first += p.count;
       ++g;
     }

@@ -28,7 +28,8 @@ struct convolution {
   template <int In, class Domains, class Device>
   class state {
     static constexpr conv_spec conv = spec(In);
-    static_assert(In % conv.groups == 0 && Out % conv.groups == 0, "convolution: groups must divide both channel counts");
+    static_assert(In % conv.groups == 0 && Out % conv.groups == 0,
+                  "convolution: groups must divide both channel counts");
 
    public:
     void setup(registry& r, const std::string& name) {

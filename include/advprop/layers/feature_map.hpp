@@ -26,8 +26,8 @@ class feature_map {
   /// No other handle shares the memory: a layer may write its result over its input.
   bool unique() const { return memory_.unique(); }
 
-  operator feature_view<element>() const { return view(); }              // NOLINT: what every operation takes
-  operator feature_view<const element>() const { return view(); }        // NOLINT
+  operator feature_view<element>() const { return view(); }        // NOLINT: what every operation takes
+  operator feature_view<const element>() const { return view(); }  // NOLINT
   feature_view<element> view() const {
     return {static_cast<element*>(memory_.data()), batch_, shape_.channels, shape_.height, shape_.width};
   }

@@ -22,12 +22,12 @@ template <class Domains, class Device>
 struct context {
   Device& device;
   const parameter_store<Domains, Device>& store;
-  routing groups;     ///< the batch, cut where the domain changes
-  statistics source;  ///< which mean and variance normalise
-  bool update;        ///< do running statistics learn
-  wrt keep;           ///< the backward pass that will follow decides what forward must save
-  bool drop;          ///< is dropout on
-  random_stream noise;       ///< dropout's stream; each layer splits its own
+  routing groups;       ///< the batch, cut where the domain changes
+  statistics source;    ///< which mean and variance normalise
+  bool update;          ///< do running statistics learn
+  wrt keep;             ///< the backward pass that will follow decides what forward must save
+  bool drop;            ///< is dropout on
+  random_stream noise;  ///< dropout's stream; each layer splits its own
 };
 
 /// A descriptor: the output shape for an input shape, the learnable numbers for an input width, and a `state` that

@@ -142,8 +142,14 @@ class parameter_store {
       for (int d = 0; d < Domains::count; ++d) {
         const std::string base = d == 0 ? n.name : n.name + ".aux_bn." + std::to_string(d - 1);
         const auto add = [&](const char* leaf, role what, std::size_t offset, float start) {
-          table_.push_back({join(base, leaf), what, d, {static_cast<std::int64_t>(n.channels)}, offset + n.offset,
-                            n.channels, {initial::constant, start}, n.closes_branch && what == role::scale});
+          table_.push_back({join(base, leaf),
+                            what,
+                            d,
+                            {static_cast<std::int64_t>(n.channels)},
+                            offset + n.offset,
+                            n.channels,
+                            {initial::constant, start},
+                            n.closes_branch && what == role::scale});
         };
         const auto set = static_cast<std::size_t>(d);
         if (d < Domains::affine_sets) {

@@ -9,7 +9,8 @@ namespace advprop {
 namespace detail {
 template <int Kernel, int Stride, int Padding>
 struct pool_shape {
-  static_assert(Kernel > 0 && Stride > 0 && Padding >= 0 && 2 * Padding <= Kernel, "pooling: padding at most half the kernel");
+  static_assert(Kernel > 0 && Stride > 0 && Padding >= 0 && 2 * Padding <= Kernel,
+                "pooling: padding at most half the kernel");
   static constexpr pool_spec spec{Kernel, Stride, Padding};
   static constexpr shape output(shape s) { return {s.channels, spec.output(s.height), spec.output(s.width)}; }
   static constexpr long parameters(int) { return 0; }

@@ -86,7 +86,9 @@ concept residual_layer = requires {
 };
 
 template <class L>
-concept gated_layer = requires { typename L::gate; };
+concept gated_layer = requires {
+  typename L::gate;
+};
 
 namespace detail {
 
@@ -131,8 +133,8 @@ struct gate_of : Block::gate {};
 /// they come as numbers and the comparison is one expression.
 template <class Block, int BodyChannels, int BodyHeight, int BodyWidth, int ShortcutChannels, int ShortcutHeight,
           int ShortcutWidth>
-concept same_shape =
-    ((BodyChannels == ShortcutChannels) & (BodyHeight == ShortcutHeight) & (BodyWidth == ShortcutWidth)) != 0;
+concept same_shape = ((BodyChannels == ShortcutChannels) & (BodyHeight == ShortcutHeight) &
+                      (BodyWidth == ShortcutWidth)) != 0;
 
 }  // namespace detail
 
@@ -149,7 +151,8 @@ class node<L, In, Domains, Device> {
   static constexpr bool ends_in_norm = !std::is_void_v<typename cut::last>;
   template <bool>
   struct last_of {
-    using type = detail::norm_node<typename detail::bare<typename cut::last>::numbers, L::after::which, width, Domains, Device>;
+    using type =
+        detail::norm_node<typename detail::bare<typename cut::last>::numbers, L::after::which, width, Domains, Device>;
   };
   using last_node = typename std::conditional_t<ends_in_norm, last_of<true>, std::type_identity<void>>::type;
 
@@ -179,7 +182,9 @@ class node<L, In, Domains, Device> {
  private:
   /// Add and activation on their own, for bodies that do not end in a batch norm.
   struct plain {
-    node<std::conditional_t<L::after::which == activation::identity, identity, activate<L::after::which>>, width, Domains, Device> after;
+    node<std::conditional_t<L::after::which == activation::identity, identity, activate<L::after::which>>, width,
+         Domains, Device>
+        after;
     feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x, feature_map<Device> added) {
       feature_map<Device> y = writable(c.device, x, x.unique());
       if (y.view().data != x.view().data) memory_copy(c.device, x, y);
@@ -201,7 +206,8 @@ class node<L, In, Domains, Device> {
 
 template <gated_layer L, int In, class Domains, class Device>
 class node<L, In, Domains, Device> {
-  static_assert(L::gate::output(shape{In, 64, 64}) == shape{In, 1, 1}, "gated: the gate must give one number a channel");
+  static_assert(L::gate::output(shape{In, 64, 64}) == shape{In, 1, 1},
+                "gated: the gate must give one number a channel");
 
  public:
   void setup(registry& r, const std::string& name) { gate_.setup(r, name); }

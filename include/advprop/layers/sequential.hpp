@@ -54,7 +54,9 @@ struct repeat {
 };
 
 template <class L>
-concept sequential_layer = requires { typename L::structure; };
+concept sequential_layer = requires {
+  typename L::structure;
+};
 template <class L>
 concept repeat_layer = requires {
   typename L::layer;
@@ -66,9 +68,13 @@ concept named_layer = requires {
   L::name;
 };
 template <class L>
-concept norm_layer = requires { typename L::numbers; };
+concept norm_layer = requires {
+  typename L::numbers;
+};
 template <class L>
-concept activation_layer = requires { L::which; };
+concept activation_layer = requires {
+  L::which;
+};
 
 namespace detail {
 
@@ -132,7 +138,7 @@ struct fuse<Position, slots<Done...>, L, Rest...> {
   using type = typename fuse<Position + positions<L>(), slots<Done..., slot<bare<L>, L, Position>>, Rest...>::type;
 };
 template <int Position, class... Done, class L, class A, class... Rest>
-  requires(norm_layer<bare<L>> && activation_layer<A>)
+  requires(norm_layer<bare<L>>&& activation_layer<A>)
 struct fuse<Position, slots<Done...>, L, A, Rest...> {
   using run = fused_norm<typename bare<L>::numbers, A::which>;
   using type = typename fuse<Position + 2, slots<Done..., slot<run, L, Position>>, Rest...>::type;

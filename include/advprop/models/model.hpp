@@ -41,7 +41,8 @@ class model {
   /// Logits, batch x classes, for NHWC images in [0,1]. `keep` tells which backward pass will follow and therefore
   /// what is saved for it; `noise` feeds dropout, which is on in passes that update. Throws `argument_error` for
   /// images of the wrong channel count, an empty batch, a route that does not fit, or a domain out of range.
-  feature_map<Device> forward(const_image_view images, const pass& p, wrt keep = wrt::nothing, random_stream noise = random_stream{}) {
+  feature_map<Device> forward(const_image_view images, const pass& p, wrt keep = wrt::nothing,
+                              random_stream noise = random_stream{}) {
     const int batch = images.extent(0);
     if (images.extent(3) != channels)
       fail<argument_error>("model: images have ", images.extent(3), " channels, the network takes ", channels);
@@ -115,7 +116,8 @@ class model {
     return r;
   }
   context<Domains, Device> bind() {
-    return {*device_, store_, context_.groups, context_.source, context_.update, context_.keep, context_.drop, context_.noise};
+    return {*device_,        store_,        context_.groups, context_.source,
+            context_.update, context_.keep, context_.drop,   context_.noise};
   }
   static std::string auxiliary_name(const std::string& main, int set) {
     const auto dot = main.rfind('.');

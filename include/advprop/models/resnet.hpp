@@ -37,32 +37,33 @@ struct basic_block : basic_body<Width, typename shortcut_of<In, Width, Stride>::
 
 /// 1x1, 3x3, 1x1, four times as wide at its end; the stride is in the 3x3 (torchvision; "ResNet v1.5").
 template <int In, int Width, int Stride>
-struct bottleneck
-    : residual<sequential<named<"conv1", conv<Width, 1>>, named<"bn1", batch_norm<>>, relu,
-                          named<"conv2", conv<Width, 3, Stride>>, named<"bn2", batch_norm<>>, relu,
-                          named<"conv3", conv<4 * Width, 1>>, named<"bn3", batch_norm<>>>,
-               typename shortcut_of<In, 4 * Width, Stride>::type, relu> {
+struct bottleneck : residual<sequential<named<"conv1", conv<Width, 1>>, named<"bn1", batch_norm<>>, relu,
+                                        named<"conv2", conv<Width, 3, Stride>>, named<"bn2", batch_norm<>>, relu,
+                                        named<"conv3", conv<4 * Width, 1>>, named<"bn3", batch_norm<>>>,
+                             typename shortcut_of<In, 4 * Width, Stride>::type, relu> {
   static constexpr int width = 4 * Width;
 };
 
 /// `Count` blocks, the first of which may change the shape.
 template <template <int, int, int> class Block, int In, int Width, int Stride, int Count>
-struct stage : sequential<Block<In, Width, Stride>, repeat<Count - 1, Block<Block<In, Width, Stride>::width, Width, 1>>> {
+struct stage
+    : sequential<Block<In, Width, Stride>, repeat<Count - 1, Block<Block<In, Width, Stride>::width, Width, 1>>> {
   static constexpr int width = Block<In, Width, Stride>::width;
 };
 
 /// 7x7 stride 2 and max pooling, for images around 224x224.
-struct imagenet_stem : sequential<named<"conv1", conv<64, 7, 2>>, named<"bn1", batch_norm<>>, relu, max_pool<3, 2, 1>> {};
+struct imagenet_stem : sequential<named<"conv1", conv<64, 7, 2>>, named<"bn1", batch_norm<>>, relu, max_pool<3, 2, 1>> {
+};
 /// 3x3 stride 1, for images around 32x32.
 struct cifar_stem : sequential<named<"conv1", conv<64, 3>>, named<"bn1", batch_norm<>>, relu> {};
 
 template <template <int, int, int> class Block, int Classes, class Stem, class Input, int A, int B, int C, int D>
-using torchvision = architecture<Input, named<"", Stem>,                                                          //
-                            named<"layer1", stage<Block, 64, 64, 1, A>>,                                     //
-                            named<"layer2", stage<Block, stage<Block, 64, 64, 1, A>::width, 128, 2, B>>,     //
-                            named<"layer3", stage<Block, stage<Block, 64, 128, 2, B>::width, 256, 2, C>>,    //
-                            named<"layer4", stage<Block, stage<Block, 128, 256, 2, C>::width, 512, 2, D>>,   //
-                            global_average_pool, named<"fc", linear<Classes>>>;
+using torchvision = architecture<Input, named<"", Stem>,                                                         //
+                                 named<"layer1", stage<Block, 64, 64, 1, A>>,                                    //
+                                 named<"layer2", stage<Block, stage<Block, 64, 64, 1, A>::width, 128, 2, B>>,    //
+                                 named<"layer3", stage<Block, stage<Block, 64, 128, 2, B>::width, 256, 2, C>>,   //
+                                 named<"layer4", stage<Block, stage<Block, 128, 256, 2, C>::width, 512, 2, D>>,  //
+                                 global_average_pool, named<"fc", linear<Classes>>>;
 
 }  // namespace resnet
 
@@ -112,18 +113,20 @@ template <shortcut_option Option, int In, int Width, int Stride>
 struct cifar_block : basic_body<Width, typename cifar_shortcut_of<Option, In, Width, Stride>::type, Stride> {};
 
 template <shortcut_option Option, int In, int Width, int Stride, int Count>
-struct cifar_stage : sequential<cifar_block<Option, In, Width, Stride>, repeat<Count - 1, cifar_block<Option, Width, Width, 1>>> {};
+struct cifar_stage
+    : sequential<cifar_block<Option, In, Width, Stride>, repeat<Count - 1, cifar_block<Option, Width, Width, 1>>> {};
 
 }  // namespace resnet
 
 /// He et al. 2015, section 4.2: 6 `Blocks` + 2 layers of 16, 32 and 64 channels. Parameter names as in the PyTorch
 /// code that most published weights come from (`conv1`, `layer1.0.conv1`, ..., `linear`).
-template <int Blocks, int Classes, shortcut_option Option = shortcut_option::a, class Input = normalize<cifar10_statistics>>
+template <int Blocks, int Classes, shortcut_option Option = shortcut_option::a,
+          class Input = normalize<cifar10_statistics>>
 struct cifar_resnet : architecture<Input, named<"conv1", resnet::conv<16, 3>>, named<"bn1", batch_norm<>>, relu,  //
-                              named<"layer1", resnet::cifar_stage<Option, 16, 16, 1, Blocks>>,               //
-                              named<"layer2", resnet::cifar_stage<Option, 16, 32, 2, Blocks>>,               //
-                              named<"layer3", resnet::cifar_stage<Option, 32, 64, 2, Blocks>>,               //
-                              global_average_pool, named<"linear", linear<Classes>>> {};
+                                   named<"layer1", resnet::cifar_stage<Option, 16, 16, 1, Blocks>>,               //
+                                   named<"layer2", resnet::cifar_stage<Option, 16, 32, 2, Blocks>>,               //
+                                   named<"layer3", resnet::cifar_stage<Option, 32, 64, 2, Blocks>>,               //
+                                   global_average_pool, named<"linear", linear<Classes>>> {};
 
 template <int Classes, shortcut_option Option = shortcut_option::a, class Input = normalize<cifar10_statistics>>
 struct resnet20 : cifar_resnet<3, Classes, Option, Input> {};

@@ -15,7 +15,7 @@ namespace advprop {
 struct evaluate_options {
   domain through = main_domain;  ///< the domain that serves inference, and that the attack goes through
   int batch = 250;
-  int images = 0;      ///< the first so many; 0: all
+  int images = 0;         ///< the first so many; 0: all
   advprop::seed seed{0};  ///< the attack's randomness
 };
 
@@ -30,7 +30,8 @@ template <class Model, source Source, attack_policy Attack = attack::none>
 evaluation evaluate(Model& net, const Source& data, const evaluate_options& options = {}, const Attack& attack = {}) {
   if (data.classes != Model::classes)
     fail<argument_error>("evaluate: the data have ", int{data.classes}, " classes, the network ", Model::classes);
-  if (options.batch < 1 || options.images < 0) fail<argument_error>("evaluate: batch must be positive and images not negative");
+  if (options.batch < 1 || options.images < 0)
+    fail<argument_error>("evaluate: batch must be positive and images not negative");
   const int count = options.images == 0 ? data.size() : std::min(options.images, int{data.size()});
   evaluation result;
   result.classes = Model::classes;
@@ -46,7 +47,8 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
     const label_view predicted = best.view().slice(0, n);
     predict(net.device(), logits, predicted);
     for (int i = 0; i < n; ++i)
-      ++result.confusion[static_cast<std::size_t>(batch.labels(i)) * Model::classes + static_cast<std::size_t>(predicted(i))];
+      ++result.confusion[static_cast<std::size_t>(batch.labels(i)) * Model::classes +
+                         static_cast<std::size_t>(predicted(i))];
   }
   return result;
 }

@@ -45,7 +45,7 @@ struct fit_options {
   std::string checkpoint{};  ///< where the training state goes; empty: nowhere
   int checkpoint_steps = 0;  ///< also after every so many steps; 0: after each epoch only
   bool resume = false;       ///< go on from `checkpoint` if the file is there
-  std::string run{};         ///< whatever must be the same when a run is resumed, for instance the method and its attack
+  std::string run{};  ///< whatever must be the same when a run is resumed, for instance the method and its attack
   std::function<void(const step_report&)> on_step{};
   std::function<void(const epoch_report&)> on_epoch{};
 };
@@ -61,9 +61,10 @@ struct run_position {
 };
 
 inline std::string run_fingerprint(const fit_options& o, std::span<loader* const> data) {
-  std::string s = o.run + "; epochs " + std::to_string(o.epochs) + "; seed " + std::to_string(o.seed.value) + "; smoothing " +
-                  std::to_string(o.label_smoothing) + "; schedule " + std::to_string(static_cast<int>(o.schedule.kind)) + " " +
-                  std::to_string(o.schedule.warm_up) + " " + std::to_string(o.schedule.decay) + " " + std::to_string(o.schedule.final);
+  std::string s = o.run + "; epochs " + std::to_string(o.epochs) + "; seed " + std::to_string(o.seed.value) +
+                  "; smoothing " + std::to_string(o.label_smoothing) + "; schedule " +
+                  std::to_string(static_cast<int>(o.schedule.kind)) + " " + std::to_string(o.schedule.warm_up) + " " +
+                  std::to_string(o.schedule.decay) + " " + std::to_string(o.schedule.final);
   for (double m : o.schedule.milestones) s += " " + std::to_string(m);
   for (const loader* l : data)
     s += "; batch " + std::to_string(l->options().batch) + " of " + std::to_string(l->batches()) + " seed " +
@@ -113,7 +114,8 @@ run_position read_training(const std::string& path, Model& net, const State& opt
   at.step_of_epoch = in.get<int>("step_of_epoch");
   at.seconds = in.get<double>("seconds");
   at.metrics.count = in.get<int>("parts");
-  if (at.metrics.count < 0 || at.metrics.count > routing::limit) fail<file_error>(path, ": key 'parts' is out of range");
+  if (at.metrics.count < 0 || at.metrics.count > routing::limit)
+    fail<file_error>(path, ": key 'parts' is out of range");
   for (int i = 0; i < at.metrics.count; ++i) {
     tally& t = at.metrics.parts[static_cast<std::size_t>(i)];
     const std::string key = "part" + std::to_string(i);
@@ -124,7 +126,8 @@ run_position read_training(const std::string& path, Model& net, const State& opt
   }
   std::vector<loader_state> states;
   for (std::size_t i = 0; i < data.size(); ++i)
-    states.push_back({in.get<std::int64_t>("loader" + std::to_string(i) + ".epoch"), in.get<int>("loader" + std::to_string(i) + ".batch")});
+    states.push_back({in.get<std::int64_t>("loader" + std::to_string(i) + ".epoch"),
+                      in.get<int>("loader" + std::to_string(i) + ".batch")});
   std::vector<float> host(optimizer.velocity().size());
   in.copy_floats("training.velocity", host);
   read_model(in, net, true);
@@ -136,8 +139,8 @@ run_position read_training(const std::string& path, Model& net, const State& opt
 }  // namespace detail
 
 /// Trains `net` for `options.epochs` epochs of the first loader; the others feed the method's further data streams and
-/// go round as they need. A loss that is NaN or infinite throws `numeric_error` before the weights change, and leaves the
-/// last checkpoint as it is. A run that was killed and resumed ends in the same bits as one that was not.
+/// go round as they need. A loss that is NaN or infinite throws `numeric_error` before the weights change, and leaves
+/// the last checkpoint as it is. A run that was killed and resumed ends in the same bits as one that was not.
 template <class Model, training_method<Model> Method, class Optimizer>
 void fit(Model& net, std::span<loader* const> data, const Method& method, const Optimizer& optimizer,
          const fit_options& options = {}) {
@@ -168,12 +171,15 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
         streams[i] = {b.images.view(), b.labels.view()};
       }
       net.zero_gradients();
-      const step_options step{options.label_smoothing, random_stream(options.seed.value, 1).split(static_cast<std::uint64_t>(at.step))};
+      const step_options step{options.label_smoothing,
+                              random_stream(options.seed.value, 1).split(static_cast<std::uint64_t>(at.step))};
       const step_metrics m = method.gradients(net, streams, step);
       if (!m.finite())
-        fail<numeric_error>("fit: the loss is not a finite number in epoch ", at.epoch + 1, ", step ", at.step_of_epoch + 1,
-                            options.checkpoint.empty() ? "" : "; the last good state is in ", options.checkpoint);
-      const double factor = options.schedule.factor(at.epoch + static_cast<double>(at.step_of_epoch) / steps, options.epochs);
+        fail<numeric_error>("fit: the loss is not a finite number in epoch ", at.epoch + 1, ", step ",
+                            at.step_of_epoch + 1, options.checkpoint.empty() ? "" : "; the last good state is in ",
+                            options.checkpoint);
+      const double factor =
+          options.schedule.factor(at.epoch + static_cast<double>(at.step_of_epoch) / steps, options.epochs);
       state.step(factor);
       rate = factor * optimizer.learning_rate;
       at.metrics += m;
@@ -182,8 +188,10 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
       const double seconds = std::chrono::duration<double>(clock::now() - begin).count();
       at.seconds += seconds;
       if (options.on_step)
-        options.on_step({at.epoch, options.epochs, at.step_of_epoch, steps, at.metrics, rate, seconds, streams[0].images.extent(0)});
-      if (options.checkpoint_steps > 0 && at.step % options.checkpoint_steps == 0 && at.step_of_epoch < steps) save_state();
+        options.on_step({at.epoch, options.epochs, at.step_of_epoch, steps, at.metrics, rate, seconds,
+                         streams[0].images.extent(0)});
+      if (options.checkpoint_steps > 0 && at.step % options.checkpoint_steps == 0 && at.step_of_epoch < steps)
+        save_state();
     }
     const epoch_report report{at.epoch, at.metrics, rate, at.seconds, at.metrics.parts[0].images};
     ++at.epoch;
@@ -203,7 +211,8 @@ void fit(Model& net, loader& data, const Method& method, const Optimizer& optimi
 
 /// The same over a whole data set, shuffled, without augmentation.
 template <class Model, source Source, training_method<Model> Method, class Optimizer>
-void fit(Model& net, const Source& data, const Method& method, const Optimizer& optimizer, const fit_options& options = {}) {
+void fit(Model& net, const Source& data, const Method& method, const Optimizer& optimizer,
+         const fit_options& options = {}) {
   loader batches(data, {.batch = options.batch, .seed = options.seed, .drop_last = data.size() >= options.batch});
   fit(net, batches, method, optimizer, options);
 }

@@ -55,7 +55,8 @@ struct concatenation {
   image_view push(const labelled_images& part) {
     const int n = part.images.extent(0);
     const image_view to = static_cast<const image_view&>(images).slice(filled, n);
-    memory_copy(*images.device, std::span<const float>(part.images.begin(), part.images.end()), std::span<float>(to.begin(), to.end()));
+    memory_copy(*images.device, std::span<const float>(part.images.begin(), part.images.end()),
+                std::span<float>(to.begin(), to.end()));
     std::memcpy(labels.data() + filled, part.labels.data(), static_cast<std::size_t>(n) * sizeof(int));
     filled += n;
     return to;
@@ -110,10 +111,10 @@ struct auxiliary_options {
   int stream = 0;  ///< 0: the main stream's images; k: data stream k, for instance with stronger augmentation
 };
 
-/// AdvProp (Xie et al. 2020, algorithm 1): attack k makes its images through auxiliary domain k; clean images go through
-/// the main domain; the loss is the *sum* of the domains' mean losses times their weights. `attack::none` with a stream
-/// of its own makes a domain of augmented images (section 4.3, fine-grained). The model needs at least
-/// 1 + sizeof...(Attacks) domains.
+/// AdvProp (Xie et al. 2020, algorithm 1): attack k makes its images through auxiliary domain k; clean images go
+/// through the main domain; the loss is the *sum* of the domains' mean losses times their weights. `attack::none` with
+/// a stream of its own makes a domain of augmented images (section 4.3, fine-grained). The model needs at least 1 +
+/// sizeof...(Attacks) domains.
 template <attack_policy... Attacks>
 class adversarial_propagation {
  public:
@@ -133,12 +134,15 @@ class adversarial_propagation {
     for (const auto& a : auxiliary) most = a.stream > most ? a.stream : most;
     return most + 1;
   }
-  std::string part_name(int i) const { return i == 0 ? "clean" : auxiliaries == 1 ? "adversarial" : "auxiliary " + std::to_string(i - 1); }
+  std::string part_name(int i) const {
+    return i == 0 ? "clean" : auxiliaries == 1 ? "adversarial" : "auxiliary " + std::to_string(i - 1);
+  }
 
   template <class Model>
   step_metrics gradients(Model& net, std::span<const labelled_images> streams, const step_options& options) const {
     using domains = typename Model::domains_type;
-    static_assert(domains::count >= 1 + auxiliaries, "adversarial_propagation: the model has fewer auxiliary domains than attacks");
+    static_assert(domains::count >= 1 + auxiliaries,
+                  "adversarial_propagation: the model has fewer auxiliary domains than attacks");
     for (const auto& a : auxiliary)
       if (a.stream < 0 || a.stream >= static_cast<int>(streams.size()))
         fail<argument_error>("adversarial_propagation: data stream ", a.stream, " of ", streams.size());
@@ -164,7 +168,8 @@ class adversarial_propagation {
         const labelled_images& from = streams[static_cast<std::size_t>(a.stream)];
         detail::concatenation<typename Model::device_type> batch(net.device(), from.images.extent(0), from.images);
         craft(net, attack, batch.push(from), from.labels, k, options);
-        accumulate_gradients(net, batch.all(), routing{{domains::auxiliary(k), from.images.extent(0), a.weight}}, options, m, 1 + k);
+        accumulate_gradients(net, batch.all(), routing{{domains::auxiliary(k), from.images.extent(0), a.weight}},
+                             options, m, 1 + k);
       });
     }
     return m;
@@ -177,7 +182,8 @@ class adversarial_propagation {
     (std::make_index_sequence<sizeof...(Attacks)>());
   }
   template <class Model>
-  void craft(Model& net, const auto& attack, image_view images, const_label_view labels, int k, const step_options& options) const {
+  void craft(Model& net, const auto& attack, image_view images, const_label_view labels, int k,
+             const step_options& options) const {
     random_stream rng = options.rng.split(0xA77AC).split(static_cast<std::uint64_t>(k));
     perturb(net, attack, images, labels, rng, Model::domains_type::auxiliary(k), options.label_smoothing);
   }

@@ -28,7 +28,8 @@ class sgd::state {
   state(const sgd& options, Model& net)
       : options_(options), net_(&net), velocity_(net.device().memory().allocate(net.values().size() * sizeof(float))) {
     if (!(options.learning_rate >= 0)) fail<argument_error>("sgd: learning_rate is ", options.learning_rate);
-    if (!(options.momentum >= 0 && options.momentum < 1)) fail<argument_error>("sgd: momentum is ", options.momentum, ", must be in [0, 1)");
+    if (!(options.momentum >= 0 && options.momentum < 1))
+      fail<argument_error>("sgd: momentum is ", options.momentum, ", must be in [0, 1)");
     if (!(options.weight_decay >= 0)) fail<argument_error>("sgd: weight_decay is ", options.weight_decay);
     if (!(options.clip_norm >= 0)) fail<argument_error>("sgd: clip_norm is ", options.clip_norm);
     fill(net.device(), 0.f, velocity());

@@ -18,7 +18,8 @@ struct labelled_images {
 /// What a method needs besides the network and the data.
 struct step_options {
   float label_smoothing = 0;
-  random_stream rng{};  ///< everything random in the step; a function of the seed and the step number, so a resume repeats it
+  random_stream
+      rng{};  ///< everything random in the step; a function of the seed and the step number, so a resume repeats it
 };
 
 /// One training pass: forward through the routes' domains, each part's mean loss times its weight, and the gradients of
@@ -30,7 +31,8 @@ void accumulate_gradients(Model& net, const labelled_images& batch, const routin
   const int count = batch.images.extent(0);
   if (batch.labels.extent(0) != count)
     fail<argument_error>("step: ", count, " images but ", batch.labels.extent(0), " labels");
-  auto logits = net.forward(batch.images, pass::train(route), wrt::parameters, options.rng.split(static_cast<std::uint64_t>(first_part)));
+  auto logits = net.forward(batch.images, pass::train(route), wrt::parameters,
+                            options.rng.split(static_cast<std::uint64_t>(first_part)));
   feature_map<device> dlogits(net.device(), count, logits.image());
   int first = 0;
   for (const part& p : route.resolve(count)) {

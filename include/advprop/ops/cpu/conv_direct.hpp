@@ -440,7 +440,8 @@ void run_direct_narrow_input(cpu& d, const conv_spec& s, feature_view<const floa
     direct_plan mine = plan;
     mine.y.data = shares;
     for (std::ptrdiff_t n = dx.batch * worker / workers; n < dx.batch * (worker + 1) / workers; ++n) {
-      const feature_view<const float> one{channel_block(dy, static_cast<int>(n), 0), 1, dy.channels, dy.height, dy.width};
+      const feature_view<const float> one{channel_block(dy, static_cast<int>(n), 0), 1, dy.channels, dy.height,
+                                          dy.width};
       mine.run(one, 0, 1, 0, p.tiles(), packed, shares + results);
       float* out = dx.data + n * image;
       std::fill(out, out + image, 0.0f);

@@ -213,7 +213,8 @@ inline void dropout_forward(cpu& d, float rate, random_stream r, feature_view<co
 }
 
 /// The gradient of dropout_forward with the same r; dx may be dy's memory.
-inline void dropout_backward(cpu& d, float rate, random_stream r, feature_view<const float> dy, feature_view<float> dx) {
+inline void dropout_backward(cpu& d, float rate, random_stream r, feature_view<const float> dy,
+                             feature_view<float> dx) {
   dropout_forward(d, rate, r, dy, dx);
 }
 
@@ -319,7 +320,8 @@ inline void fill_uniform(cpu& d, random_stream r, float low, float high, image_v
   detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
     detail::random_words words(r);
     for (std::ptrdiff_t i = first; i < first + count; ++i)
-      x.data()[i] = low + (high - low) * random_stream::to_uniform(words.at(r.position() + static_cast<std::uint64_t>(i)));
+      x.data()[i] =
+          low + (high - low) * random_stream::to_uniform(words.at(r.position() + static_cast<std::uint64_t>(i)));
   });
 }
 

@@ -97,8 +97,8 @@ inline void linear_backward_weight(cpu& d, feature_view<const float> x, feature_
                                    float* db) {
   using namespace detail;
   const int in = x.channels;
-  multiply(d, dy.channels, channel_blocks(x), x.batch, {dy.data, 1, channel_blocks(dy) * 8}, {x.data, channel_blocks(x) * 8, 8},
-           [&](int o, int i, const f8& s) {
+  multiply(d, dy.channels, channel_blocks(x), x.batch, {dy.data, 1, channel_blocks(dy) * 8},
+           {x.data, channel_blocks(x) * 8, 8}, [&](int o, int i, const f8& s) {
              float* p = dw + std::ptrdiff_t{o} * in + i * 8;
              const int lanes_used = channels_in_block(x, i);
              (f8::some(p, lanes_used) + s).store_some(p, lanes_used);

@@ -88,7 +88,9 @@ class norm_blocks {
 inline const float* block_or_null(const feature_view<const float>& x, int n, int b) {
   return x.data ? channel_block(x, n, b) : nullptr;
 }
-inline float* block_or_null(const feature_view<float>& x, int n, int b) { return x.data ? channel_block(x, n, b) : nullptr; }
+inline float* block_or_null(const feature_view<float>& x, int n, int b) {
+  return x.data ? channel_block(x, n, b) : nullptr;
+}
 
 struct norm_gradient {
   feature_view<const float> x, y, dy, add;
@@ -110,7 +112,8 @@ void norm_backward_sweep(cpu& d, const norm_gradient& t) {
         c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
           f8 s[2] = {0.f, 0.f}, q[2] = {0.f, 0.f};
           for (int n = first; n < last; ++n) {
-            const float *px = block_or_null(t.x, n, b), *py = block_or_null(t.y, n, b), *pdy = channel_block(t.dy, n, b);
+            const float *px = block_or_null(t.x, n, b), *py = block_or_null(t.y, n, b),
+                        *pdy = channel_block(t.dy, n, b);
             const float* padd = block_or_null(t.add, n, b);
             float *pdx = block_or_null(t.dx, n, b), *pkept = block_or_null(t.kept, n, b);
             const auto step = [&](std::ptrdiff_t i, int a) __attribute__((always_inline)) {
