@@ -1,5 +1,5 @@
-// expect: wrong_block.*(16 == 8.*32 == 64|ShortcutChannels = 8.*BodyChannels = 16|BodyChannels = 16.*ShortcutChannels =
-// 8) A residual whose body changes the shape needs a shortcut that changes it alike.
+// expect: wrong_block.*(16 == 8.*32 == 64|ShortcutChannels = 8.*BodyChannels = 16|BodyChannels = 16.*ShortcutChannels = 8)
+// A residual whose body changes the shape needs a shortcut that changes it alike.
 #include <advprop/advprop.hpp>
 
 using namespace advprop;
