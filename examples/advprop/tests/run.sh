@@ -89,6 +89,9 @@ advprop)
     contains evaluated "^FGSM, ε = 4 "
   done
   run evaluate --data-dir "$data" --test-images 40 --threads 1 --checkpoint out/model-main.safetensors
+  # A domain without an attack sees other images than the main one: in the first step alone, losses would be equal.
+  run train $small --epochs 1 --train-images 32 --method advprop --attack none --out augmented
+  lacks augmented/metrics.jsonl '"clean":\({[^}]*}\),"adversarial":\1'
   # Both executions are the same method.
   run train $small --method advprop --attack pgd --execution concatenated --out concatenated
   present concatenated
