@@ -11,7 +11,7 @@ struct tiny : architecture<normalize<mnist_statistics>, convolution<4, 3, 2>, ba
 
 static_assert(network_layers<tiny> && !network_layers<linear<7>> && !network_layers<int>);
 static_assert(parameters<tiny> == 4 * 9 + 8 + 4 * 7 + 7);
-static_assert(classes<tiny> == 7);
+static_assert(class_count<tiny> == 7);
 static_assert(tiny::output({1, 28, 28}) == shape{7, 1, 1});
 
 TEST_CASE("An architecture is a type without numbers") { CHECK(sizeof(tiny) == 1); }

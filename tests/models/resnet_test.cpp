@@ -41,7 +41,7 @@ static_assert(resnet::imagenet_stem::output({3, 224, 224}) == shape{64, 56, 56})
 static_assert(resnet::cifar_stem::output({3, 32, 32}) == shape{64, 32, 32});
 static_assert(resnet::stage<resnet::bottleneck, 256, 128, 2, 4>::output({256, 56, 56}) == shape{512, 28, 28});
 static_assert(resnet::cifar_stage<shortcut_option::a, 16, 32, 2, 3>::output({16, 28, 28}) == shape{32, 14, 14});
-static_assert(classes<resnet18<17>> == 17 && classes<resnet110<100>> == 100);
+static_assert(class_count<resnet18<17>> == 17 && class_count<resnet110<100>> == 100);
 
 namespace {
 

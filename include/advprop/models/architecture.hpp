@@ -31,6 +31,6 @@ inline constexpr long parameters = Network::parameters(Network::input::channels)
 
 /// Classes that a network tells apart.
 template <network_layers Network>
-inline constexpr int classes = Network::output({Network::input::channels, 256, 256}).channels;
+inline constexpr int class_count = Network::output({Network::input::channels, 256, 256}).channels;
 
 }  // namespace advprop

@@ -29,7 +29,7 @@ class model {
   using domains_type = Domains;
   using device_type = Device;
   static constexpr int channels = Network::input::channels;
-  static constexpr int classes = advprop::classes<Network>;
+  static constexpr int classes = class_count<Network>;
 
   explicit model(Device& device, seed s = seed{0}, initialization how = {})
       : device_(&device), store_(device, set_up(body_)) {

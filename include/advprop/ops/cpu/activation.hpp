@@ -11,7 +11,7 @@ namespace advprop {
 
 namespace detail {
 template <activation A>
-[[gnu::always_inline]] inline f8 activate(const f8& x) {
+[[gnu::always_inline]] inline f8 apply_activation(const f8& x) {
   if constexpr (A == activation::relu)
     return positive(x);
   else if constexpr (A == activation::silu)
@@ -45,7 +45,7 @@ inline void activation_forward(cpu& d, activation a, feature_view<const float> x
   using namespace detail;
   with_activation(a, [&]<activation A>() {
     for_chunks(d, cpu::elements(x.batch, x.image()), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
-      for (std::ptrdiff_t i = first; i < first + count; i += 8) activate<A>(f8(x.data + i)).store(y.data + i);
+      for (std::ptrdiff_t i = first; i < first + count; i += 8) apply_activation<A>(f8(x.data + i)).store(y.data + i);
     });
   });
 }

@@ -216,7 +216,7 @@ inline void norm_forward(cpu& d, activation a, feature_view<const float> x, cons
       for (std::ptrdiff_t i = 0; i < end; i += 8) {
         f8 v = (f8(px + i) - k.mean) * k.factor + k.shift;
         if constexpr (Add) v += f8(padd + i);
-        activate<A>(v).store(py + i);
+        apply_activation<A>(v).store(py + i);
       }
     });
   };
