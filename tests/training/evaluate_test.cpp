@@ -58,7 +58,9 @@ TEST_CASE("An evaluation under attack attacks through the same domain, from its 
   CHECK(e.total.loss() > evaluate(m, data, {.through = auxiliary}).total.loss());
 
   const attack::pgd strong{.epsilon = 20, .step = 2, .steps = 3};
-  const auto loss = [&](std::uint64_t s) { return evaluate(m, data, {.seed = advprop::seed{s}}, strong).total.loss_sum; };
+  const auto loss = [&](std::uint64_t s) {
+    return evaluate(m, data, {.seed = advprop::seed{s}}, strong).total.loss_sum;
+  };
   CHECK(loss(1) == loss(1));
   CHECK(loss(1) != loss(2));
   CHECK(snapshot(m) == before);
@@ -69,7 +71,8 @@ TEST_CASE("Data of another number of classes and senseless options are refused")
   two m(d);
   const auto x = images(3);
   const auto y = labels(3);
-  CHECK_THROWS_WITH_AS(evaluate(m, array_source<float>(x.view(), y.view(), 5)), "evaluate: the data have 5 classes, the network 4", argument_error);
+  CHECK_THROWS_WITH_AS(evaluate(m, array_source<float>(x.view(), y.view(), 5)),
+                       "evaluate: the data have 5 classes, the network 4", argument_error);
   const array_source<float> data(x.view(), y.view(), 4);
   CHECK_THROWS_AS(evaluate(m, data, {.batch = 0}), argument_error);
   CHECK_THROWS_AS(evaluate(m, data, {.images = -1}), argument_error);

@@ -24,7 +24,14 @@ std::atomic<std::size_t> largest = 0;
   if (void* p = std::malloc(size ? size : 1)) return p;
   throw std::bad_alloc();
 }
+// The library's sorts ask this way; without it the sanitizer's own would be mixed with our delete.
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  ++requests;
+  if (size > largest) largest = size;
+  return std::malloc(size ? size : 1);
+}
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace {
@@ -44,7 +51,8 @@ struct data {
 };
 
 template <class Model, class Method>
-step_metrics gradients(Model& m, const Method& method, std::vector<labelled_images> streams, const step_options& options = {}) {
+step_metrics gradients(Model& m, const Method& method, std::vector<labelled_images> streams,
+                       const step_options& options = {}) {
   m.zero_gradients();
   return method.gradients(m, streams, options);
 }
@@ -141,7 +149,9 @@ TEST_CASE("Adversarial training without the mixture sees adversarial images only
   CHECK((method.parts() == 1 && method.part_name(0) == "adversarial"));
 }
 
-TEST_CASE("AdvProp's gradient is the weighted sum of the clean loss and each auxiliary domain's, attacks and streams of its own") {
+TEST_CASE(
+    "AdvProp's gradient is the weighted sum of the clean loss and each auxiliary domain's, attacks and streams of its "
+    "own") {
   cpu d(1);
   const data a(6), b(3, 9);
   for (execution how : {execution::sequential, execution::concatenated}) {
@@ -171,7 +181,9 @@ TEST_CASE("Concatenated and sequential execution agree: losses, adversarial imag
   cpu d(1);
   triple m(d, seed{3}), n(d, seed{3});
   const data a(7), b(2, 9);
-  adversarial_propagation method{attack::pgd{.epsilon = 6, .step = 2, .steps = 3, .clean_start = 0.3f, .goal = attack::goal::random_class}, attack::none{}};
+  adversarial_propagation method{
+      attack::pgd{.epsilon = 6, .step = 2, .steps = 3, .clean_start = 0.3f, .goal = attack::goal::random_class},
+      attack::none{}};
   method.auxiliary = {auxiliary_options{0.7f, 0}, auxiliary_options{1.3f, 1}};
   for (std::uint64_t s = 0; s < 3; ++s) {
     method.execution = execution::sequential;
@@ -197,7 +209,8 @@ TEST_CASE("An auxiliary domain without an attack sees its own stream as it is") 
   adversarial_propagation method{attack::none{}};
   method.auxiliary[0].stream = 1;
   gradients(m, method, {a, b});
-  CHECK(distance(m.gradients(), sum({{1.f, by_hand(n, a, main_domain)}, {1.f, by_hand(n, b, domains<2>::auxiliary(0))}})) < 1e-5);
+  CHECK(distance(m.gradients(),
+                 sum({{1.f, by_hand(n, a, main_domain)}, {1.f, by_hand(n, b, domains<2>::auxiliary(0))}})) < 1e-5);
 }
 
 TEST_CASE("The attack's randomness follows from the step's, and each auxiliary domain has its own") {
@@ -205,7 +218,8 @@ TEST_CASE("The attack's randomness follows from the step's, and each auxiliary d
   const data a(6);
   const auto losses = [&](std::uint64_t s) {
     triple m(d, seed{3});
-    const auto metrics = gradients(m, adversarial_propagation{attack::pgd{.epsilon = 30}, attack::pgd{.epsilon = 30}}, {a}, {.rng = random_stream(s)});
+    const auto metrics = gradients(m, adversarial_propagation{attack::pgd{.epsilon = 30}, attack::pgd{.epsilon = 30}},
+                                   {a}, {.rng = random_stream(s)});
     return std::pair(metrics.parts[1].loss(), metrics.parts[2].loss());
   };
   CHECK(losses(1) == losses(1));
@@ -227,7 +241,8 @@ TEST_CASE("Streams that are not there, and images that do not fit together, are 
   for (execution how : {execution::sequential, execution::concatenated}) {
     method.execution = how;
     const auto few = labels(3);
-    CHECK_THROWS_WITH_AS(gradients(m, method, {a, {a.x.view(), few.view()}}), "step: 4 images but 3 labels", argument_error);
+    CHECK_THROWS_WITH_AS(gradients(m, method, {a, {a.x.view(), few.view()}}), "step: 4 images but 3 labels",
+                         argument_error);
   }
   CHECK_THROWS_WITH_AS(gradients(m, method, {a, {large.view(), a.y.view()}}),
                        "step: images of 12x12x1 among images of 8x8x1", argument_error);
@@ -243,7 +258,8 @@ TEST_CASE("The same bits on one thread and on two, over several steps") {
       adversarial_propagation method{attack::pgd{}, attack::pgd{.epsilon = 50, .step = 10, .norm = attack::norm::two}};
       method.execution = how;
       const data batch(7, i);
-      const auto x = gradients(m, method, {batch}, {.rng = random_stream(i)}), y = gradients(n, method, {batch}, {.rng = random_stream(i)});
+      const auto x = gradients(m, method, {batch}, {.rng = random_stream(i)}),
+                 y = gradients(n, method, {batch}, {.rng = random_stream(i)});
       CHECK(x.parts[2].loss_sum == y.parts[2].loss_sum);
       sm.step();
       sn.step();
@@ -252,7 +268,8 @@ TEST_CASE("The same bits on one thread and on two, over several steps") {
     }
 }
 
-TEST_CASE("After the first step, a step asks the system for nothing; with an attack, for one number an image at the most") {
+TEST_CASE(
+    "After the first step, a step asks the system for nothing; with an attack, for one number an image at the most") {
   cpu d(1);
   triple m(d);
   sgd::state<triple> optimizer({}, m);
@@ -260,7 +277,8 @@ TEST_CASE("After the first step, a step asks the system for nothing; with an att
   const std::vector<labelled_images> streams{a, b};
   adversarial_propagation propagation{attack::pgd{.goal = attack::goal::random_class}, attack::momentum_ifgsm{}};
   propagation.auxiliary[1].stream = 1;
-  adversarial_propagation euclidean{attack::pgd{.epsilon = 60, .norm = attack::norm::two, .goal = attack::goal::least_likely}};
+  adversarial_propagation euclidean{
+      attack::pgd{.epsilon = 60, .norm = attack::norm::two, .goal = attack::goal::least_likely}};
   adversarial_propagation together = propagation;
   together.execution = execution::concatenated;
   const auto check = [&](const char* name, const auto& method, std::size_t images) {

@@ -16,7 +16,8 @@ TEST_CASE("Each part's tally holds its own mean loss, unweighted, and goes to it
   const auto y = labels(10);
   step_metrics metrics;
   m.zero_gradients();
-  accumulate_gradients(m, {x.view(), y.view()}, routing{{main_domain, 6, 0.5f}, {auxiliary, 3, 2.f}, {auxiliary, 1, 7.f}}, {}, metrics, 2);
+  accumulate_gradients(m, {x.view(), y.view()},
+                       routing{{main_domain, 6, 0.5f}, {auxiliary, 3, 2.f}, {auxiliary, 1, 7.f}}, {}, metrics, 2);
   CHECK(metrics.count == 5);
   CHECK(metrics.parts[0].images == 0);
   const auto logits = n.forward(x, pass::train(routing{{main_domain, 6}, {auxiliary, 4}}));
@@ -44,7 +45,8 @@ TEST_CASE("The gradient is that of the weighted sum of the parts' mean losses, a
     return copy_of(m.gradients());
   };
   const auto both = of({{main_domain, 7, 0.5f}, {auxiliary, 3, 3.f}});
-  const auto main = of({{main_domain, 7, 1.f}, {auxiliary, 3, 0.f}}), aux = of({{main_domain, 7, 0.f}, {auxiliary, 3, 1.f}});
+  const auto main = of({{main_domain, 7, 1.f}, {auxiliary, 3, 0.f}}),
+             aux = of({{main_domain, 7, 0.f}, {auxiliary, 3, 1.f}});
   std::vector<float> sum(both.size());
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = 0.5f * main[i] + 3 * aux[i];
   CHECK(distance(both, sum) < 1e-5);
@@ -85,5 +87,6 @@ TEST_CASE("Images and labels that do not pair up are refused") {
   step_metrics metrics;
   const auto x = images(5);
   const auto y = labels(4);
-  CHECK_THROWS_WITH_AS(accumulate_gradients(m, {x.view(), y.view()}, main_domain, {}, metrics, 0), "step: 5 images but 4 labels", argument_error);
+  CHECK_THROWS_WITH_AS(accumulate_gradients(m, {x.view(), y.view()}, main_domain, {}, metrics, 0),
+                       "step: 5 images but 4 labels", argument_error);
 }

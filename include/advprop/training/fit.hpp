@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -157,7 +158,14 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
   if (options.resume && !options.checkpoint.empty() && file_exists(options.checkpoint))
     at = detail::read_training(options.checkpoint, net, state, data, fingerprint);
   const auto save_state = [&] {
-    if (!options.checkpoint.empty()) detail::write_training(options.checkpoint, net, state, at, data, fingerprint);
+    if (options.checkpoint.empty()) return;
+    // A step may have left NaN weights behind a loss that was still finite: they must not replace the good state.
+    for (std::span<const float> numbers : {net.values(), net.running()})
+      if (!std::isfinite(squared_norm(net.device(), numbers)))
+        fail<numeric_error>("fit: after ", at.step,
+                            " steps the weights or statistics are not finite; the last good state is in ",
+                            options.checkpoint);
+    detail::write_training(options.checkpoint, net, state, at, data, fingerprint);
   };
 
   const int steps = data[0]->batches();

@@ -58,8 +58,8 @@ struct concatenation {
     const auto &own = images.extents(), &other = part.images.extents();
     if (part.labels.extent(0) != n) fail<argument_error>("step: ", n, " images but ", part.labels.extent(0), " labels");
     if (!std::equal(own.begin() + 1, own.end(), other.begin() + 1))
-      fail<argument_error>("step: images of ", other[1], "x", other[2], "x", other[3], " among images of ", own[1], "x", own[2],
-                           "x", own[3]);
+      fail<argument_error>("step: images of ", other[1], "x", other[2], "x", other[3], " among images of ", own[1], "x",
+                           own[2], "x", own[3]);
     const image_view to = static_cast<const image_view&>(images).slice(filled, n);
     memory_copy(*images.device, std::span<const float>(part.images.begin(), part.images.end()),
                 std::span<float>(to.begin(), to.end()));
