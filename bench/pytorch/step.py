@@ -18,10 +18,11 @@ import networks  # noqa: E402
 CASES = {  # network, channels, extent, batch
     "resnet20-cifar": ("resnet20", 3, 32, 128),
     "resnet20-fashion": ("resnet20", 1, 28, 128),
+    "demo": ("resnet20", 1, 28, 64),  # cmake/demo.sh
     "resnet18-cifar": ("resnet18_cifar", 3, 32, 64),
 }
-METHODS = {"clean": 0, "advprop-pgd1": 1, "advprop-pgd5": 5}
-EPSILON, STEP = {1: 1 / 255, 5: 4 / 255}, 1 / 255
+METHODS = {"clean": 0, "advprop-pgd1": 1, "advprop-pgd2": 2, "advprop-pgd5": 5}
+EPSILON, STEP = {1: 1 / 255, 2: 8 / 255, 5: 4 / 255}, {1: 1 / 255, 2: 4 / 255, 5: 1 / 255}  # pgd2 is the demo's
 
 
 class runner:
@@ -53,7 +54,7 @@ class runner:
         for _ in range(self.steps):
             x.requires_grad_()
             gradient, = torch.autograd.grad(F.cross_entropy(self.call(x, 1), self.y), x)
-            x = torch.min(torch.max(x.detach() + STEP * gradient.sign(), low), high)
+            x = torch.min(torch.max(x.detach() + STEP[self.steps] * gradient.sign(), low), high)
         for p in self.parameters:
             p.requires_grad_(True)
         self.net.train()

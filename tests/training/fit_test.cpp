@@ -51,6 +51,18 @@ dataset quarters(int count) {
 
 struct killed {};
 
+/// Trains nothing; keeps the randomness that each step got.
+struct watch {
+  std::vector<std::uint64_t>* seen;
+  int parts() const { return 1; }
+  int streams() const { return 1; }
+  std::string part_name(int) const { return "none"; }
+  step_metrics gradients(auto&, std::span<const labelled_images>, const step_options& options) const {
+    seen->push_back(options.rng.stream());
+    return {};
+  }
+};
+
 struct outcome {
   std::vector<float> values, running, velocity;
   std::vector<std::int64_t> tracked;
@@ -139,6 +151,22 @@ TEST_CASE("A run killed twice, on other numbers of threads, ends in the same bit
   CHECK(again.losses.empty());
   again.losses = whole.losses;
   CHECK(again == whole);
+}
+
+TEST_CASE("Every step of a run has randomness of its own, which follows from the seed") {
+  cpu d(1);
+  two m(d);
+  const auto streams = [&](std::uint64_t s) {
+    std::vector<std::uint64_t> seen;
+    fit(m, train_data(), watch{&seen}, sgd{}, {.epochs = 2, .batch = 5, .seed = seed{s}});
+    return seen;
+  };
+  auto once = streams(1);
+  CHECK(once.size() == 8);
+  CHECK(streams(1) == once);
+  CHECK(streams(2) != once);
+  std::sort(once.begin(), once.end());
+  CHECK(std::adjacent_find(once.begin(), once.end()) == once.end());
 }
 
 TEST_CASE("Without resume, or without a file, a run starts at its beginning") {
