@@ -11,6 +11,8 @@ static_assert(convolution<64, 7, 2>::parameters(3) == 64 * 3 * 49);
 static_assert(convolution<12, 3, 1, 1, 3, bias::on>::parameters(6) == 12 * 2 * 9 + 12);
 static_assert(depthwise<5, 2>::output({24, 9, 9}) == shape{24, 5, 5});
 static_assert(depthwise<5>::parameters(24) == 24 * 25);
+static_assert(convolution<32, 3, 2, same_padding>::output({3, 225, 224}) == shape{32, 113, 112});
+static_assert(depthwise<5, 2, same_padding>::output({24, 9, 1}) == shape{24, 5, 1});
 
 namespace {
 /// The plain sum, in double.
@@ -22,7 +24,7 @@ double expected(Model& m, const_image_view x, const conv_spec& s, int n, int o, 
   for (int c = 0; c < per; ++c)
     for (int a = 0; a < s.kernel; ++a)
       for (int b = 0; b < s.kernel; ++b) {
-        const int h = i * s.stride - s.padding + a, v = j * s.stride - s.padding + b;
+        const int h = i * s.stride - s.before(x.extent(1)) + a, v = j * s.stride - s.before(x.extent(2)) + b;
         if (h < 0 || v < 0 || h >= x.extent(1) || v >= x.extent(2)) continue;
         sum += double(x(n, h, v, group * per + c)) *
                double(w[static_cast<std::size_t>(((o * per + c) * s.kernel + a) * s.kernel + b)]);
@@ -53,6 +55,7 @@ TEST_CASE("A convolution and its gradients: padding, stride, bias") {
   check<3, convolution<10, 3>>({3, 10, 3, 1, 1, 1});
   check<3, convolution<5, 3, 2, 0, 1, bias::on>>({3, 5, 3, 2, 0, 1});
   check<9, convolution<4, 1, 2>>({9, 4, 1, 2, 0, 1});
+  check<3, convolution<5, 3, 2, same_padding>>({3, 5, 3, 2, same_padding, 1});
 }
 
 TEST_CASE("A grouped convolution and its gradients") {

@@ -41,6 +41,13 @@ struct problem {
   }
 };
 
+// Zeros before the image: given, or TensorFlow's rule spelled out.
+int zeros_before(const conv_spec& s, int extent) {
+  if (s.padding >= 0) return s.padding;
+  const int rest = extent % s.stride;
+  return std::max(rest == 0 ? s.kernel - s.stride : s.kernel - rest, 0) / 2;
+}
+
 // Inputs and double-precision answers of all three passes, by the definition.
 struct reference {
   problem p;
@@ -60,6 +67,7 @@ struct reference {
     dx.resize(x.values.size());
     dw.resize(w.size());
     const int inputs = p.s.in / p.s.groups, outputs = p.s.out / p.s.groups, k = p.s.kernel;
+    const int above = zeros_before(p.s, p.height), left = zeros_before(p.s, p.width);
     for (int n = 0; n < p.batch; ++n)
       for (int o = 0; o < p.s.out; ++o)
         for (int oy = 0; oy < dy.s.height; ++oy)
@@ -70,7 +78,7 @@ struct reference {
             for (int i = 0; i < inputs; ++i)
               for (int ky = 0; ky < k; ++ky)
                 for (int kx = 0; kx < k; ++kx) {
-                  const int iy = oy * p.s.stride + ky - p.s.padding, ix = ox * p.s.stride + kx - p.s.padding;
+                  const int iy = oy * p.s.stride + ky - above, ix = ox * p.s.stride + kx - left;
                   if (iy < 0 || iy >= p.height || ix < 0 || ix >= p.width) continue;
                   float& value = x.at(n, o / outputs * inputs + i, iy, ix);
                   const auto wi = static_cast<std::size_t>(((o * inputs + i) * k + ky) * k + kx);
@@ -124,21 +132,31 @@ void check(const results& out, const reference& r) {
   CHECK(difference(out.dw, r.dw) < 4e-6);
 }
 
+constexpr int same = same_padding;
 // in, out, kernel, stride, padding, groups; batch, height, width
 const problem cases[] = {
-    {{16, 16, 3, 1, 1, 1}, 3, 8, 8},   {{8, 8, 1, 1, 0, 1}, 2, 1, 1},     {{1, 1, 1, 1, 0, 1}, 1, 1, 1},
-    {{1, 16, 3, 1, 1, 1}, 3, 28, 28},  {{3, 16, 3, 1, 1, 1}, 2, 16, 16},  {{3, 5, 5, 1, 2, 1}, 2, 9, 11},
-    {{16, 32, 3, 2, 1, 1}, 3, 16, 16}, {{16, 32, 3, 2, 1, 1}, 2, 15, 13}, {{32, 24, 3, 1, 1, 1}, 2, 7, 7},
-    {{12, 20, 3, 1, 1, 1}, 2, 14, 14}, {{9, 17, 3, 2, 1, 1}, 2, 5, 6},    {{40, 48, 1, 1, 0, 1}, 3, 5, 7},
-    {{32, 64, 1, 2, 0, 1}, 2, 8, 8},   {{10, 7, 1, 2, 0, 1}, 2, 7, 9},    {{4, 6, 1, 1, 1, 1}, 2, 3, 3},
-    {{3, 8, 7, 2, 3, 1}, 2, 20, 18},   {{5, 9, 7, 1, 3, 1}, 2, 4, 4},     {{8, 8, 5, 1, 2, 1}, 2, 1, 1},
-    {{8, 8, 3, 1, 1, 1}, 2, 1, 1},     {{6, 10, 5, 2, 2, 1}, 2, 2, 3},    {{64, 64, 3, 1, 1, 1}, 2, 4, 4},
-    {{72, 80, 3, 1, 1, 1}, 1, 8, 8},   {{8, 8, 3, 1, 0, 1}, 2, 6, 7},     {{8, 8, 3, 3, 1, 1}, 2, 10, 10},
-    {{8, 8, 3, 1, 4, 1}, 2, 5, 5},     {{4, 8, 2, 2, 0, 1}, 2, 7, 8},     {{16, 16, 3, 1, 1, 16}, 2, 7, 7},
-    {{24, 24, 5, 2, 2, 24}, 2, 9, 8},  {{12, 12, 3, 1, 1, 3}, 2, 6, 6},   {{20, 10, 3, 2, 1, 5}, 2, 7, 5},
-    {{9, 18, 3, 1, 1, 9}, 2, 5, 5},    {{16, 16, 3, 1, 1, 1}, 2, 3, 33},  {{17, 33, 3, 1, 1, 1}, 1, 2, 1},
-    {{8, 8, 3, 4, 0, 1}, 2, 9, 10},    {{8, 16, 18, 1, 9, 1}, 1, 4, 5},   {{64, 40, 3, 2, 1, 1}, 19, 8, 8},
+    {{16, 16, 3, 1, 1, 1}, 3, 8, 8},    {{8, 8, 1, 1, 0, 1}, 2, 1, 1},      {{1, 1, 1, 1, 0, 1}, 1, 1, 1},
+    {{1, 16, 3, 1, 1, 1}, 3, 28, 28},   {{3, 16, 3, 1, 1, 1}, 2, 16, 16},   {{3, 5, 5, 1, 2, 1}, 2, 9, 11},
+    {{16, 32, 3, 2, 1, 1}, 3, 16, 16},  {{16, 32, 3, 2, 1, 1}, 2, 15, 13},  {{32, 24, 3, 1, 1, 1}, 2, 7, 7},
+    {{12, 20, 3, 1, 1, 1}, 2, 14, 14},  {{9, 17, 3, 2, 1, 1}, 2, 5, 6},     {{40, 48, 1, 1, 0, 1}, 3, 5, 7},
+    {{32, 64, 1, 2, 0, 1}, 2, 8, 8},    {{10, 7, 1, 2, 0, 1}, 2, 7, 9},     {{4, 6, 1, 1, 1, 1}, 2, 3, 3},
+    {{3, 8, 7, 2, 3, 1}, 2, 20, 18},    {{5, 9, 7, 1, 3, 1}, 2, 4, 4},      {{8, 8, 5, 1, 2, 1}, 2, 1, 1},
+    {{8, 8, 3, 1, 1, 1}, 2, 1, 1},      {{6, 10, 5, 2, 2, 1}, 2, 2, 3},     {{64, 64, 3, 1, 1, 1}, 2, 4, 4},
+    {{72, 80, 3, 1, 1, 1}, 1, 8, 8},    {{8, 8, 3, 1, 0, 1}, 2, 6, 7},      {{8, 8, 3, 3, 1, 1}, 2, 10, 10},
+    {{8, 8, 3, 1, 4, 1}, 2, 5, 5},      {{4, 8, 2, 2, 0, 1}, 2, 7, 8},      {{16, 16, 3, 1, 1, 16}, 2, 7, 7},
+    {{24, 24, 5, 2, 2, 24}, 2, 9, 8},   {{12, 12, 3, 1, 1, 3}, 2, 6, 6},    {{20, 10, 3, 2, 1, 5}, 2, 7, 5},
+    {{9, 18, 3, 1, 1, 9}, 2, 5, 5},     {{16, 16, 3, 1, 1, 1}, 2, 3, 33},   {{17, 33, 3, 1, 1, 1}, 1, 2, 1},
+    {{8, 8, 3, 4, 0, 1}, 2, 9, 10},     {{8, 16, 18, 1, 9, 1}, 1, 4, 5},    {{64, 40, 3, 2, 1, 1}, 19, 8, 8},
+    {{3, 32, 3, 2, same, 1}, 2, 8, 10}, {{3, 32, 3, 2, same, 1}, 2, 9, 7},  {{16, 20, 5, 2, same, 1}, 2, 6, 9},
+    {{8, 8, 2, 1, same, 1}, 2, 5, 4},   {{8, 9, 1, 2, same, 1}, 2, 6, 5},   {{4, 8, 3, 4, same, 1}, 2, 9, 12},
+    {{1, 6, 7, 2, same, 1}, 1, 1, 2},   {{12, 12, 4, 3, same, 3}, 2, 8, 7}, {{8, 16, 18, 1, same, 1}, 1, 4, 5},
 };
+
+static_assert(conv_spec{3, 32, 3, 2, same}.output(224) == 112 && conv_spec{3, 32, 3, 2, same}.before(224) == 0);
+static_assert(conv_spec{3, 32, 3, 2, same}.output(225) == 113 && conv_spec{3, 32, 3, 2, same}.before(225) == 1);
+static_assert(conv_spec{8, 8, 5, 2, same}.before(14) == 1 && conv_spec{8, 8, 5, 1, same}.before(1) == 2);
+static_assert(conv_spec{8, 8, 1, 2, same}.output(7) == 4 && conv_spec{8, 8, 1, 4, same}.before(8) == 0);
+static_assert(conv_spec{3, 32, 3, 2, 1}.before(224) == 1);
 
 }  // namespace
 
@@ -164,12 +182,12 @@ TEST_CASE("convolution of random shapes agrees with the definition in double pre
     problem p;
     p.s.kernel = 1 + r.below(5);
     p.s.stride = 1 + r.below(3);
-    p.s.padding = r.below(p.s.kernel + 1);
+    p.s.padding = r.below(p.s.kernel + 2) - 1;
     p.s.groups = r.below(4) == 0 ? 1 + r.below(4) : 1;
     p.s.in = p.s.groups * (1 + r.below(p.s.groups > 1 ? 9 : 40));
     p.s.out = p.s.groups * (1 + r.below(p.s.groups > 1 ? 9 : 70));
     p.batch = 1 + r.below(4);
-    const int least = std::max(1, p.s.kernel - 2 * p.s.padding);
+    const int least = p.s.padding == same ? 1 : std::max(1, p.s.kernel - 2 * p.s.padding);
     p.height = least + r.below(10);
     p.width = least + r.below(18);
     reference ref(p, r.split(static_cast<std::uint64_t>(i)));

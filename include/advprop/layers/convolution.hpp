@@ -10,11 +10,11 @@ namespace advprop {
 
 enum class bias : bool { off, on };
 
-/// `Out` channels, a square kernel, zero padding. Weights start as torchvision's ResNets: normal, Kaiming fan-out
-/// (He et al. 2015b). `Groups` divides both channel counts.
+/// `Out` channels, a square kernel, `Padding` zeros a side or `same_padding`. Weights start as torchvision's ResNets:
+/// normal, Kaiming fan-out (He et al. 2015b). `Groups` divides both channel counts.
 template <int Out, int Kernel, int Stride = 1, int Padding = Kernel / 2, int Groups = 1, bias Bias = bias::off>
 struct convolution {
-  static_assert(Out > 0 && Kernel > 0 && Stride > 0 && Padding >= 0 && Groups > 0);
+  static_assert(Out > 0 && Kernel > 0 && Stride > 0 && (Padding >= 0 || Padding == same_padding) && Groups > 0);
 
   static constexpr conv_spec spec(int in) { return {in, Out, Kernel, Stride, Padding, Groups}; }
   static constexpr shape output(shape s) {

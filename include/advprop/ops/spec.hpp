@@ -3,14 +3,25 @@
 
 namespace advprop {
 
+/// A convolution's padding by TensorFlow's rule "SAME": output = ceil(input / stride), and an odd zero comes last.
+/// With stride 2 and even extents that is not the symmetric kernel / 2.
+inline constexpr int same_padding = -1;
+
 /// A square 2-D convolution without bias; weights are out x in/groups x kernel x kernel.
 struct conv_spec {
-  int in = 0, out = 0, kernel = 1, stride = 1, padding = 0, groups = 1;
+  int in = 0, out = 0, kernel = 1, stride = 1, padding = 0, groups = 1;  // padding: zeros a side, or same_padding
 
   /// 0 where the window does not fit.
   constexpr int output(int extent) const {
+    if (padding == same_padding) return (extent + stride - 1) / stride;
     const int room = extent + 2 * padding - kernel;
     return room < 0 ? 0 : room / stride + 1;
+  }
+  /// Zeros before the first of `extent` input pixels.
+  constexpr int before(int extent) const {
+    if (padding != same_padding) return padding;
+    const int total = (output(extent) - 1) * stride + kernel - extent;
+    return total > 0 ? total / 2 : 0;
   }
   friend constexpr bool operator==(const conv_spec&, const conv_spec&) = default;
 };

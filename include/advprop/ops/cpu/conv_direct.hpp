@@ -446,8 +446,9 @@ void run_direct_narrow_input(cpu& d, const conv_spec& s, feature_view<const floa
       float* out = dx.data + n * image;
       std::fill(out, out + image, 0.0f);
       for (int t = 0; t < taps; ++t) {
-        const int ty = t / s.kernel - s.padding, tx = t % s.kernel - s.padding;  // pixel (y, x) of dy reaches
-        const int first = std::clamp(-divide_down(tx, s.stride), 0, dy.width);   // (stride * y + ty, ...) of dx
+        // Pixel (y, x) of dy reaches (stride * y + ty, ...) of dx.
+        const int ty = t / s.kernel - s.before(dx.height), tx = t % s.kernel - s.before(dx.width);
+        const int first = std::clamp(-divide_down(tx, s.stride), 0, dy.width);
         const int last = std::clamp(divide_down(dx.width - 1 - tx, s.stride) + 1, first, dy.width);
         for (int y = 0; y < dy.height; ++y) {
           const int row = s.stride * y + ty;
@@ -644,8 +645,8 @@ inline void run_direct_weight(cpu& d, const direct_problem& p, feature_view<cons
 inline direct_problem direct_forward_problem(const conv_spec& s, int height, int width) {
   direct_problem p{s.in, s.out, height, width, s.output(height), s.output(width), s.stride, {}, {}};
   for (int k = 0; k < s.kernel; ++k) {
-    p.rows.add(k - s.padding, k);
-    p.columns.add(k - s.padding, k);
+    p.rows.add(k - s.before(height), k);
+    p.columns.add(k - s.before(width), k);
   }
   return p;
 }
@@ -684,8 +685,9 @@ inline void conv_direct_backward_input(cpu& d, const conv_spec& s, feature_view<
                        {},
                        {}};
       for (int k = 0; k < s.kernel; ++k) {
-        if ((fy + s.padding - k) % s.stride == 0) p.rows.add((fy + s.padding - k) / s.stride, k);
-        if ((fx + s.padding - k) % s.stride == 0) p.columns.add((fx + s.padding - k) / s.stride, k);
+        const int y = fy + s.before(dx.height) - k, x = fx + s.before(dx.width) - k;
+        if (y % s.stride == 0) p.rows.add(y / s.stride, k);
+        if (x % s.stride == 0) p.columns.add(x / s.stride, k);
       }
       const std::ptrdiff_t first = (std::ptrdiff_t{fy} * dx.width + fx) * direct_block;
       if (p.taps() > 0) phases[count++].emplace(p, direct_target{dx.data, block_floats, dx.width, s.stride, first});

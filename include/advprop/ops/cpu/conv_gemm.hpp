@@ -48,11 +48,12 @@ inline void clear_padding_lanes(int n, feature_view<float> y) {
 template <class F>
 void for_tap(const conv_spec& s, int height, int width, int ky, int kx, F&& f) {
   const int oh = s.output(height), ow = s.output(width);
+  const int y0 = ky - s.before(height), x0 = kx - s.before(width);
   for (int oy = 0; oy < oh; ++oy) {
-    const int iy = oy * s.stride + ky - s.padding;
+    const int iy = oy * s.stride + y0;
     if (iy < 0 || iy >= height) continue;
     for (int ox = 0; ox < ow; ++ox) {
-      const int ix = ox * s.stride + kx - s.padding;
+      const int ix = ox * s.stride + x0;
       if (ix >= 0 && ix < width) f(std::ptrdiff_t{oy} * ow + ox, std::ptrdiff_t{iy} * width + ix);
     }
   }
