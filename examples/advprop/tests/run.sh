@@ -184,6 +184,34 @@ bad_input)
   refused 1 "linear.weight.*has shape \[20, 32\], the model needs \[10, 64\]" $test --checkpoint classes.safetensors
   ;;
 
+full_disk)
+  # A file system of 3 MB that only this test sees: one state of the run fits on it, the next beside it does not. With more
+  # room the run goes on from the one that fitted.
+  enter="unshare --mount"
+  [ "$(id -u)" -eq 0 ] || enter="unshare --map-root-user --mount"
+  mkdir small
+  if ! $enter mount -t tmpfs -o size=3m tmpfs small 2>/dev/null; then
+    echo "skipped: this machine lets nobody mount file systems of their own"
+    exit 77
+  fi
+  options="$small --method clean --checkpoint-steps 1"
+  run train $options --out whole
+  # shellcheck disable=SC2016 # for the inner shell
+  $enter sh -c 'mount -t tmpfs -o size=3m tmpfs small
+    status=0
+    "$@" --out small/out 2>stderr || status=$?
+    ls small/out >listing
+    mount -o remount,size=50m small
+    "$@" --out small/out --resume >resumed && cp small/out/model.safetensors model.safetensors
+    exit $status' sh "$program" train $options && die "the full disk went unnoticed"
+  cat stderr listing
+  [ "$(wc -l <stderr)" -eq 1 ] || die "not one line of error"
+  contains stderr "^advprop: small/out/.*: .*No space left on device"
+  contains listing "^training.safetensors$"
+  lacks listing "tmp"
+  cmp whole/model.safetensors model.safetensors || die "the resumed run ends in other weights"
+  ;;
+
 *) die "there is no case $case" ;;
 esac
 echo passed
