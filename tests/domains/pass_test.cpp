@@ -62,7 +62,7 @@ TEST_CASE("Empty parts, domains that come back and too many parts are refused") 
   CHECK_THROWS_WITH_AS(r.push({aux0, 1}), "routing: more than 16 parts", argument_error);
 }
 
-TEST_CASE("The three kinds of pass answer the three questions") {
+TEST_CASE("The three kinds of pass answer the four questions") {
   const pass t = pass::train(aux0), a = pass::attack(aux1), e = pass::evaluate();
   CHECK(t.source == statistics::batch);
   CHECK(t.update);
@@ -74,4 +74,5 @@ TEST_CASE("The three kinds of pass answer the three questions") {
   CHECK(!e.update);
   CHECK(e.route.begin()->domain == main_domain);
   CHECK(pass::evaluate(aux1).route.begin()->domain == aux1);
+  CHECK((t.drop && !a.drop && !e.drop && pass::attack(aux1, statistics::running, true).drop));
 }

@@ -19,7 +19,7 @@ tensor<float, 4> ones() {
 }
 }  // namespace
 
-TEST_CASE("Dropout zeroes its share of the numbers and scales up the rest, in passes that update") {
+TEST_CASE("Dropout zeroes its share of the numbers and scales up the rest, in passes that say so") {
   cpu d(1);
   plain_net<9, dropout<quarter>> m(d);
   const auto x = ones();
@@ -32,6 +32,7 @@ TEST_CASE("Dropout zeroes its share of the numbers and scales up the rest, in pa
   CHECK(zeros / static_cast<double>(y.size()) == doctest::Approx(0.25).epsilon(0.1));
   for (const pass& p : {pass::evaluate(), pass::attack(auxiliary), pass::attack(auxiliary, statistics::batch)})
     for (float v : run(m, x, p, random_stream(1))) CHECK(v == 1);
+  CHECK(run(m, x, pass::attack(auxiliary, statistics::running, true), random_stream(1)) == y);
 }
 
 TEST_CASE("The mask follows from the noise and the layer's name alone") {
@@ -51,10 +52,34 @@ TEST_CASE("The mask follows from the noise and the layer's name alone") {
   CHECK(std::equal(first.begin(), first.end(), y.begin()));
 }
 
+TEST_CASE("Every part has the mask of its number in the step, or, matched, all have the same") {
+  cpu d(1);
+  plain_net<9, dropout<quarter>> m(d);
+  const auto x = ones();
+  const random_stream r(4);
+  const std::ptrdiff_t image = 9 * 36;
+  const auto of = [&](int count, const routing& parts, const layer_noise& noise) {
+    return numbers_of(m.forward(x.view().slice(0, count), pass::train(parts), wrt::nothing, noise));
+  };
+  for (const routing& parts :
+       {routing{{main_domain, 3}, {auxiliary, 5}}, routing{{main_domain, 3}, {main_domain, 5}}}) {
+    const auto first = of(3, main_domain, {r, 6}), second = of(5, main_domain, {r, 7});
+    auto y = of(8, parts, {r, 6});
+    CHECK(std::equal(first.begin(), first.end(), y.begin()));
+    CHECK(std::equal(second.begin(), second.end(), y.begin() + 3 * image));
+    CHECK(!std::equal(first.begin(), first.end(), second.begin()));
+
+    y = of(8, parts, {r, 6, true});
+    CHECK(std::equal(y.begin(), y.begin() + 3 * image, y.begin() + 3 * image));
+    CHECK(of(5, auxiliary, {r, 2, true}) == std::vector<float>(y.begin() + 3 * image, y.end()));
+  }
+}
+
 TEST_CASE("Dropout's gradient, with its mask held fixed") {
   cpu d(1);
   net<convolution<9, 3>, dropout<quarter>, convolution<3, 3>, dropout<quarter>> m(d);
   auto x = images(2, 4, 4, 3);
   check_gradients(m, x, pass::train(main_domain), 0.05f, 1e-3, random_stream(7));
   check_gradients(m, x, pass::evaluate(), 0.05f, 1e-3, random_stream(7));
+  check_gradients(m, x, pass::train({{main_domain, 1}, {auxiliary, 1}}), 0.05f, 1e-3, random_stream(7));
 }

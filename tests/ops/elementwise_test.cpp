@@ -212,6 +212,32 @@ TEST_CASE("Dropout draws element i of the NCHW order at position + i, and the ba
   CHECK(sum / (16 * 8 * 16 * 16) == doctest::Approx(1).epsilon(0.02));  // the expectation is kept
 }
 
+TEST_CASE("drop_images keeps image n, scaled up, if the number at position + n is large enough") {
+  const advprop::random_stream r(11, 4, 6);
+  for (const auto& [channels, height, width] : {std::array{5, 4, 3}, std::array{13, 1, 1}, std::array{8, 5, 5}}) {
+    const map x = map::random(30, channels, height, width, 1);
+    map m = x.like();
+    m.values = on_any_threads([&](cpu& d) {
+      map y = x.like();
+      drop_images(d, 0.3f, r, x, y);
+      return y.values;
+    });
+    int dropped = 0;
+    x.each_index([&](int n, int c, int h, int w) {
+      const auto position = r.position() + static_cast<std::uint64_t>(n);
+      const bool keep = advprop::random_stream::to_uniform(r.at(position)) >= 0.3f;
+      dropped += !keep;
+      CHECK(m(n, c, h, w) == doctest::Approx(keep ? x(n, c, h, w) / 0.7f : 0).epsilon(1e-6));
+    });
+    CHECK(m.pads_are_zero());
+    CHECK(dropped > 0);
+    cpu d(2);
+    map over = x;
+    drop_images(d, 0.3f, r, over, over);
+    CHECK(maps::same_bits(over, m));
+  }
+}
+
 TEST_CASE("Filling and the squared norm cover every element, whatever the length") {
   for (int count : {0, 1, 7, 8192, 8193, 30001}) {
     CAPTURE(count);

@@ -27,8 +27,9 @@ struct objective_archetype {
 };
 
 /// `perturb` changes `images` (NHWC, [0,1]) in place. It may choose its randomness only from `rng`. Optional members:
-/// `statistics source` (which statistics the attacked network uses; running if absent) and `bool smoothed` (attack the
-/// loss with the training label smoothing; without it if absent).
+/// `statistics source` (which statistics the attacked network uses; running if absent), `bool smoothed` (attack the
+/// loss with the training label smoothing; without it if absent) and `bool dropped` (attack with dropout and stochastic
+/// depth on, under the very masks that the training pass will use; off if absent).
 template <class A>
 concept attack_policy = requires(const A& attack, objective_archetype& objective, device_images<cpu>& images,
                                  const_label_view labels, random_stream& rng) {

@@ -18,6 +18,7 @@ struct gradient_descent {
   attack::goal goal = attack::goal::untargeted;
   statistics source = statistics::running;
   bool smoothed = false;
+  bool dropped = false;
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("gradient_descent", epsilon, step, steps);

@@ -17,6 +17,7 @@ struct momentum_ifgsm {
   attack::goal goal = attack::goal::untargeted;
   statistics source = statistics::running;
   bool smoothed = false;
+  bool dropped = false;
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("momentum_ifgsm", epsilon, step, steps);

@@ -13,6 +13,8 @@ struct objective_options {
   domain through = main_domain;
   statistics source = statistics::running;
   float label_smoothing = 0;
+  bool drop = false;    ///< are dropout and stochastic depth on
+  layer_noise noise{};  ///< their masks
 };
 
 /// The view of a model that `attack_policy::perturb` gets: it cannot change weights or running statistics, because
@@ -27,7 +29,7 @@ class objective {
   device_images<device_type> input_gradient(const device_images<device_type>& images, const_label_view labels) {
     if (!gradient_ || gradient_->extents() != images.extents()) gradient_.emplace(net_->device(), images.extents());
     const int batch = images.extent(0);
-    auto logits = net_->forward(images, how(), wrt::input);
+    auto logits = net_->forward(images, how(), wrt::input, options_.noise);
     feature_map<device_type> dlogits(net_->device(), batch, logits.image());
     // The weight undoes the mean over the batch: each image gets the gradient of its own loss.
     cross_entropy(net_->device(), logits, labels, options_.label_smoothing, static_cast<float>(batch), dlogits);
@@ -44,28 +46,31 @@ class objective {
   }
 
   void least_likely(const device_images<device_type>& images, label_view worst) {
-    auto logits = net_->forward(images, how());
+    auto logits = net_->forward(images, how(), wrt::nothing, options_.noise);
     predict_worst(net_->device(), logits, worst);
   }
 
   int classes() const { return Model::classes; }
 
  private:
-  pass how() const { return pass::attack(options_.through, options_.source); }
+  pass how() const { return pass::attack(options_.through, options_.source, options_.drop); }
 
   Model* net_;
   objective_options options_;
   std::optional<image_buffer<device_type>> gradient_;
 };
 
-/// Runs `attack` on `images` in place, through one domain of `net`. `label_smoothing` is the training loss's; it
-/// counts only for attacks that want it.
+/// Runs `attack` on `images` in place, through one domain of `net`. `label_smoothing` and `noise` are
+/// the training pass's; they count only for attacks that want them.
 template <class Model, attack_policy Attack>
 void perturb(Model& net, const Attack& attack, image_view images, const_label_view labels, random_stream& rng,
-             domain through = main_domain, float label_smoothing = 0) {
-  objective_options o{through, statistics::running, 0};
+             domain through = main_domain, float label_smoothing = 0, const layer_noise& noise = {}) {
+  objective_options o;
+  o.through = through;
+  o.noise = noise;
   if constexpr (requires { attack.source; }) o.source = attack.source;
   if constexpr (requires { attack.smoothed; }) o.label_smoothing = attack.smoothed ? label_smoothing : 0;
+  if constexpr (requires { attack.dropped; }) o.drop = attack.dropped;
   objective<Model> target(net, o);
   device_images<typename Model::device_type> batch(net.device(), images);
   attack.perturb(target, batch, labels, rng);

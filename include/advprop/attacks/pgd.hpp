@@ -21,6 +21,7 @@ struct pgd {
   attack::goal goal = attack::goal::untargeted;
   statistics source = statistics::running;
   bool smoothed = false;
+  bool dropped = false;
 
   /// The paper's rule: steps of one pixel, n = epsilon + 1 of them, but one for epsilon 1 (section 5.1).
   static pgd paper(int epsilon) {
@@ -112,6 +113,7 @@ struct fgsm {
   attack::goal goal = attack::goal::untargeted;
   statistics source = statistics::running;
   bool smoothed = false;
+  bool dropped = false;
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("fgsm", epsilon, epsilon, 1);
@@ -133,6 +135,7 @@ struct ifgsm {
   attack::goal goal = attack::goal::untargeted;
   statistics source = statistics::running;
   bool smoothed = false;
+  bool dropped = false;
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("ifgsm", epsilon, step, steps);

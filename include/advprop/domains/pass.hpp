@@ -1,4 +1,5 @@
-// What one run through the network does with its batch norms: three questions, three fields, at every call.
+// What one run through the network does with its batch norms and its dropout: four questions, four fields, at every
+// call.
 #pragma once
 
 #include <array>
@@ -83,12 +84,15 @@ struct pass {
   routing route;      ///< which domain
   statistics source;  ///< which mean and variance normalise
   bool update;        ///< do the running statistics learn from this batch
+  bool drop;          ///< are dropout and stochastic depth on
 
-  /// Batch statistics, running ones updated.
-  static constexpr pass train(routing r) { return {r, statistics::batch, true}; }
+  /// Batch statistics, running ones updated, dropout on.
+  static constexpr pass train(routing r) { return {r, statistics::batch, true, true}; }
   /// Nothing is updated. Running statistics are what the AdvProp authors' own code attacks through.
-  static constexpr pass attack(routing r, statistics s = statistics::running) { return {r, s, false}; }
-  static constexpr pass evaluate(routing r = main_domain) { return {r, statistics::running, false}; }
+  static constexpr pass attack(routing r, statistics s = statistics::running, bool drop = false) {
+    return {r, s, false, drop};
+  }
+  static constexpr pass evaluate(routing r = main_domain) { return {r, statistics::running, false, false}; }
 };
 
 }  // namespace advprop

@@ -1,4 +1,4 @@
-// Dropout: on in training passes, off in attacks and evaluation unless the pass says otherwise.
+// Dropout: on in passes that say `drop`, as training does.
 #pragma once
 
 #include <advprop/layers/layer.hpp>
@@ -6,7 +6,8 @@
 namespace advprop {
 
 /// Zeroes a fraction `Rate::value` of the numbers and scales the rest up (Srivastava et al. 2014). The mask comes from
-/// the logical position of a number, so it is the same on every device and for matched clean and adversarial passes.
+/// the part's noise, the layer's name and a number's logical position in its part, so it is the same on every device
+/// and however the parts of a step are put together.
 template <class Rate>
 struct dropout {
   static constexpr shape output(shape s) { return s; }
@@ -15,26 +16,27 @@ struct dropout {
   template <int In, class Domains, class Device>
   class state {
    public:
-    void setup(registry&, const std::string& name) {
-      stream_ = 14695981039346656037ull;  // FNV-1a of the layer's name: every dropout layer has its own stream
-      for (char ch : name) stream_ = (stream_ ^ static_cast<unsigned char>(ch)) * 1099511628211ull;
-    }
+    void setup(registry&, const std::string& name) { tag_ = noise_tag(name); }
     feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
       if (!c.drop) return x;
       feature_map<Device> y = writable(c.device, x, x.unique());
-      dropout_forward(c.device, Rate::value, c.noise.split(stream_), x, y);
+      for_noise_parts(c, tag_, [&](int first, int count, const random_stream& r) {
+        dropout_forward(c.device, Rate::value, r, x.slice(first, count), y.slice(first, count));
+      });
       return y;
     }
     template <wrt W>
     feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
       if (!c.drop) return dy;
       feature_map<Device> dx = writable(c.device, dy, dy.unique());
-      dropout_backward(c.device, Rate::value, c.noise.split(stream_), dy, dx);
+      for_noise_parts(c, tag_, [&](int first, int count, const random_stream& r) {
+        dropout_backward(c.device, Rate::value, r, dy.slice(first, count), dx.slice(first, count));
+      });
       return dx;
     }
 
    private:
-    std::uint64_t stream_ = 0;
+    std::uint64_t tag_ = 0;
   };
 };
 

@@ -5,10 +5,10 @@
 #include <string>
 #include <utility>
 
-#include <advprop/core/random.hpp>
 #include <advprop/core/shape.hpp>
 #include <advprop/domains/pass.hpp>
 #include <advprop/layers/feature_map.hpp>
+#include <advprop/layers/noise.hpp>
 #include <advprop/layers/parameters.hpp>
 
 namespace advprop {
@@ -22,13 +22,25 @@ template <class Domains, class Device>
 struct context {
   Device& device;
   const parameter_store<Domains, Device>& store;
-  routing groups;       ///< the batch, cut where the domain changes
-  statistics source;    ///< which mean and variance normalise
-  bool update;          ///< do running statistics learn
-  wrt keep;             ///< the backward pass that will follow decides what forward must save
-  bool drop;            ///< is dropout on
-  random_stream noise;  ///< dropout's stream; each layer splits its own
+  routing parts;      ///< the batch, cut as the caller did
+  routing groups;     ///< the batch, cut where the domain changes
+  statistics source;  ///< which mean and variance normalise
+  bool update;        ///< do running statistics learn
+  wrt keep;           ///< the backward pass that will follow decides what forward must save
+  bool drop;          ///< are dropout and stochastic depth on
+  layer_noise noise;  ///< their masks
+  depth_rule depth;
 };
+
+/// Calls f(first image, count, random stream) for each part of the batch; the stream is this layer's, for this part.
+template <class Domains, class Device, class F>
+void for_noise_parts(const context<Domains, Device>& c, std::uint64_t tag, F&& f) {
+  int first = 0, i = 0;
+  for (const part& p : c.parts) {
+    f(first, p.count, c.noise.of(i++).split(tag));
+    first += p.count;
+  }
+}
 
 /// A descriptor: the output shape for an input shape, the learnable numbers for an input width, and a `state` that
 /// can be set up, run forward, and run backward with respect to the input alone or to everything.

@@ -57,6 +57,13 @@ class registry {
     norms_.push_back({name, at, static_cast<std::size_t>(channels), closes_branch});
     return at;
   }
+  /// The batch norm that came last closes a residual branch, though other layers follow it there.
+  void close_branch() {
+    if (!norms_.empty()) norms_.back().closes_branch = true;
+  }
+  /// The number of the next block that `stochastic_depth` counts, from 0.
+  int count_block() { return blocks_++; }
+  int blocks() const { return blocks_; }
 
  private:
   template <class Domains, class Device>
@@ -79,6 +86,7 @@ class registry {
   std::vector<parameter> tensors_;
   std::vector<norm_entry> norms_;
   std::size_t weights_ = 0, biases_ = 0, norm_channels_ = 0;
+  int blocks_ = 0;
 };
 
 /// The blocks themselves, in the device's memory.

@@ -10,6 +10,7 @@
 #include <advprop/layers/pooling.hpp>
 #include <advprop/layers/residual.hpp>
 #include <advprop/layers/sequential.hpp>
+#include <advprop/layers/stochastic_depth.hpp>
 
 namespace advprop {
 

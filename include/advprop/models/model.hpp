@@ -20,6 +20,19 @@ struct initialization {
   bool zero_last_scale = false;  ///< each residual branch starts as nothing (Goyal et al. 2017, section 5.1)
 };
 
+namespace detail {
+/// What the network asks for; 0 when it says nothing.
+template <class Network>
+constexpr float default_stochastic_depth() {
+  if constexpr (requires { Network::drop_path; }) {
+    static_assert(Network::drop_path >= 0 && Network::drop_path < 1, "model: Network::drop_path must be in [0, 1)");
+    return Network::drop_path;
+  } else {
+    return 0;
+  }
+}
+}  // namespace detail
+
 /// `Network` with the batch norms of `Domains` on `Device`. There is no train or evaluation mode: each pass says what
 /// it wants. The device must outlive the model.
 template <network_layers Network, domain_policy Domains, class Device>
@@ -32,26 +45,26 @@ class model {
   static constexpr int classes = class_count<Network>;
 
   explicit model(Device& device, seed s = seed{0}, initialization how = {})
-      : device_(&device), store_(device, set_up(body_)) {
+      : device_(&device), store_(device, set_up()) {
     initialize(s, how);
   }
   model(const model&) = delete;
   model& operator=(const model&) = delete;
 
   /// Logits, batch x classes, for NHWC images in [0,1]. `keep` tells which backward pass will follow and therefore
-  /// what is saved for it; `noise` feeds dropout, which is on in passes that update. Throws `argument_error` for
-  /// images of the wrong channel count, an empty batch, a route that does not fit, or a domain out of range.
+  /// what is saved for it; `noise` feeds dropout and stochastic depth in passes that `drop`. Throws `argument_error`
+  /// for images of the wrong channel count, an empty batch, a route that does not fit, or a domain out of range.
   feature_map<Device> forward(const_image_view images, const pass& p, wrt keep = wrt::nothing,
-                              random_stream noise = random_stream{}) {
+                              const layer_noise& noise = {}) {
     const int batch = images.extent(0);
     if (images.extent(3) != channels)
       fail<argument_error>("model: images have ", images.extent(3), " channels, the network takes ", channels);
     if (batch < 1) fail<argument_error>("model: the batch is empty");
-    const routing groups = p.route.resolve(batch).merged();
+    const routing parts = p.route.resolve(batch), groups = parts.merged();
     for (const part& g : groups)
       if (g.domain.index() >= Domains::count)
         fail<argument_error>("domain out of range: ", g.domain.index(), " of ", Domains::count);
-    context_ = {groups, p.source, p.update, keep, p.update, noise};
+    context_ = {parts, groups, p.source, p.update, keep, p.drop, noise, depth_};
     auto c = bind();
     feature_map<Device> y = body_.forward(c, Network::input::forward(*device_, images));
     if (p.update)
@@ -72,6 +85,14 @@ class model {
   }
 
   Device& device() const { return *device_; }
+
+  /// How often the last residual branches are left out in passes that `drop`; the rate of block b of B is rate * b / B.
+  /// It starts as `Network::drop_path`, or 0 without that. Throws `argument_error` outside [0, 1).
+  void stochastic_depth(float rate) {
+    if (!(rate >= 0 && rate < 1)) fail<argument_error>("model: stochastic depth is ", rate, ", must be in [0, 1)");
+    depth_.rate = rate;
+  }
+  const depth_rule& stochastic_depth() const { return depth_; }
 
   /// Every named tensor: weights, biases, and each batch norm's sets.
   const std::vector<parameter>& table() const { return store_.table(); }
@@ -102,22 +123,24 @@ class model {
  private:
   using body = node<Network, channels, Domains, Device>;
   struct pass_state {
-    routing groups;
+    routing parts, groups;
     statistics source = statistics::running;
     bool update = false;
     wrt keep = wrt::nothing;
     bool drop = false;
-    random_stream noise;
+    layer_noise noise;
+    depth_rule depth;
   };
 
-  static registry set_up(body& b) {
+  registry set_up() {
     registry r;
-    b.setup(r, "");
+    body_.setup(r, "");
+    depth_.blocks = r.blocks();
     return r;
   }
   context<Domains, Device> bind() {
-    return {*device_,        store_,        context_.groups, context_.source,
-            context_.update, context_.keep, context_.drop,   context_.noise};
+    return {*device_,        store_,        context_.parts, context_.groups, context_.source,
+            context_.update, context_.keep, context_.drop,  context_.noise,  context_.depth};
   }
   static std::string auxiliary_name(const std::string& main, int set) {
     const auto dot = main.rfind('.');
@@ -141,6 +164,7 @@ class model {
 
   Device* device_;
   body body_;
+  depth_rule depth_{detail::default_stochastic_depth<Network>(), 0};
   parameter_store<Domains, Device> store_;
   pass_state context_;
   std::array<std::int64_t, static_cast<std::size_t>(Domains::statistic_sets)> tracked_{};

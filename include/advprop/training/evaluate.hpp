@@ -41,7 +41,7 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
     const int n = std::min(options.batch, count - first);
     auto batch = read_batch(data, first, n);
     random_stream rng = random_stream(options.seed.value).split(static_cast<std::uint64_t>(index));
-    perturb(net, attack, batch.images.view(), batch.labels.view(), rng, options.through);
+    perturb(net, attack, batch.images.view(), batch.labels.view(), rng, options.through, 0, rng.split(1));
     auto logits = net.forward(batch.images.view(), pass::evaluate(options.through));
     result.total.add(cross_entropy(net.device(), logits, batch.labels.view(), 0.f, 1.f, {}), n);
     const label_view predicted = best.view().slice(0, n);

@@ -80,6 +80,8 @@ struct adversarial_training {
   Attack attack;
   bool mixture = true;
   float clean_weight = 1, adversarial_weight = 1;
+  /// Clean image k and its adversary go through the same dropout and stochastic-depth masks.
+  bool matched_noise = false;
 
   int parts() const { return mixture ? 2 : 1; }
   int streams() const { return 1; }
@@ -94,11 +96,12 @@ struct adversarial_training {
     if (mixture) batch.push(clean);
     const image_view attacked = batch.push(clean);
     random_stream rng = options.rng.split(0xA77AC);
-    perturb(net, attack, attacked, clean.labels, rng, main_domain, options.label_smoothing);
+    perturb(net, attack, attacked, clean.labels, rng, main_domain, options.label_smoothing,
+            options.noise(mixture ? 1 : 0, matched_noise));
     routing route;
     if (mixture) route.push({main_domain, n, clean_weight});
     route.push({main_domain, n, adversarial_weight});
-    accumulate_gradients(net, batch.all(), route, options, m, 0);
+    accumulate_gradients(net, batch.all(), route, options, m, 0, matched_noise);
     return m;
   }
 };
@@ -132,6 +135,9 @@ class adversarial_propagation {
   float clean_weight = 1;
   /// One a auxiliary domain.
   std::array<auxiliary_options, auxiliaries> auxiliary{};
+  /// Image k goes through the same dropout and stochastic-depth masks in every domain; otherwise each domain draws its
+  /// own, as independent passes of a PyTorch or TensorFlow network do.
+  bool matched_noise = false;
   advprop::execution execution = advprop::execution::sequential;
 
   int parts() const { return 1 + auxiliaries; }
@@ -166,16 +172,17 @@ class adversarial_propagation {
         craft(net, attack, batch.push(from), from.labels, k, options);
         route.push({domains::auxiliary(k), from.images.extent(0), a.weight});
       });
-      accumulate_gradients(net, batch.all(), route, options, m, 0);
+      accumulate_gradients(net, batch.all(), route, options, m, 0, matched_noise);
     } else {
-      accumulate_gradients(net, clean, routing{{main_domain, clean.images.extent(0), clean_weight}}, options, m, 0);
+      accumulate_gradients(net, clean, routing{{main_domain, clean.images.extent(0), clean_weight}}, options, m, 0,
+                           matched_noise);
       each([&](const auto& attack, int k) {
         const auto& a = auxiliary[static_cast<std::size_t>(k)];
         const labelled_images& from = streams[static_cast<std::size_t>(a.stream)];
         detail::concatenation<typename Model::device_type> batch(net.device(), from.images.extent(0), from.images);
         craft(net, attack, batch.push(from), from.labels, k, options);
         accumulate_gradients(net, batch.all(), routing{{domains::auxiliary(k), from.images.extent(0), a.weight}},
-                             options, m, 1 + k);
+                             options, m, 1 + k, matched_noise);
       });
     }
     return m;
@@ -191,7 +198,8 @@ class adversarial_propagation {
   void craft(Model& net, const auto& attack, image_view images, const_label_view labels, int k,
              const step_options& options) const {
     random_stream rng = options.rng.split(0xA77AC).split(static_cast<std::uint64_t>(k));
-    perturb(net, attack, images, labels, rng, Model::domains_type::auxiliary(k), options.label_smoothing);
+    perturb(net, attack, images, labels, rng, Model::domains_type::auxiliary(k), options.label_smoothing,
+            options.noise(1 + k, matched_noise));
   }
 
   std::tuple<Attacks...> attacks_;

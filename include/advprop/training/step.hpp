@@ -20,19 +20,23 @@ struct step_options {
   float label_smoothing = 0;
   random_stream
       rng{};  ///< everything random in the step; a function of the seed and the step number, so a resume repeats it
+
+  /// The masks of part `part` and those after it. `matched`: every part of the step has the same.
+  layer_noise noise(int part, bool matched) const { return {rng.split(0xD201), part, matched}; }
 };
 
 /// One training pass: forward through the routes' domains, each part's mean loss times its weight, and the gradients of
-/// their sum added to the model's. Tallies go to `metrics.parts[first_part + i]`.
+/// their sum added to the model's. Tallies go to `metrics.parts[first_part + i]`. Part i of the route draws
+/// its masks as part first_part + i of the step; `matched_noise` gives all parts the same.
 template <class Model>
 void accumulate_gradients(Model& net, const labelled_images& batch, const routing& route, const step_options& options,
-                          step_metrics& metrics, int first_part) {
+                          step_metrics& metrics, int first_part, bool matched_noise = false) {
   using device = typename Model::device_type;
   const int count = batch.images.extent(0);
   if (batch.labels.extent(0) != count)
     fail<argument_error>("step: ", count, " images but ", batch.labels.extent(0), " labels");
-  auto logits = net.forward(batch.images, pass::train(route), wrt::parameters,
-                            options.rng.split(static_cast<std::uint64_t>(first_part)));
+  auto logits =
+      net.forward(batch.images, pass::train(route), wrt::parameters, options.noise(first_part, matched_noise));
   feature_map<device> dlogits(net.device(), count, logits.image());
   int first = 0;
   for (const part& p : route.resolve(count)) {

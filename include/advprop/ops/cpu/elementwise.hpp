@@ -218,6 +218,24 @@ inline void dropout_backward(cpu& d, float rate, random_stream r, feature_view<c
   dropout_forward(d, rate, r, dy, dx);
 }
 
+/// y = x / (1 - rate) in images whose number is at least `rate`, else 0 (Huang et al. 2016). Image n takes position
+/// r.position() + n. y may be x's memory. The gradient is the same operation on dy.
+inline void drop_images(cpu& d, float rate, random_stream r, feature_view<const float> x, feature_view<float> y) {
+  using namespace detail;
+  const float scale = 1 / (1 - rate);
+  for_blocks(d, x, [&](int n, int b) {
+    const bool stays = random_stream::to_uniform(r.at(r.position() + static_cast<std::uint64_t>(n))) >= rate;
+    const float* px = channel_block(x, n, b);
+    float* py = channel_block(y, n, b);
+    if (!stays) {
+      std::fill_n(py, std::ptrdiff_t{x.height} * x.width * 8, 0.f);
+      return;
+    }
+    const f8 s(scale);
+    for (int i = 0; i < x.height * x.width; ++i) (f8(px + i * 8) * s).store(py + i * 8);
+  });
+}
+
 /// values = value
 inline void fill(cpu& d, float value, std::span<float> values) {
   detail::for_chunks(d, std::ssize(values), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
