@@ -8,7 +8,8 @@
 
 namespace advprop {
 
-enum class bias : bool { off, on };
+/// `zero` is `on` with a start at zero (TensorFlow's) instead of PyTorch's uniform one.
+enum class bias { off, on, zero };
 
 /// `Out` channels, a square kernel, `Padding` zeros a side or `same_padding`. Weights start as torchvision's ResNets:
 /// normal, Kaiming fan-out (He et al. 2015b). `Groups` divides both channel counts.
@@ -22,7 +23,7 @@ struct convolution {
     return {Out, c.output(s.height), c.output(s.width)};
   }
   static constexpr long parameters(int in) {
-    return long{Out} * (in / spec(in).groups) * Kernel * Kernel + (Bias == bias::on ? Out : 0);
+    return long{Out} * (in / spec(in).groups) * Kernel * Kernel + (Bias == bias::off ? 0 : Out);
   }
 
   template <int In, class Domains, class Device>
@@ -36,9 +37,10 @@ struct convolution {
       const int fan_out = Out / conv.groups * Kernel * Kernel;
       weight_ = r.weight(join(name, "weight"), {Out, In / conv.groups, Kernel, Kernel},
                          {initial::normal, std::sqrt(2.f / static_cast<float>(fan_out))});
-      if constexpr (Bias == bias::on) {
+      if constexpr (Bias != bias::off) {
         const int fan_in = In / conv.groups * Kernel * Kernel;
-        bias_ = r.bias(join(name, "bias"), {Out}, {initial::uniform, 1 / std::sqrt(static_cast<float>(fan_in))});
+        const initial start{initial::uniform, 1 / std::sqrt(static_cast<float>(fan_in))};
+        bias_ = r.bias(join(name, "bias"), {Out}, Bias == bias::zero ? initial{initial::constant, 0} : start);
       }
     }
 
@@ -49,7 +51,7 @@ struct convolution {
                              x.image().height, "x", x.image().width, " with padding ", Padding);
       feature_map<Device> y(c.device, x.batch(), out);
       conv_forward(c.device, conv, x, c.store.weight(weight_), y);
-      if constexpr (Bias == bias::on) bias_forward(c.device, c.store.bias(bias_), y);
+      if constexpr (Bias != bias::off) bias_forward(c.device, c.store.bias(bias_), y);
       in_ = x.image();
       x_ = saved_if(has(c.keep, wrt::parameters), x);
       return y;
@@ -59,7 +61,7 @@ struct convolution {
     feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
       if constexpr (has(W, wrt::parameters)) {
         conv_backward_weight(c.device, conv, x_, dy, c.store.weight_gradient(weight_));
-        if constexpr (Bias == bias::on) bias_backward(c.device, dy, c.store.bias_gradient(bias_));
+        if constexpr (Bias != bias::off) bias_backward(c.device, dy, c.store.bias_gradient(bias_));
         x_ = {};
       }
       feature_map<Device> dx;

@@ -7,8 +7,14 @@
 
 namespace advprop {
 
-/// y = W x + b. Starts as PyTorch's: both uniform in +-1/sqrt(inputs).
-template <int Out>
+/// How a linear layer begins.
+enum class linear_start {
+  pytorch,  ///< weights and biases uniform in +-1/sqrt(inputs)
+  google    ///< weights uniform in +-1/sqrt(outputs), biases zero: EfficientNet's authors, also in torchvision
+};
+
+/// y = W x + b.
+template <int Out, linear_start Start = linear_start::pytorch>
 struct linear {
   static_assert(Out > 0);
   static constexpr shape output(shape) { return {Out, 1, 1}; }
@@ -18,9 +24,10 @@ struct linear {
   class state {
    public:
     void setup(registry& r, const std::string& name) {
-      const initial start{initial::uniform, 1 / std::sqrt(static_cast<float>(In))};
+      constexpr bool google = Start == linear_start::google;
+      const initial start{initial::uniform, 1 / std::sqrt(static_cast<float>(google ? Out : In))};
       weight_ = r.weight(join(name, "weight"), {Out, In}, start);
-      bias_ = r.bias(join(name, "bias"), {Out}, start);
+      bias_ = r.bias(join(name, "bias"), {Out}, google ? initial{initial::constant, 0} : start);
     }
     feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
       if (x.image().height != 1 || x.image().width != 1)
