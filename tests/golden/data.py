@@ -70,9 +70,9 @@ _cache = {}
 
 
 def _pick(name, count):
-    if name not in _cache:
-        _cache[name] = stream(f"signs/{name}").bits(count), stream(f"samples/{name}").below(16, count)
-    return _cache[name]
+    if (name, count) not in _cache:
+        _cache[name, count] = stream(f"signs/{name}").bits(count), stream(f"samples/{name}").below(16, count)
+    return _cache[name, count]
 
 
 def summary(name, tensor):
