@@ -39,6 +39,7 @@ TEST_CASE(
   CHECK(p.gradients().size() == p.values().size());
   CHECK(p.running().size() == 3 * 12);
   CHECK(p.decayed() == 56);
+  CHECK(p.biases() == 4);
   const float* v = p.values().data();
   CHECK(p.weight(48) == v + 48);
   CHECK(p.bias(0) == v + 56);

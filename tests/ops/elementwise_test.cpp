@@ -258,34 +258,6 @@ TEST_CASE("Filling and the squared norm cover every element, whatever the length
   }
 }
 
-TEST_CASE("SGD takes PyTorch's steps: plain, with momentum, with Nesterov's, with decay and a gradient scale") {
-  for (const sgd_spec& s : {sgd_spec{0.1f}, sgd_spec{0.1f, 0.9f, 0, false, 1}, sgd_spec{0.1f, 0.9f, 0.01f, false, 0.5f},
-                            sgd_spec{0.05f, 0.8f, 0.02f, true, 2.f}}) {
-    const int count = 20011;
-    const auto start = maps::normals(count, 1);
-    std::vector<double> w(start.begin(), start.end()), v(start.size());
-    for (std::uint64_t step = 0; step < 3; ++step) {
-      const auto g = maps::normals(count, 10 + step);
-      for (std::size_t i = 0; i < w.size(); ++i) {
-        const double h = double(s.gradient_scale) * double(g[i]) + double(s.weight_decay) * w[i];
-        v[i] = double(s.momentum) * v[i] + h;
-        w[i] -= double(s.learning_rate) * (s.nesterov ? h + double(s.momentum) * v[i] : v[i]);
-      }
-    }
-    const auto got = on_any_threads([&](cpu& d) {
-      auto weights = start;
-      std::vector<float> velocity(start.size());
-      for (std::uint64_t step = 0; step < 3; ++step)
-        sgd_update(d, s, weights, maps::normals(count, 10 + step), velocity);
-      for (std::size_t i = 0; i < velocity.size(); ++i) CHECK_FALSE(std::abs(velocity[i] - v[i]) > 1e-5);
-      return weights;
-    });
-    double worst = 0;
-    for (std::size_t i = 0; i < w.size(); ++i) worst = std::max(worst, std::abs(got[i] - w[i]));
-    CHECK(worst < 1e-5);
-  }
-}
-
 TEST_CASE("Transforms apply a function to every pixel, of two images and of three") {
   const auto g = images(5, 30, 31, 3, 2), b = images(5, 30, 31, 3, 3), x0 = images(5, 30, 31, 3, 1);
   const auto two = on_any_threads([&](cpu& d) {

@@ -64,7 +64,7 @@ struct watch {
 };
 
 struct outcome {
-  std::vector<float> values, running, velocity;
+  std::vector<float> values, running, slots, average;
   std::vector<std::int64_t> tracked;
   std::vector<double> losses;
   friend bool operator==(const outcome&, const outcome&) = default;
@@ -76,8 +76,9 @@ const dataset& train_data() {
 }
 
 /// Two epochs of five steps; thrown out of step `kill` (from 1, of the run) when that is positive.
-outcome run(const std::string& checkpoint, int checkpoint_steps, int kill, bool resume, int threads = 1,
-            int workers = 0) {
+template <class Optimizer>
+outcome run_with(const Optimizer& optimizer, bool averaged, const std::string& checkpoint, int checkpoint_steps,
+                 int kill, bool resume, int threads = 1, int workers = 0) {
   cpu d(threads);
   triple m(d, seed{3});
   loader clean(train_data(), {.batch = 4, .seed = seed{8}, .workers = workers},
@@ -100,19 +101,62 @@ outcome run(const std::string& checkpoint, int checkpoint_steps, int kill, bool 
     if (r.epoch * r.steps + r.step == kill) throw killed();
     ++steps;
   };
-  loader* const data[] = {&clean, &other};
-  const sgd optimizer{.learning_rate = 0.05f, .weight_decay = 1e-3f, .nesterov = true};
+  loader* const streams[] = {&clean, &other};
+  const std::span<loader* const> data(streams);
+  averaged_weights average(m, {.decay = 0.9});
+  averaged_weights<triple>* const followed = averaged ? &average : nullptr;
   if (kill > 0) {
-    CHECK_THROWS_AS(fit(m, std::span<loader* const>(data), method, optimizer, options), killed);
+    CHECK_THROWS_AS(fit(m, data, method, optimizer, options, followed), killed);
     return o;
   }
-  fit(m, std::span<loader* const>(data), method, optimizer, options);
+  fit(m, data, method, optimizer, options, followed);
   o.values = copy_of(m.values());
   o.running = copy_of(m.running());
   for (int i = 0; i < 3; ++i) o.tracked.push_back(m.batches_tracked(i));
-  o.velocity = safetensors::read(checkpoint).floats("training.velocity");
+  const archive file = archive::read(checkpoint);
+  for (const char* name : Optimizer::template state<triple>::slots)
+    for (float v : file.floats(std::string("training.") + name)) o.slots.push_back(v);
+  CHECK(file.get<int>("updates") == 10);
+  if (averaged) {
+    o.average = copy_of(average.values());
+    o.average.insert(o.average.end(), average.running().begin(), average.running().end());
+    CHECK(average.updates == 10);
+  }
   return o;
 }
+
+outcome run(const std::string& checkpoint, int checkpoint_steps, int kill, bool resume, int threads = 1,
+            int workers = 0) {
+  return run_with(sgd{.learning_rate = 0.05f, .weight_decay = 1e-3f, .nesterov = true}, false, checkpoint,
+                  checkpoint_steps, kill, resume, threads, workers);
+}
+
+/// Four numbers to keep, none of them of the model's size, and a learning rate that grows with every update.
+struct growing {
+  float learning_rate = 0.01f;
+  std::string description() const { return "growing"; }
+
+  template <class Model>
+  struct state {
+    static constexpr std::array slots{"sum"};
+    std::int64_t updates = 0;
+    Model* net;
+    float rate;
+    mutable std::array<float, 4> sums{};
+
+    state(const growing& o, Model& m) : net(&m), rate(o.learning_rate) {}
+    std::span<float> slot(int) const { return sums; }
+    void step(double factor) {
+      ++updates;
+      for (std::size_t i = 0; i < net->values().size(); ++i) {
+        sums[i % 4] += net->gradients()[i];
+        net->values()[i] -= rate * static_cast<float>(factor * double(updates)) * (net->gradients()[i] + sums[i % 4]);
+      }
+    }
+  };
+};
+static_assert(optimizer_policy<growing, triple>);
+static_assert(!optimizer_policy<watch, triple>);
 
 }  // namespace
 
@@ -135,6 +179,104 @@ TEST_CASE("A run that was killed and resumed ends in the same bits as one that w
     resumed.losses = whole.losses;
     CHECK(resumed == whole);
   }
+}
+
+TEST_CASE("Every optimizer, with and without an average, resumes to the same bits on any number of threads") {
+  const folder f;
+  const auto check = [&](const auto& optimizer) {
+    CAPTURE(optimizer.description());
+    for (const bool averaged : {false, true}) {
+      const std::string path = f.file("killed");
+      const outcome whole = run_with(optimizer, averaged, f.file("whole"), 0, 0, false);
+      CHECK(whole.losses.size() == 10);
+      for (float v : whole.values) REQUIRE(std::isfinite(v));
+      CHECK(whole.average.empty() != averaged);
+      for (const int kill : {1, 3, 7}) {
+        CAPTURE(kill);
+        fs::remove(path);
+        run_with(optimizer, averaged, path, 1, kill, false);
+        outcome resumed = run_with(optimizer, averaged, path, 1, 0, true, 2);
+        CHECK(static_cast<int>(resumed.losses.size()) == 11 - kill);
+        resumed.losses = whole.losses;
+        CHECK(resumed == whole);
+      }
+    }
+  };
+  check(sgd{.learning_rate = 0.05f});
+  check(rmsprop{.weight_decay = 1e-3f});
+  check(adamw{.learning_rate = 0.01f, .clip_norm = 1});
+  check(growing{});
+}
+
+TEST_CASE("An average changes nothing in the training, and is that of its steps") {
+  const folder f;
+  const rmsprop optimizer{.learning_rate = 0.004f};
+  const outcome without = run_with(optimizer, false, f.file("a"), 0, 0, false);
+  outcome with = run_with(optimizer, true, f.file("b"), 0, 0, false);
+  CHECK(with.average.size() == with.values.size() + with.running.size());
+  CHECK_FALSE(same_bits(std::span(with.average).first(with.values.size()), with.values));
+  with.average.clear();
+  CHECK(with == without);
+
+  cpu d(1);
+  two m(d);
+  averaged_weights average(m, {.decay = 0.7});
+  std::vector<double> expected(m.values().begin(), m.values().end());
+  int t = 0;
+  fit_options o{.epochs = 2, .batch = 5};
+  o.on_step = [&](const step_report&) {
+    ++t;
+    const double decay = std::min(0.7, (1.0 + t) / (10.0 + t));
+    for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = decay * expected[i] + (1 - decay) * m.values()[i];
+  };
+  double loss = 0;
+  o.on_epoch = [&](const epoch_report&) {  // may look at the average
+    const auto swapped = average.swap();
+    loss = evaluate(m, train_data()).total.loss();
+  };
+  fit(m, train_data(), clean_training{}, sgd{}, o, &average);
+  CHECK(t == 8);
+  CHECK(distance(average.values(), expected) < 1e-6);
+  CHECK(loss != evaluate(m, train_data()).total.loss());
+  const auto swapped = average.swap();
+  CHECK(loss == evaluate(m, train_data()).total.loss());
+  CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, o, &average), doctest::Contains("the average"),
+                       argument_error);
+  two other(d);
+  CHECK_THROWS_WITH_AS(fit(other, train_data(), clean_training{}, sgd{}, o, &average), doctest::Contains("the average"),
+                       argument_error);
+}
+
+TEST_CASE("A checkpoint knows its optimizer, its schedule and its average") {
+  const folder f;
+  cpu d(1);
+  two m(d);
+  averaged_weights average(m, {.decay = 0.5}), longer(m, {.decay = 0.6}), sudden(m, {.decay = 0.5, .warm_up = false});
+  fit_options o{.epochs = 1, .batch = 5, .schedule = schedule::staircase(), .checkpoint = f.file("c"), .resume = true};
+  const rmsprop optimizer{};
+  fit(m, train_data(), clean_training{}, optimizer, o, &average);
+  const snapshot before(m);
+  const auto refused = [&](const fit_options& options, const auto& other, averaged_weights<two>* follower) {
+    CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, other, options, follower),
+                         doctest::Contains("is the checkpoint of another run"), file_error);
+    CHECK(snapshot(m) == before);
+  };
+  refused(o, adamw{}, &average);
+  refused(o, sgd{}, &average);
+  refused(o, rmsprop{.epsilon = 2e-3f}, &average);
+  refused(o, rmsprop{.decay_rule = decay_rule::weights}, &average);
+  refused(o, optimizer, nullptr);
+  refused(o, optimizer, &longer);
+  refused(o, optimizer, &sudden);
+  for (auto change :
+       {+[](schedule& s) { s.every = 2.5; }, +[](schedule& s) { s.decay = 0.98; }, +[](schedule& s) { s.warm_up = 4; },
+        +[](schedule& s) { s.kind = schedule::shape::exponential; }}) {
+    fit_options other = o;
+    change(other.schedule);
+    refused(other, optimizer, &average);
+  }
+  CHECK_NOTHROW(fit(m, train_data(), clean_training{}, optimizer, o, &average));
+  CHECK(average.updates == 4);
 }
 
 TEST_CASE("A run killed twice, on other numbers of threads, ends in the same bits too; a finished one stays finished") {
@@ -312,4 +454,6 @@ TEST_CASE("A method with more streams than loaders, and options out of range, ar
     CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.label_smoothing = smoothing}),
                          doctest::Contains("label_smoothing"), argument_error);
   CHECK_THROWS_AS(fit(m, train_data(), clean_training{}, sgd{.momentum = 2}, {.epochs = 1}), argument_error);
+  CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.schedule = schedule::staircase(0)}),
+                       "schedule: decay is 0, must be positive", argument_error);
 }

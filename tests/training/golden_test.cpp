@@ -80,7 +80,7 @@ struct setting {
       const auto v = initial_value(p);
       std::copy(v.begin(), v.end(), net[p].begin());
     }
-    fill(device, 0.f, state.velocity());
+    fill(device, 0.f, state.slot(0));
   }
 
   step_metrics step(int number, const tensor<float, 4>& clean, const auto& attack, execution how) {
@@ -107,7 +107,7 @@ struct setting {
     for (const parameter& p : net.table()) {
       note("state", p.name, net[p]);
       if (p.role == role::mean || p.role == role::variance) continue;
-      note("momentum", p.name, state.velocity().subspan(p.offset, p.count));
+      note("momentum", p.name, state.slot(0).subspan(p.offset, p.count));
       if (step == "step1") note("gradient", p.name, net.gradient(p));
     }
     for (const auto& [kind, d] : worst)

@@ -1,6 +1,8 @@
 #include <advprop/training/optimizers.hpp>
 
 #include <cmath>
+#include <string>
+#include <type_traits>
 
 #include "../models/harness.hpp"
 
@@ -14,38 +16,102 @@ void fill_gradients(two& m, std::uint64_t seed) {
   for (float& g : m.gradients()) g = r.uniform(-1, 1);
 }
 
-/// Three steps against the formula in double; PyTorch's update, decay on weights alone.
-void check(const sgd& o) {
+/// Four steps beside `formula(decay, w, g, first slot, second slot, rate, step)` in double, by the rule and with the
+/// clipping that the optimizer has; the slots start from `first` and 0.
+template <class Optimizer, class Formula>
+void check(const Optimizer& o, double first, Formula formula) {
+  using state_type = typename Optimizer::template state<two>;
+  static_assert(optimizer_policy<Optimizer, two>);
   cpu d(1);
   two m(d);
   scramble(m);
-  sgd::state<two> state(o, m);
-  std::vector<double> w(m.values().begin(), m.values().end()), v(w.size(), 0);
-  for (std::uint64_t k = 1; k <= 3; ++k) {
+  state_type state(o, m);
+  const bool both = o.decay_rule == decay_rule::weights_and_biases;
+  std::vector<double> w(m.values().begin(), m.values().end()), a(w.size(), first), b(w.size(), 0);
+  for (std::uint64_t k = 1; k <= 4; ++k) {
     fill_gradients(m, k);
     const double factor = 1.0 / static_cast<double>(k);
     double length = 0;
     for (float g : m.gradients()) length += double(g) * g;
     const double clip = o.clip_norm > 0 ? std::min(1.0, o.clip_norm / (std::sqrt(length) + 1e-6)) : 1;
-    for (std::size_t i = 0; i < w.size(); ++i) {
-      const double g = clip * m.gradients()[i] + (i < m.decayed() ? double(o.weight_decay) * w[i] : 0);
-      v[i] = double(o.momentum) * v[i] + g;
-      w[i] -= o.learning_rate * factor * (o.nesterov ? g + o.momentum * v[i] : v[i]);
+    for (const parameter& p : m.table()) {
+      if (p.role == role::mean || p.role == role::variance) continue;
+      const bool decayed = p.role == role::weight || (both && p.role == role::bias);
+      for (std::size_t i = p.offset; i < p.offset + p.count; ++i)
+        formula(decayed ? double(o.weight_decay) : 0, w[i], clip * m.gradients()[i], a[i], b[i],
+                o.learning_rate * factor, static_cast<double>(k));
     }
     state.step(factor);
+    CHECK(state.updates == static_cast<std::int64_t>(k));
   }
   CHECK(distance(m.values(), w) < 1e-6);
-  CHECK(distance(state.velocity(), v) < 1e-6);
+  CHECK(distance(state.slot(0), a) < 1e-6);
+  if (state_type::slots.size() > 1)
+    CHECK(distance(state.slot(static_cast<int>(state_type::slots.size()) - 1), b) < 1e-6);
+}
+
+void check_sgd(const sgd& o) {
+  check(o, 0, [&](double decay, double& w, double g, double& v, double&, double rate, double) {
+    g += decay * w;
+    v = double(o.momentum) * v + g;
+    w -= rate * (o.nesterov ? g + o.momentum * v : v);
+  });
+}
+void check_rmsprop(const rmsprop& o) {
+  check(o, 1, [&](double decay, double& w, double g, double& s, double& v, double rate, double) {
+    g += decay * w;
+    s = double(o.decay) * s + (1 - double(o.decay)) * g * g;
+    v = double(o.momentum) * v + rate * g / std::sqrt(s + double(o.epsilon));
+    w -= v;
+  });
+}
+void check_adamw(const adamw& o) {
+  check(o, 0, [&](double decay, double& w, double g, double& m, double& s, double rate, double t) {
+    w *= 1 - rate * decay;
+    m = double(o.beta1) * m + (1 - double(o.beta1)) * g;
+    s = double(o.beta2) * s + (1 - double(o.beta2)) * g * g;
+    w -= rate * (m / (1 - std::pow(double(o.beta1), t))) /
+         (std::sqrt(s / (1 - std::pow(double(o.beta2), t))) + double(o.epsilon));
+  });
+}
+
+/// One of each kind, for what must hold for all.
+template <class F>
+void with_each(F f) {
+  f("sgd", sgd{});
+  f("rmsprop", rmsprop{});
+  f("adamw", adamw{});
 }
 }  // namespace
 
 TEST_CASE("SGD equals the formula: plain, momentum, Nesterov, decay, clipping") {
-  check({.learning_rate = 0.1f, .momentum = 0});
-  check({.learning_rate = 0.05f, .momentum = 0.9f});
-  check({.learning_rate = 0.05f, .momentum = 0.9f, .weight_decay = 0.1f});
-  check({.learning_rate = 0.05f, .momentum = 0.8f, .weight_decay = 0.1f, .nesterov = true});
-  check({.learning_rate = 0.05f, .momentum = 0.9f, .weight_decay = 0.1f, .clip_norm = 2});
-  check({.learning_rate = 0.05f, .momentum = 0.9f, .clip_norm = 1000});
+  check_sgd({.learning_rate = 0.1f, .momentum = 0});
+  check_sgd({.learning_rate = 0.05f, .momentum = 0.9f});
+  check_sgd({.learning_rate = 0.05f, .momentum = 0.9f, .weight_decay = 0.1f});
+  check_sgd({.weight_decay = 0.1f, .decay_rule = decay_rule::weights_and_biases});
+  check_sgd({.learning_rate = 0.05f, .momentum = 0.8f, .weight_decay = 0.1f, .nesterov = true});
+  check_sgd({.learning_rate = 0.05f, .momentum = 0.9f, .weight_decay = 0.1f, .clip_norm = 2});
+  check_sgd({.learning_rate = 0.05f, .momentum = 0.9f, .clip_norm = 1000});
+}
+
+TEST_CASE("RMSProp equals the formula: both rules of decay, without momentum, clipping") {
+  check_rmsprop({});
+  check_rmsprop({.learning_rate = 0.1f, .weight_decay = 0.1f});
+  check_rmsprop({.weight_decay = 0.1f, .decay_rule = decay_rule::weights});
+  check_rmsprop({.decay = 0.5f, .momentum = 0, .epsilon = 0.1f, .clip_norm = 2});
+}
+
+TEST_CASE("AdamW equals the formula: both rules of decay, other betas, clipping") {
+  check_adamw({});
+  check_adamw({.learning_rate = 0.1f, .weight_decay = 0.5f});
+  check_adamw({.weight_decay = 0.5f, .decay_rule = decay_rule::weights_and_biases});
+  check_adamw({.beta1 = 0.5f, .beta2 = 0.8f, .epsilon = 0.1f, .weight_decay = 0, .clip_norm = 2});
+}
+
+TEST_CASE("By default the paper's RMSProp decays biases, SGD and AdamW do not") {
+  CHECK(sgd{}.decay_rule == decay_rule::weights);
+  CHECK(adamw{}.decay_rule == decay_rule::weights);
+  CHECK(rmsprop{}.decay_rule == decay_rule::weights_and_biases);
 }
 
 TEST_CASE("Decay spares biases and every batch norm's scale and shift") {
@@ -82,27 +148,60 @@ TEST_CASE("Clipping scales all gradients together to the wanted length, and leav
   CHECK(step(1e6f) == doctest::Approx(whole).epsilon(1e-6));
 }
 
-TEST_CASE("The velocity starts at zero whatever the memory held") {
+TEST_CASE("The slots start the same whatever the memory held") {
   cpu d(1);
   two m(d);
-  for (int i = 0; i < 2; ++i) {
-    sgd::state<two> state({}, m);
-    for (float& v : state.velocity()) {
-      CHECK(v == 0);
-      v = 3;
+  with_each([&](const std::string& name, const auto& o) {
+    CAPTURE(name);
+    using state_type = typename std::decay_t<decltype(o)>::template state<two>;
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      state_type state(o, m);
+      CHECK(state.updates == 0);
+      for (int k = 0; k < static_cast<int>(state_type::slots.size()); ++k) {
+        CHECK(state.slot(k).size() == m.values().size());
+        const bool ones =
+            std::string(state_type::slots[static_cast<std::size_t>(k)]) == "mean_square" && name == "rmsprop";
+        for (float& v : state.slot(k)) {
+          CHECK(v == (ones ? 1.f : 0.f));
+          v = 3;
+        }
+      }
     }
-  }
+  });
 }
 
-TEST_CASE("Options out of range are refused with their name") {
+TEST_CASE("Options out of range are refused with the optimizer's name and theirs") {
   cpu d(1);
   two m(d);
-  const auto check_error = [&](const sgd& o, const char* text) {
-    CHECK_THROWS_WITH_AS((sgd::state<two>(o, m)), doctest::Contains(text), argument_error);
+  const auto check_error = [&]<class Optimizer>(const Optimizer& o, const char* text) {
+    using state_type = typename Optimizer::template state<two>;
+    CHECK_THROWS_WITH_AS(state_type(o, m), doctest::Contains(text), argument_error);
   };
-  check_error({.learning_rate = -0.1f}, "sgd: learning_rate is -0.1");
-  check_error({.learning_rate = NAN}, "sgd: learning_rate");
-  check_error({.momentum = 1}, "sgd: momentum is 1");
-  check_error({.weight_decay = -1}, "sgd: weight_decay");
-  check_error({.clip_norm = NAN}, "sgd: clip_norm");
+  check_error(sgd{.learning_rate = -0.1f}, "sgd: learning_rate is -0.1, must be 0 or more");
+  check_error(sgd{.learning_rate = NAN}, "sgd: learning_rate is nan");
+  check_error(sgd{.momentum = 1}, "sgd: momentum is 1, must be in [0, 1)");
+  check_error(sgd{.weight_decay = -1}, "sgd: weight_decay is -1");
+  check_error(sgd{.clip_norm = NAN}, "sgd: clip_norm");
+  check_error(rmsprop{.learning_rate = INFINITY}, "rmsprop: learning_rate is inf");
+  check_error(rmsprop{.decay = 1}, "rmsprop: decay is 1, must be in [0, 1)");
+  check_error(rmsprop{.momentum = -0.5f}, "rmsprop: momentum is -0.5");
+  check_error(rmsprop{.epsilon = 0}, "rmsprop: epsilon is 0, must be positive");
+  check_error(rmsprop{.weight_decay = -1e-5f}, "rmsprop: weight_decay is -1e-05");
+  check_error(rmsprop{.clip_norm = -1}, "rmsprop: clip_norm");
+  check_error(adamw{.learning_rate = -1}, "adamw: learning_rate");
+  check_error(adamw{.beta1 = 1}, "adamw: beta1 is 1");
+  check_error(adamw{.beta2 = NAN}, "adamw: beta2 is nan");
+  check_error(adamw{.epsilon = -1e-8f}, "adamw: epsilon is -1e-08");
+  check_error(adamw{.weight_decay = NAN}, "adamw: weight_decay");
+  check_error(adamw{.clip_norm = -1}, "adamw: clip_norm");
+}
+
+TEST_CASE("A description holds every option, to the last bit") {
+  const std::string plain = sgd{}.description();
+  CHECK(plain == "sgd learning_rate 0.1 momentum 0.9 weight_decay 0 decay_rule 0 nesterov 0 clip_norm 0");
+  CHECK(rmsprop{}.description() ==
+        "rmsprop learning_rate 0.016 decay 0.9 momentum 0.9 epsilon 0.001 weight_decay 1e-05 decay_rule 1 clip_norm 0");
+  CHECK(adamw{}.description() ==
+        "adamw learning_rate 0.001 beta1 0.9 beta2 0.999 epsilon 1e-08 weight_decay 0.01 decay_rule 0 clip_norm 0");
+  CHECK(sgd{.learning_rate = std::nextafter(0.1f, 1.f)}.description() != plain);
 }

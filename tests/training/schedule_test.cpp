@@ -41,3 +41,51 @@ TEST_CASE("A warm-up goes before every kind") {
   s = schedule::cosine(20);
   CHECK(s.factor(10, 10) == 0.5);
 }
+
+TEST_CASE("Exponential schedules count their epochs from the start of training, warm-up and all") {
+  const auto smooth = schedule::exponential(0.5, 2);
+  CHECK(smooth.factor(0, 10) == 1);
+  CHECK(smooth.factor(1, 10) == doctest::Approx(std::sqrt(0.5)));
+  CHECK(smooth.factor(4, 10) == doctest::Approx(0.25));
+  const auto stairs = schedule::staircase(0.5, 2, 3);
+  CHECK(stairs.factor(1.5, 10) == 0.5);
+  CHECK(stairs.factor(2.7, 10) == doctest::Approx(0.9));
+  CHECK(stairs.factor(3, 10) == 0.5);
+  CHECK(stairs.factor(3.99, 10) == 0.5);
+  CHECK(stairs.factor(4, 10) == 0.25);
+  const auto paper = schedule::staircase();
+  CHECK(paper.factor(2.5, 350) == 0.5);
+  CHECK(paper.factor(5, 350) == doctest::Approx(std::pow(0.97, 2)));
+  CHECK(paper.factor(349.9, 350) == doctest::Approx(std::pow(0.97, 145)));
+}
+
+TEST_CASE("A stair begins at its step, although a quotient rounds below it") {
+  const double epoch = 0 + 3 / 10.0;
+  REQUIRE(epoch / 0.1 < 3);
+  CHECK(schedule::staircase(0.5, 0.1, 0).factor(epoch, 1) == 0.125);
+}
+
+TEST_CASE("Rates are in proportion to the batch") {
+  CHECK(scaled_rate(0.016f, 4096) == doctest::Approx(0.256));
+  CHECK(scaled_rate(0.1f, 64) == doctest::Approx(0.025));
+  CHECK(scaled_rate(0.1f, 64, 128) == doctest::Approx(0.05));
+}
+
+TEST_CASE("Numbers that make no sense are refused by name, and every number is in the description") {
+  const auto refused = [](auto change, const char* text) {
+    schedule s = schedule::step({1, 2});
+    change(s);
+    CHECK_THROWS_WITH_AS(s.check(), text, argument_error);
+  };
+  refused([](auto& s) { s.warm_up = -1; }, "schedule: warm_up is -1, must be 0 or more");
+  refused([](auto& s) { s.decay = 0; }, "schedule: decay is 0, must be positive");
+  refused([](auto& s) { s.final = NAN; }, "schedule: final is nan, must be 0 or more");
+  refused([](auto& s) { s.every = 0; }, "schedule: every is 0, must be positive");
+  refused([](auto& s) { s.milestones[1] = -2; }, "schedule: a milestone is -2, must be 0 or more");
+  for (const auto& s :
+       {schedule::constant(), schedule::step({3}), schedule::cosine(), schedule::exponential(), schedule::staircase()})
+    CHECK_NOTHROW(s.check());
+  CHECK(schedule::staircase().description() == "4 5 0.97 0 2.4");
+  CHECK(schedule::exponential(0.9, 3).description() == "3 0 0.9 0 3");
+  CHECK(schedule::step({3, 4.5}).description() == "1 0 0.1 0 2.4 3 4.5");
+}

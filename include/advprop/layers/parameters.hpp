@@ -123,6 +123,8 @@ class parameter_store {
   std::span<float> running() const { return {floats(running_), statistics_}; }
   /// How many of the learnt values, from the first on, are weights: those that weight decay applies to.
   std::size_t decayed() const { return weights_; }
+  /// How many biases come after them.
+  std::size_t biases() const { return biases_; }
 
   const std::vector<parameter>& table() const { return table_; }
   /// The numbers of one table entry.

@@ -99,11 +99,12 @@ class model {
   std::span<float> operator[](const parameter& p) const { return store_[p]; }
   std::span<float> gradient(const parameter& p) const { return store_.gradient(p); }
 
-  /// All learnt numbers in one block, weights first; `decayed()` of them are weights.
+  /// All learnt numbers in one block: `decayed()` weights, `biases()` biases, then scales and shifts.
   std::span<float> values() const { return store_.values(); }
   std::span<float> gradients() const { return store_.gradients(); }
   std::span<float> running() const { return store_.running(); }
   std::size_t decayed() const { return store_.decayed(); }
+  std::size_t biases() const { return store_.biases(); }
   void zero_gradients() { store_.zero_gradients(); }
 
   /// How many batches updated a set's running statistics (PyTorch's num_batches_tracked).

@@ -9,3 +9,4 @@
 #include <advprop/ops/cpu/memory.hpp>
 #include <advprop/ops/cpu/norm.hpp>
 #include <advprop/ops/cpu/pool.hpp>
+#include <advprop/ops/cpu/update.hpp>

@@ -37,6 +37,25 @@ struct pool_spec {
   friend constexpr bool operator==(const pool_spec&, const pool_spec&) = default;
 };
 
+/// One step of PyTorch's SGD. Here and below `gradient_scale` multiplies the gradients first (clipping, averaging).
+struct sgd_spec {
+  float learning_rate = 0.1f, momentum = 0, weight_decay = 0;
+  bool nesterov = false;
+  float gradient_scale = 1;
+};
+
+/// One step of TensorFlow's RMSProp.
+struct rmsprop_spec {
+  float learning_rate = 0.016f, decay = 0.9f, momentum = 0.9f, epsilon = 1e-3f, weight_decay = 0, gradient_scale = 1;
+};
+
+/// One step of AdamW (Loshchilov & Hutter 2019, algorithm 2). `step_size` is the learning rate over
+/// 1 - beta1^t, `root_scale` is 1 / sqrt(1 - beta2^t), for step t from 1.
+struct adamw_spec {
+  float learning_rate = 1e-3f, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, weight_decay = 0, gradient_scale = 1;
+  float step_size = 1e-3f, root_scale = 1;
+};
+
 enum class activation { identity, relu, silu };
 
 /// Which mean and variance a batch norm uses: those of its present batch, or the running estimates.

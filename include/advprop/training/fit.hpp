@@ -6,10 +6,12 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <advprop/data/loader.hpp>
 #include <advprop/io/checkpoint.hpp>
+#include <advprop/training/averaged_weights.hpp>
 #include <advprop/training/methods.hpp>
 #include <advprop/training/optimizers.hpp>
 #include <advprop/training/schedule.hpp>
@@ -61,26 +63,44 @@ struct run_position {
   double seconds = 0;
 };
 
-inline std::string run_fingerprint(const fit_options& o, std::span<loader* const> data) {
+inline std::string run_fingerprint(const fit_options& o, std::span<loader* const> data, const std::string& optimizer,
+                                   const average_options* average) {
   std::string s = o.run + "; epochs " + std::to_string(o.epochs) + "; seed " + std::to_string(o.seed.value) +
-                  "; smoothing " + std::to_string(o.label_smoothing) + "; schedule " +
-                  std::to_string(static_cast<int>(o.schedule.kind)) + " " + std::to_string(o.schedule.warm_up) + " " +
-                  std::to_string(o.schedule.decay) + " " + std::to_string(o.schedule.final);
-  for (double m : o.schedule.milestones) s += " " + std::to_string(m);
+                  "; smoothing " + shortest(o.label_smoothing) + "; schedule " + o.schedule.description() + "; " +
+                  optimizer;
+  if (average) s += "; average " + shortest(average->decay) + (average->warm_up ? " warm-up" : "");
   for (const loader* l : data)
     s += "; batch " + std::to_string(l->options().batch) + " of " + std::to_string(l->batches()) + " seed " +
          std::to_string(l->options().seed.value);
   return s;
 }
 
+/// The arrays that a checkpoint keeps besides the model.
 template <class Model, class State>
-void write_training(const std::string& path, Model& net, const State& optimizer, const run_position& at,
-                    std::span<loader* const> data, const std::string& fingerprint) {
+std::vector<std::pair<std::string, std::span<float>>> training_arrays(const State& optimizer,
+                                                                      const averaged_weights<Model>* average) {
+  std::vector<std::pair<std::string, std::span<float>>> list;
+  for (const char* name : State::slots)
+    list.emplace_back(std::string("training.") + name, optimizer.slot(static_cast<int>(list.size())));
+  if (average) {
+    list.emplace_back("average.values", average->values());
+    list.emplace_back("average.running", average->running());
+  }
+  return list;
+}
+
+template <class Model, class State>
+void write_training(const std::string& path, Model& net, const State& optimizer, const averaged_weights<Model>* average,
+                    const run_position& at, std::span<loader* const> data, const std::string& fingerprint) {
   archive_writer out;
   write_model(out, net, [](const parameter& p) { return p.name; });
-  std::vector<float> host(optimizer.velocity().size());
-  memory_copy(net.device(), optimizer.velocity(), host);
-  out.add("training.velocity", {static_cast<std::int64_t>(host.size())}, std::span<const float>(host));
+  for (const auto& [name, numbers] : training_arrays(optimizer, average)) {
+    std::vector<float> host(numbers.size());
+    memory_copy(net.device(), numbers, host);
+    out.add(name, {static_cast<std::int64_t>(host.size())}, std::move(host));
+  }
+  out.put("updates", optimizer.updates);
+  if (average) out.put("average.updates", average->updates);
   out.put("run", std::string_view(fingerprint));
   out.put("step", at.step);
   out.put("epoch", at.epoch);
@@ -104,8 +124,8 @@ void write_training(const std::string& path, Model& net, const State& optimizer,
 }
 
 template <class Model, class State>
-run_position read_training(const std::string& path, Model& net, const State& optimizer, std::span<loader* const> data,
-                           const std::string& fingerprint) {
+run_position read_training(const std::string& path, Model& net, State& optimizer, averaged_weights<Model>* average,
+                           std::span<loader* const> data, const std::string& fingerprint) {
   const archive in = archive::read(path);
   if (const auto run = in.get<std::string>("run"); run != fingerprint)
     fail<file_error>(path, ": is the checkpoint of another run (\"", run, "\", this one is \"", fingerprint, "\")");
@@ -129,10 +149,16 @@ run_position read_training(const std::string& path, Model& net, const State& opt
   for (std::size_t i = 0; i < data.size(); ++i)
     states.push_back({in.get<std::int64_t>("loader" + std::to_string(i) + ".epoch"),
                       in.get<int>("loader" + std::to_string(i) + ".batch")});
-  std::vector<float> host(optimizer.velocity().size());
-  in.copy_floats("training.velocity", host);
+  const auto updates = in.get<std::int64_t>("updates");
+  const auto averaged = average ? in.get<std::int64_t>("average.updates") : 0;
+  const auto arrays = training_arrays(optimizer, average);
+  std::vector<std::vector<float>> host;
+  for (const auto& [name, numbers] : arrays) in.copy_floats(name, host.emplace_back(numbers.size()));
   read_model(in, net, true);
-  memory_copy(net.device(), std::span<const float>(host), optimizer.velocity());
+  for (std::size_t i = 0; i < arrays.size(); ++i)
+    memory_copy(net.device(), std::span<const float>(host[i]), arrays[i].second);
+  optimizer.updates = updates;
+  if (average) average->updates = averaged;
   for (std::size_t i = 0; i < data.size(); ++i) data[i]->seek(states[i]);
   return at;
 }
@@ -141,22 +167,28 @@ run_position read_training(const std::string& path, Model& net, const State& opt
 
 /// Trains `net` for `options.epochs` epochs of the first loader; the others feed the method's further data streams and
 /// go round as they need. A loss that is NaN or infinite throws `numeric_error` before the weights change, and leaves
-/// the last checkpoint as it is. A run that was killed and resumed ends in the same bits as one that was not.
+/// the last checkpoint as it is. A run that was killed and resumed ends in the same bits as one that was not. An
+/// `average` follows the model from step to step.
 template <class Model, training_method<Model> Method, class Optimizer>
 void fit(Model& net, std::span<loader* const> data, const Method& method, const Optimizer& optimizer,
-         const fit_options& options = {}) {
+         const fit_options& options = {}, averaged_weights<Model>* average = nullptr) {
+  static_assert(optimizer_policy<Optimizer, Model>, "fit: this is no optimizer; see optimizer_policy");
   using clock = std::chrono::steady_clock;
   if (options.epochs < 1) fail<argument_error>("fit: epochs is ", options.epochs, ", must be 1 or more");
   if (!(options.label_smoothing >= 0 && options.label_smoothing < 1))
     fail<argument_error>("fit: label_smoothing is ", options.label_smoothing, ", must be in [0, 1)");
   if (data.empty() || static_cast<int>(data.size()) < method.streams())
     fail<argument_error>("fit: the method reads ", method.streams(), " data streams, ", data.size(), " were given");
+  if (average && !average->follows(net))
+    fail<argument_error>("fit: the average is another model's, or the model holds the average");
+  options.schedule.check();
 
   typename Optimizer::template state<Model> state(optimizer, net);
-  const std::string fingerprint = detail::run_fingerprint(options, data);
+  const std::string fingerprint =
+      detail::run_fingerprint(options, data, optimizer.description(), average ? &average->options() : nullptr);
   detail::run_position at;
   if (options.resume && !options.checkpoint.empty() && file_exists(options.checkpoint))
-    at = detail::read_training(options.checkpoint, net, state, data, fingerprint);
+    at = detail::read_training(options.checkpoint, net, state, average, data, fingerprint);
   const auto save_state = [&] {
     if (options.checkpoint.empty()) return;
     // A step may have left NaN weights behind a loss that was still finite: they must not replace the good state.
@@ -165,7 +197,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
         fail<numeric_error>("fit: after ", at.step,
                             " steps the weights or statistics are not finite; the last good state is in ",
                             options.checkpoint);
-    detail::write_training(options.checkpoint, net, state, at, data, fingerprint);
+    detail::write_training(options.checkpoint, net, state, average, at, data, fingerprint);
   };
 
   const int steps = data[0]->batches();
@@ -189,6 +221,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
       const double factor =
           options.schedule.factor(at.epoch + static_cast<double>(at.step_of_epoch) / steps, options.epochs);
       state.step(factor);
+      if (average) average->update();
       rate = factor * optimizer.learning_rate;
       at.metrics += m;
       ++at.step;
@@ -212,17 +245,18 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
 }
 
 template <class Model, training_method<Model> Method, class Optimizer>
-void fit(Model& net, loader& data, const Method& method, const Optimizer& optimizer, const fit_options& options = {}) {
+void fit(Model& net, loader& data, const Method& method, const Optimizer& optimizer, const fit_options& options = {},
+         averaged_weights<Model>* average = nullptr) {
   loader* const one[] = {&data};
-  fit(net, std::span<loader* const>(one), method, optimizer, options);
+  fit(net, std::span<loader* const>(one), method, optimizer, options, average);
 }
 
 /// The same over a whole data set, shuffled, without augmentation.
 template <class Model, source Source, training_method<Model> Method, class Optimizer>
 void fit(Model& net, const Source& data, const Method& method, const Optimizer& optimizer,
-         const fit_options& options = {}) {
+         const fit_options& options = {}, averaged_weights<Model>* average = nullptr) {
   loader batches(data, {.batch = options.batch, .seed = options.seed, .drop_last = data.size() >= options.batch});
-  fit(net, batches, method, optimizer, options);
+  fit(net, batches, method, optimizer, options, average);
 }
 
 }  // namespace advprop

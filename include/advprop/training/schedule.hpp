@@ -2,25 +2,64 @@
 #pragma once
 
 #include <cmath>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <advprop/core/error.hpp>
+#include <advprop/io/text.hpp>
 
 namespace advprop {
 
-/// Constant, stepwise or cosine, after an optional linear warm-up.
+/// The rate for batches of `batch` images in proportion to that for `of` (Goyal et al. 2017, section 2.1).
+constexpr float scaled_rate(float rate, int batch, int of = 256) {
+  return rate * static_cast<float>(batch) / static_cast<float>(of);
+}
+
+/// Constant, stepwise, cosine or exponential, after an optional linear warm-up.
 struct schedule {
-  enum class shape { constant, step, cosine } kind = shape::cosine;
+  enum class shape { constant, step, cosine, exponential, staircase } kind = shape::cosine;
   double warm_up = 0;              ///< epochs of linear rise from 0 (Goyal et al. 2017)
   std::vector<double> milestones;  ///< `step`: epochs at which the factor falls
-  double decay = 0.1;              ///< `step`: what it is multiplied with there
+  double decay = 0.1;              ///< what it is multiplied with there, or `every` so many epochs
   double final = 0;                ///< `cosine`: the factor at the end (Loshchilov & Hutter 2017)
+  double every = 2.4;              ///< `exponential`, `staircase`: epochs
 
   static schedule constant() { return {shape::constant, 0, {}, 0.1, 0}; }
   static schedule step(std::vector<double> epochs, double decay = 0.1) {
     return {shape::step, 0, std::move(epochs), decay, 0};
   }
   static schedule cosine(double warm_up = 0, double final = 0) { return {shape::cosine, warm_up, {}, 0.1, final}; }
+  /// decay ^ (epoch / every). Its epochs count from the start of training, the warm-up's too, so that the factor comes
+  /// out of the warm-up below 1, as in EfficientNet's trainer.
+  static schedule exponential(double decay = 0.97, double every = 2.4, double warm_up = 0) {
+    return {shape::exponential, warm_up, {}, decay, 0, every};
+  }
+  /// The same with only whole multiples of `every`. The defaults are EfficientNet's.
+  static schedule staircase(double decay = 0.97, double every = 2.4, double warm_up = 5) {
+    return {shape::staircase, warm_up, {}, decay, 0, every};
+  }
+
+  /// Throws `argument_error` naming the member that makes no sense.
+  void check() const {
+    const auto refuse = [](const char* member, double value, const char* range) {
+      fail<argument_error>("schedule: ", member, " is ", shortest(value), ", must be ", range);
+    };
+    if (!(warm_up >= 0 && std::isfinite(warm_up))) refuse("warm_up", warm_up, "0 or more");
+    if (!(decay > 0 && std::isfinite(decay))) refuse("decay", decay, "positive");
+    if (!(final >= 0 && std::isfinite(final))) refuse("final", final, "0 or more");
+    if (!(every > 0 && std::isfinite(every))) refuse("every", every, "positive");
+    for (double m : milestones)
+      if (!(m >= 0)) refuse("a milestone", m, "0 or more");
+  }
+
+  /// All that decides the factor.
+  std::string description() const {
+    std::string text = std::to_string(static_cast<int>(kind));
+    for (double v : {warm_up, decay, final, every}) text += " " + shortest(v);
+    for (double m : milestones) text += " " + shortest(m);
+    return text;
+  }
 
   /// The factor at a point of the run, both in epochs; fractions count.
   double factor(double epoch, double epochs) const {
@@ -39,6 +78,10 @@ struct schedule {
         const double t = span > 0 ? std::fmin(1.0, (epoch - warm_up) / span) : 1.0;
         return final + (1 - final) * 0.5 * (1 + std::cos(3.14159265358979323846 * t));
       }
+      case shape::exponential:
+        return std::pow(decay, epoch / every);
+      case shape::staircase:  // a multiple counts as reached where rounding put the quotient just below it
+        return std::pow(decay, std::floor(epoch / every + 1e-9));
     }
     return 1;
   }

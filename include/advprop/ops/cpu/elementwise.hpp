@@ -1,4 +1,4 @@
-// What works number by number on the CPU: input stage, adds, gates, dropout, the optimizer, attacks' loops.
+// What works number by number on the CPU: input stage, adds, gates, dropout, attacks' loops.
 #pragma once
 
 #include <algorithm>
@@ -270,30 +270,6 @@ inline double squared_norm(cpu& d, std::span<const float> values) {
   double total = 0;
   for (std::ptrdiff_t i = 0; i < count; ++i) total += partial[i];
   return total;
-}
-
-/// One step of PyTorch's SGD; `gradient_scale` multiplies the gradients first (clipping, averaging).
-struct sgd_spec {
-  float learning_rate = 0.1f, momentum = 0, weight_decay = 0;
-  bool nesterov = false;
-  float gradient_scale = 1;
-};
-
-/// g = gradient_scale * g + weight_decay * w;  v = momentum * v + g;
-/// w -= learning_rate * (nesterov ? g + momentum * v : v). The velocity starts at zero.
-inline void sgd_update(cpu& d, const sgd_spec& s, std::span<float> weights, std::span<const float> gradients,
-                       std::span<float> velocity) {
-  detail::for_chunks(d, std::ssize(weights), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
-    float *w = weights.data() + first, *v = velocity.data() + first;
-    const float* g = gradients.data() + first;
-    const float rate = s.learning_rate, momentum = s.momentum, decay = s.weight_decay, scale = s.gradient_scale;
-    const float own = s.nesterov ? 1.f : 0.f, moving = s.nesterov ? momentum : 1.f;
-    detail::for_each_index(count, [=](std::ptrdiff_t i) {
-      const float h = scale * g[i] + decay * w[i];
-      v[i] = momentum * v[i] + h;
-      w[i] -= rate * (own * h + moving * v[i]);
-    });
-  });
 }
 
 /// x[i] = f(x[i], g[i]); x and g may be the same memory.

@@ -1,6 +1,7 @@
 // Copies within the CPU's memory and to and from the host, which is the same here.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 
@@ -11,6 +12,11 @@ namespace advprop {
 /// Equal sizes. The host may be either side.
 inline void memory_copy(cpu&, std::span<const float> from, std::span<float> to) {
   if (!from.empty()) std::memcpy(to.data(), from.data(), from.size() * sizeof(float));
+}
+
+/// Exchanges the numbers of two places in the device's memory that do not overlap; equal sizes.
+inline void memory_swap(cpu&, std::span<float> a, std::span<float> b) {
+  std::swap_ranges(a.begin(), a.end(), b.begin());
 }
 
 /// Equal shapes.

@@ -1,0 +1,118 @@
+// What an optimizer offers to the training loop, and what the ones here have in common.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <advprop/core/error.hpp>
+#include <advprop/device/arena.hpp>
+#include <advprop/io/text.hpp>
+#include <advprop/ops/spec.hpp>
+
+namespace advprop {
+
+namespace detail {
+template <class Optimizer, class Model>
+using state_of = typename Optimizer::template state<Model>;
+}
+
+/// An optimizer is its options; `state<Model>` is the optimizer at work on one model. `description()` names all that
+/// decides the bits of a run. A checkpoint keeps the state's `updates` and, under the names of `slots`, the numbers of
+/// each `slot(i)`, which lie in the device's memory and whose count never changes.
+template <class O, class Model>
+concept optimizer_policy = requires(const O& optimizer, Model& net, detail::state_of<O, Model>& state, double factor) {
+  detail::state_of<O, Model>(optimizer, net);
+  state.step(factor);
+  { state.slot(0) } -> std::same_as<std::span<float>>;
+  { state.slots[0] } -> std::convertible_to<const char*>;
+  { state.updates } -> std::same_as<std::int64_t&>;
+  { optimizer.description() } -> std::same_as<std::string>;
+  { optimizer.learning_rate } -> std::convertible_to<double>;
+};
+
+/// What weight decay applies to. A batch norm's scale and shift are always spared.
+enum class decay_rule {
+  weights,            ///< of convolutions and linear layers ("no bias decay", He et al. 2019, section 3.1)
+  weights_and_biases  ///< all that is no batch norm's: TensorFlow's EfficientNet trainer
+};
+
+namespace detail {
+
+/// One option of an optimizer: flags and enumerators as numbers.
+struct optimizer_option {
+  const char* name;
+  float value;
+  enum range { any, not_negative, above_zero, below_one } allowed = any;
+};
+
+inline void check_options(const char* optimizer, std::span<const optimizer_option> options) {
+  for (const auto& [name, value, allowed] : options) {
+    const auto refuse = [&, n = name, v = value](const char* range) {
+      fail<argument_error>(optimizer, ": ", n, " is ", shortest(v), ", must be ", range);
+    };
+    using range = optimizer_option;
+    if (allowed == range::not_negative && !(value >= 0 && std::isfinite(value))) refuse("0 or more");
+    if (allowed == range::above_zero && !(value > 0 && std::isfinite(value))) refuse("positive");
+    if (allowed == range::below_one && !(value >= 0 && value < 1)) refuse("in [0, 1)");
+  }
+}
+
+inline std::string described(const char* optimizer, std::span<const optimizer_option> options) {
+  std::string text = optimizer;
+  for (const auto& o : options) text += std::string(" ") + o.name + " " + shortest(o.value);
+  return text;
+}
+
+/// `Slots` arrays beside the model's block of learnt numbers, in its order.
+template <class Model, int Slots>
+class optimizer_state {
+ public:
+  std::int64_t updates = 0;
+
+  std::span<float> slot(int i) const {
+    return {static_cast<float*>(slots_[static_cast<std::size_t>(i)].data()), net_->values().size()};
+  }
+
+ protected:
+  explicit optimizer_state(Model& net) : net_(&net) {
+    for (int i = 0; i < Slots; ++i) {
+      slots_[static_cast<std::size_t>(i)] = net.device().memory().allocate(net.values().size() * sizeof(float));
+      fill(net.device(), 0.f, slot(i));
+    }
+  }
+
+  auto& device() const { return net_->device(); }
+
+  /// What brings all gradients together to a length of at most `clip_norm`; 0: no clipping.
+  float clipping(float clip_norm) const {
+    if (!(clip_norm > 0)) return 1;
+    const double length = std::sqrt(squared_norm(device(), net_->gradients()));
+    return static_cast<float>(std::fmin(1.0, clip_norm / (length + 1e-6)));
+  }
+
+  /// update(decay, values, gradients, slots...) for the numbers that are decayed, then with decay 0 for the others.
+  template <class Update>
+  void for_parts(float weight_decay, decay_rule rule, Update&& update) const {
+    const std::size_t decayed = net_->decayed() + (rule == decay_rule::weights ? 0 : net_->biases());
+    const auto part = [&]<std::size_t... I>(std::index_sequence<I...>, std::size_t first, std::size_t count, float d) {
+      update(d, net_->values().subspan(first, count), net_->gradients().subspan(first, count),
+             slot(static_cast<int>(I)).subspan(first, count)...);
+    };
+    constexpr auto all = std::make_index_sequence<Slots>();
+    part(all, 0, decayed, weight_decay);
+    part(all, decayed, net_->values().size() - decayed, 0);
+  }
+
+ private:
+  Model* net_;
+  std::array<arena::block, Slots> slots_;
+};
+
+}  // namespace detail
+
+}  // namespace advprop

@@ -1,0 +1,58 @@
+// Stochastic gradient descent.
+#pragma once
+
+#include <advprop/training/optimizer.hpp>
+
+namespace advprop {
+
+/// PyTorch's SGD (Sutskever et al. 2013).
+struct sgd {
+  float learning_rate = 0.1f;
+  float momentum = 0.9f;
+  float weight_decay = 0;
+  advprop::decay_rule decay_rule = advprop::decay_rule::weights;
+  bool nesterov = false;
+  float clip_norm = 0;  ///< largest L2 length of all gradients together; 0: no clipping
+
+  std::string description() const { return detail::described("sgd", options()); }
+
+  template <class Model>
+  class state;
+
+ private:
+  std::array<detail::optimizer_option, 6> options() const {
+    using option = detail::optimizer_option;
+    return {{{"learning_rate", learning_rate, option::not_negative},
+             {"momentum", momentum, option::below_one},
+             {"weight_decay", weight_decay, option::not_negative},
+             {"decay_rule", static_cast<float>(decay_rule)},
+             {"nesterov", static_cast<float>(nesterov)},
+             {"clip_norm", clip_norm, option::not_negative}}};
+  }
+};
+
+template <class Model>
+class sgd::state : public detail::optimizer_state<Model, 1> {
+ public:
+  static constexpr std::array slots{"velocity"};
+
+  state(const sgd& options, Model& net) : detail::optimizer_state<Model, 1>(net), options_(options) {
+    detail::check_options("sgd", options.options());
+  }
+
+  /// One update from the model's gradients; the schedule's factor multiplies the learning rate.
+  void step(double factor = 1) {
+    const sgd& o = options_;
+    sgd_spec spec{static_cast<float>(o.learning_rate * factor), o.momentum, 0, o.nesterov, this->clipping(o.clip_norm)};
+    this->for_parts(o.weight_decay, o.decay_rule, [&](float decay, auto values, auto gradients, auto velocity) {
+      spec.weight_decay = decay;
+      sgd_update(this->device(), spec, values, gradients, velocity);
+    });
+    ++this->updates;
+  }
+
+ private:
+  sgd options_;
+};
+
+}  // namespace advprop
