@@ -27,21 +27,26 @@ struct batch_norm {
 
 namespace detail {
 
-/// y = activation(norm(x) + add), in one sweep. `Activation` and the add are compile-time neighbours found by
-/// `sequential` and `residual`.
-template <class Numbers, activation Activation, int In, class Domains, class Device>
-class norm_node {
+struct norm_spec {
+  int channels;
+  activation after;
+  float epsilon, momentum;
+};
+
+/// What a batch norm keeps and does, whatever its width: compiled once.
+template <class Domains, class Device>
+class norm_state {
  public:
-  void setup(registry& r, const std::string& name, bool closes_branch = false) {
-    at_ = r.norm(name, In, closes_branch);
+  void setup(registry& r, const std::string& name, const norm_spec& s, bool closes_branch) {
+    at_ = r.norm(name, s.channels, closes_branch);
   }
 
-  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x, feature_map<Device> added = {}) {
+  [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, const norm_spec& s, feature_map<Device> x,
+                                                feature_map<Device> added) {
     const bool backward = c.keep != wrt::nothing;
-    const bool needs_x =
-        has(c.keep, wrt::parameters) || c.source == statistics::batch || Activation == activation::silu;
+    const bool needs_x = has(c.keep, wrt::parameters) || c.source == statistics::batch || s.after == activation::silu;
     const bool keep_x = backward && needs_x;
-    const auto channels = static_cast<std::size_t>(In);
+    const auto channels = static_cast<std::size_t>(s.channels);
     if (c.source == statistics::batch) {
       batch_ = c.device.memory().allocate(static_cast<std::size_t>(c.groups.size()) * 2 * channels * sizeof(float));
     }
@@ -49,31 +54,31 @@ class norm_node {
     int first = 0, g = 0;
     for (const part& p : c.groups) {
       const auto in = x.slice(first, p.count);
+      const norm_parameters n = numbers(c, s, g, p.domain);
       if (c.source == statistics::batch) {
         const std::ptrdiff_t count = std::ptrdiff_t{p.count} * x.image().height * x.image().width;
         if (count < 2)
           fail<argument_error>("batch_norm: batch statistics need at least 2 values a channel, domain ",
                                p.domain.index(), " has ", count);
-        norm_statistics(c.device, in, batch_mean(g), batch_variance(g));
+        norm_statistics(c.device, in, batch_mean(s, g), batch_variance(s, g));
         if (c.update)
-          norm_update_running(c.device, In, batch_mean(g), batch_variance(g), count, Numbers::momentum,
-                              c.store.mean(at_, p.domain), c.store.variance(at_, p.domain));
+          norm_update_running(c.device, s.channels, n.mean, n.variance, count, s.momentum, c.store.mean(at_, p.domain),
+                              c.store.variance(at_, p.domain));
       }
-      norm_forward(c.device, Activation, in, numbers(c, g, p.domain), added.slice(first, p.count),
-                   y.slice(first, p.count));
+      norm_forward(c.device, s.after, in, n, added.slice(first, p.count), y.slice(first, p.count));
       first += p.count;
       ++g;
     }
     x_ = saved_if(keep_x, x);
-    y_ = saved_if(backward && Activation == activation::relu, y);
-    added_ = saved_if(backward && Activation == activation::silu, added);
+    y_ = saved_if(backward && s.after == activation::relu, y);
+    added_ = saved_if(backward && s.after == activation::silu, added);
     return y;
   }
 
   /// The gradient of x, and that of the added branch when there was one.
-  template <wrt W>
-  std::pair<feature_map<Device>, feature_map<Device>> backward_branches(context<Domains, Device>& c,
-                                                                        feature_map<Device> dy, bool has_add) {
+  [[gnu::noinline]] std::pair<feature_map<Device>, feature_map<Device>> backward(context<Domains, Device>& c,
+                                                                                 const norm_spec& s, wrt with_respect,
+                                                                                 feature_map<Device> dy, bool has_add) {
     feature_map<Device> dadd, dx;
     const bool own = dy.unique();
     if (has_add) {
@@ -85,12 +90,12 @@ class norm_node {
     int first = 0, g = 0;
     for (const part& p : c.groups) {
       float *dscale = nullptr, *dshift = nullptr;
-      if constexpr (has(W, wrt::parameters)) {
+      if (has(with_respect, wrt::parameters)) {
         dscale = c.store.scale_gradient(at_, p.domain);
         dshift = c.store.shift_gradient(at_, p.domain);
       }
-      norm_backward(c.device, Activation, c.source, x_.slice(first, p.count), y_.slice(first, p.count),
-                    dy.slice(first, p.count), added_.slice(first, p.count), numbers(c, g, p.domain),
+      norm_backward(c.device, s.after, c.source, x_.slice(first, p.count), y_.slice(first, p.count),
+                    dy.slice(first, p.count), added_.slice(first, p.count), numbers(c, s, g, p.domain),
                     dx.slice(first, p.count), dadd.slice(first, p.count), dscale, dshift);
       first += p.count;
       ++g;
@@ -100,23 +105,48 @@ class norm_node {
     return {std::move(dx), std::move(dadd)};
   }
 
+ private:
+  float* batch_mean(const norm_spec& s, int group) const {
+    return static_cast<float*>(batch_.data()) + group * 2 * s.channels;
+  }
+  float* batch_variance(const norm_spec& s, int group) const { return batch_mean(s, group) + s.channels; }
+  norm_parameters numbers(const context<Domains, Device>& c, const norm_spec& s, int group, domain d) const {
+    const bool batch = c.source == statistics::batch;
+    return {batch ? batch_mean(s, group) : c.store.mean(at_, d),
+            batch ? batch_variance(s, group) : c.store.variance(at_, d), c.store.scale(at_, d), c.store.shift(at_, d),
+            s.epsilon};
+  }
+
+  std::size_t at_ = 0;
+  feature_map<Device> x_, y_, added_;
+  arena::block batch_;  // mean and variance of the present batch, a group
+};
+
+/// y = activation(norm(x) + add), in one sweep. `Activation` and the add are compile-time neighbours found by
+/// `sequential` and `residual`.
+template <class Numbers, activation Activation, int In, class Domains, class Device>
+class norm_node {
+  static constexpr norm_spec spec{In, Activation, Numbers::epsilon, Numbers::momentum};
+
+ public:
+  void setup(registry& r, const std::string& name, bool closes_branch = false) {
+    state_.setup(r, name, spec, closes_branch);
+  }
+  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x, feature_map<Device> added = {}) {
+    return state_.forward(c, spec, std::move(x), std::move(added));
+  }
+  template <wrt W>
+  std::pair<feature_map<Device>, feature_map<Device>> backward_branches(context<Domains, Device>& c,
+                                                                        feature_map<Device> dy, bool has_add) {
+    return state_.backward(c, spec, W, std::move(dy), has_add);
+  }
   template <wrt W>
   feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
     return backward_branches<W>(c, std::move(dy), false).first;
   }
 
  private:
-  float* batch_mean(int group) const { return static_cast<float*>(batch_.data()) + group * 2 * In; }
-  float* batch_variance(int group) const { return batch_mean(group) + In; }
-  norm_parameters numbers(const context<Domains, Device>& c, int group, domain d) const {
-    const bool batch = c.source == statistics::batch;
-    return {batch ? batch_mean(group) : c.store.mean(at_, d), batch ? batch_variance(group) : c.store.variance(at_, d),
-            c.store.scale(at_, d), c.store.shift(at_, d), Numbers::epsilon};
-  }
-
-  std::size_t at_ = 0;
-  feature_map<Device> x_, y_, added_;
-  arena::block batch_;  // mean and variance of the present batch, a group
+  norm_state<Domains, Device> state_;
 };
 
 }  // namespace detail

@@ -11,6 +11,58 @@ namespace advprop {
 /// `zero` is `on` with a start at zero (TensorFlow's) instead of PyTorch's uniform one.
 enum class bias { off, on, zero };
 
+namespace detail {
+
+/// What a convolution keeps and does, whatever its shape: compiled once.
+template <class Domains, class Device>
+class conv_state {
+ public:
+  [[gnu::noinline]] void setup(registry& r, const std::string& name, const conv_spec& s, bias b) {
+    const int area = s.kernel * s.kernel, fan_in = s.in / s.groups * area, fan_out = s.out / s.groups * area;
+    weight_ = r.weight(join(name, "weight"), {s.out, s.in / s.groups, s.kernel, s.kernel},
+                       {initial::normal, std::sqrt(2.f / static_cast<float>(fan_out))});
+    const initial start{initial::uniform, 1 / std::sqrt(static_cast<float>(fan_in))};
+    if (b != bias::off)
+      bias_ = r.bias(join(name, "bias"), {s.out}, b == bias::zero ? initial{initial::constant, 0} : start);
+  }
+
+  [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, const conv_spec& s, bias b,
+                                                feature_map<Device> x) {
+    const shape out{s.out, s.output(x.image().height), s.output(x.image().width)};
+    if (out.height < 1 || out.width < 1)
+      fail<argument_error>("convolution: a ", s.kernel, "x", s.kernel, " kernel does not fit an image of ",
+                           x.image().height, "x", x.image().width, " with padding ", s.padding);
+    feature_map<Device> y(c.device, x.batch(), out);
+    conv_forward(c.device, s, x, c.store.weight(weight_), y);
+    if (b != bias::off) bias_forward(c.device, c.store.bias(bias_), y);
+    in_ = x.image();
+    x_ = saved_if(has(c.keep, wrt::parameters), x);
+    return y;
+  }
+
+  [[gnu::noinline]] feature_map<Device> backward(context<Domains, Device>& c, const conv_spec& s, bias b,
+                                                 wrt with_respect, feature_map<Device> dy) {
+    if (has(with_respect, wrt::parameters)) {
+      conv_backward_weight(c.device, s, x_, dy, c.store.weight_gradient(weight_));
+      if (b != bias::off) bias_backward(c.device, dy, c.store.bias_gradient(bias_));
+      x_ = {};
+    }
+    feature_map<Device> dx;
+    if (has(with_respect, wrt::input)) {
+      dx = feature_map<Device>(c.device, dy.batch(), in_);
+      conv_backward_input(c.device, s, dy, c.store.weight(weight_), dx);
+    }
+    return dx;
+  }
+
+ private:
+  std::size_t weight_ = 0, bias_ = 0;
+  shape in_;
+  feature_map<Device> x_;
+};
+
+}  // namespace detail
+
 /// `Out` channels, a square kernel, `Padding` zeros a side or `same_padding`. Weights start as torchvision's ResNets:
 /// normal, Kaiming fan-out (He et al. 2015b). `Groups` divides both channel counts.
 template <int Out, int Kernel, int Stride = 1, int Padding = Kernel / 2, int Groups = 1, bias Bias = bias::off>
@@ -33,49 +85,17 @@ struct convolution {
                   "convolution: groups must divide both channel counts");
 
    public:
-    void setup(registry& r, const std::string& name) {
-      const int fan_out = Out / conv.groups * Kernel * Kernel;
-      weight_ = r.weight(join(name, "weight"), {Out, In / conv.groups, Kernel, Kernel},
-                         {initial::normal, std::sqrt(2.f / static_cast<float>(fan_out))});
-      if constexpr (Bias != bias::off) {
-        const int fan_in = In / conv.groups * Kernel * Kernel;
-        const initial start{initial::uniform, 1 / std::sqrt(static_cast<float>(fan_in))};
-        bias_ = r.bias(join(name, "bias"), {Out}, Bias == bias::zero ? initial{initial::constant, 0} : start);
-      }
-    }
-
+    void setup(registry& r, const std::string& name) { state_.setup(r, name, conv, Bias); }
     feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
-      const shape out = output(x.image());
-      if (out.height < 1 || out.width < 1)
-        fail<argument_error>("convolution: a ", Kernel, "x", Kernel, " kernel does not fit an image of ",
-                             x.image().height, "x", x.image().width, " with padding ", Padding);
-      feature_map<Device> y(c.device, x.batch(), out);
-      conv_forward(c.device, conv, x, c.store.weight(weight_), y);
-      if constexpr (Bias != bias::off) bias_forward(c.device, c.store.bias(bias_), y);
-      in_ = x.image();
-      x_ = saved_if(has(c.keep, wrt::parameters), x);
-      return y;
+      return state_.forward(c, conv, Bias, std::move(x));
     }
-
     template <wrt W>
     feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
-      if constexpr (has(W, wrt::parameters)) {
-        conv_backward_weight(c.device, conv, x_, dy, c.store.weight_gradient(weight_));
-        if constexpr (Bias != bias::off) bias_backward(c.device, dy, c.store.bias_gradient(bias_));
-        x_ = {};
-      }
-      feature_map<Device> dx;
-      if constexpr (has(W, wrt::input)) {
-        dx = feature_map<Device>(c.device, dy.batch(), in_);
-        conv_backward_input(c.device, conv, dy, c.store.weight(weight_), dx);
-      }
-      return dx;
+      return state_.backward(c, conv, Bias, W, std::move(dy));
     }
 
    private:
-    std::size_t weight_ = 0, bias_ = 0;
-    shape in_;
-    feature_map<Device> x_;
+    detail::conv_state<Domains, Device> state_;
   };
 };
 
