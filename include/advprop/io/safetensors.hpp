@@ -21,6 +21,7 @@
 
 #include <advprop/core/error.hpp>
 #include <advprop/io/file.hpp>
+#include <advprop/io/json_string.hpp>
 
 namespace advprop {
 
@@ -361,15 +362,18 @@ inline safetensors safetensors::parse(std::span<const std::byte> bytes, std::str
     fail<file_error>(file, ": the header has a zero byte at ", static_cast<const char*>(zero) - text);
 
   header head(file);
-  nlohmann::json::sax_parse(text, text + length, &head);
+  // Not json::sax_parse, which compiles nlohmann's readers of five binary formats as well: a second for every program.
+  auto input = nlohmann::detail::input_adapter(text, text + length);
+  nlohmann::detail::parser<nlohmann::json, decltype(input)>(std::move(input)).sax_parse(&head);
 
   const auto data = bytes.subspan(prefix + length);
   auto& entries = head.entries;
-  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.offsets < b.offsets; });
+  std::vector<std::array<std::uint64_t, 3>> order;  // first byte, end, entry
+  for (const auto& e : entries) order.push_back({e.offsets[0], e.offsets[1], order.size()});
+  std::sort(order.begin(), order.end());
   std::uint64_t end = 0;
-  for (auto& e : entries) {
-    auto& t = e.info;
-    const auto first = e.offsets[0], last = e.offsets[1];
+  for (const auto& [first, last, entry] : order) {
+    auto& t = entries[entry].info;
     if (last < first) result.refuse(t, "ends before it starts (", first, ", ", last, ")");
     if (last > data.size())
       result.refuse(t, "ends at ", last, ", beyond the ", data.size(), " bytes of data: truncated file");
@@ -453,22 +457,15 @@ class safetensors_writer {
     tensors_.push_back(std::move(t));
   }
 
-  static std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
-
   static void check_text(const std::string& text, std::string_view what) {
-    try {
-      (void)quoted(text);
-    } catch (const nlohmann::json::exception&) {
-      fail<argument_error>("safetensors: ", what, " ", detail::shown(text), " is not UTF-8");
-    }
+    if (!detail::is_utf8(text)) fail<argument_error>("safetensors: ", what, " ", detail::shown(text), " is not UTF-8");
   }
 
   std::vector<const tensor_info*> sorted() const {
     std::vector<const tensor_info*> order;
-    for (const auto& t : tensors_) order.push_back(&t);
-    std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-      return detail::dtype_bits(a->dtype) > detail::dtype_bits(b->dtype);
-    });
+    for (const std::uint64_t bits : {64u, 32u, 8u})  // of the storable types
+      for (const auto& t : tensors_)
+        if (detail::dtype_bits(t.dtype) == bits) order.push_back(&t);
     return order;
   }
 
@@ -483,14 +480,14 @@ class safetensors_writer {
         check_text(key, "metadata key");
         check_text(value, "metadata value");
         separate();
-        text += quoted(key) + ':' + quoted(value);
+        text += detail::json_string(key) + ':' + detail::json_string(value);
       }
       text += '}';
     }
     std::uint64_t offset = 0;
     for (const auto* t : order) {
       separate();
-      text += quoted(t->name) + R"(:{"dtype":")" + t->dtype + R"(","shape":[)";
+      text += detail::json_string(t->name) + R"(:{"dtype":")" + t->dtype + R"(","shape":[)";
       for (const auto extent : t->shape) {
         if (text.back() != '[') text += ',';
         text += std::to_string(extent);
