@@ -49,4 +49,10 @@ void parallel_for(int threads, std::ptrdiff_t count, const F& f) {
   });
 }
 
+/// Calls f(worker, first, last) for `workers` contiguous ranges that cover [0, count); each worker may own scratch.
+template <class F>
+void parallel_ranges(int threads, std::ptrdiff_t workers, std::ptrdiff_t count, F&& f) {
+  parallel_for(threads, workers, [&](std::ptrdiff_t i) { f(i, count * i / workers, count * (i + 1) / workers); });
+}
+
 }  // namespace advprop

@@ -12,12 +12,6 @@
 namespace advprop {
 namespace detail {
 
-/// Calls f(worker, first, last) for `workers` contiguous ranges that cover [0, count); each worker may own scratch.
-template <class F>
-void parallel_ranges(int threads, std::ptrdiff_t workers, std::ptrdiff_t count, F&& f) {
-  parallel_for(threads, workers, [&](std::ptrdiff_t i) { f(i, count * i / workers, count * (i + 1) / workers); });
-}
-
 /// Channels [first, first + count) of image n as a dense matrix, one row a channel.
 inline void gather_channels(feature_view<const float> x, int n, int first, int count, float* out) {
   const std::ptrdiff_t pixels = std::ptrdiff_t{x.height} * x.width;

@@ -20,11 +20,12 @@ inline constexpr int vector_bytes = 32;
 inline constexpr int vector_bytes = 16;
 #endif
 
-/// One channel block of one pixel. Made of the target's own vectors, as GCC does wider ones a scalar at a time.
-template <class T>
+/// N numbers, by default one channel block of one pixel. Made of the target's own vectors, as GCC does wider ones a
+/// scalar at a time.
+template <class T, int N = 8>
 struct lanes {
-  static constexpr int bytes = std::min(static_cast<int>(8 * sizeof(T)), vector_bytes);
-  static constexpr int width = bytes / static_cast<int>(sizeof(T)), parts = 8 / width;
+  static constexpr int bytes = std::min(N * static_cast<int>(sizeof(T)), vector_bytes);
+  static constexpr int width = bytes / static_cast<int>(sizeof(T)), parts = N / width;
   typedef T vec __attribute__((vector_size(bytes)));
   using flags = decltype(vec{} > vec{});
   struct mask {
@@ -42,13 +43,13 @@ struct lanes {
 
   /// The first `count` numbers at p, then `rest`.
   static lanes some(const T* p, int count, T rest = 0) {
-    T e[8];
-    std::fill_n(e, 8, rest);
+    T e[N];
+    std::fill_n(e, N, rest);
     std::memcpy(e, p, static_cast<std::size_t>(count) * sizeof(T));  // a loop makes g++ 12 warn of reads past p
     return lanes(e);
   }
   void store_some(T* p, int count) const {
-    T e[8];
+    T e[N];
     store(e);
     for (int i = 0; i < count; ++i) p[i] = e[i];
   }
@@ -105,6 +106,9 @@ inline f8 narrow(const d8& x) {
 
 /// max(x, 0); a NaN stays one.
 [[gnu::always_inline]] inline f8 positive(const f8& x) { return select(f8(0.f) > x, f8(0.f), x); }
+
+/// min(max(x, 0), 6); a NaN stays one.
+[[gnu::always_inline]] inline f8 positive_to_6(const f8& x) { return select(x > f8(6.f), f8(6.f), positive(x)); }
 
 /// e^x to 2 ulp for x in [-87, 88], clamped there; a NaN stays one. Cephes' polynomial (Moshier, expf).
 [[gnu::always_inline]] inline f8 exp(const f8& x) {
