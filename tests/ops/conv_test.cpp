@@ -154,6 +154,8 @@ const problem cases[] = {
     {{3, 32, 3, 2, tf_same, 1}, 2, 8, 10}, {{3, 32, 3, 2, tf_same, 1}, 2, 9, 7},  {{16, 20, 5, 2, tf_same, 1}, 2, 6, 9},
     {{8, 8, 2, 1, tf_same, 1}, 2, 5, 4},   {{8, 9, 1, 2, tf_same, 1}, 2, 6, 5},   {{4, 8, 3, 4, tf_same, 1}, 2, 9, 12},
     {{1, 6, 7, 2, tf_same, 1}, 1, 1, 2},   {{12, 12, 4, 3, tf_same, 3}, 2, 8, 7}, {{8, 16, 18, 1, tf_same, 1}, 1, 4, 5},
+    {{16, 96, 1, 1, 0, 1}, 2, 6, 6},       {{24, 144, 1, 1, 0, 1}, 2, 5, 3},      {{144, 6, 1, 1, 0, 1}, 5, 1, 1},
+    {{6, 144, 1, 1, 0, 1}, 5, 1, 1},       {{48, 20, 1, 2, tf_same, 1}, 3, 1, 1}, {{4, 10, 1, 1, 0, 2}, 3, 1, 1},
 };
 
 static_assert(conv_spec{3, 32, 3, 2, tf_same}.output(224) == 112 && conv_spec{3, 32, 3, 2, tf_same}.before(224) == 0);
@@ -212,6 +214,9 @@ TEST_CASE("depthwise convolution agrees with the definition and with im2col, and
 static_assert(select_conv_engine({96, 96, 3, 2, tf_same, 96}, 112, 112) == conv_engine::depthwise);
 static_assert(select_conv_engine({96, 192, 3, 1, 1, 96}, 112, 112) == conv_engine::gemm);
 static_assert(select_conv_engine({96, 96, 3, 3, 1, 96}, 112, 112) == conv_engine::gemm);
+static_assert(select_conv_engine({48, 1152, 1, 1, 0, 1}, 1, 1) == conv_engine::linear);
+static_assert(select_conv_engine({48, 1152, 1, 1, 1, 1}, 1, 1) == conv_engine::direct);
+static_assert(select_conv_engine({48, 1152, 1, 1, 0, 1}, 1, 2) == conv_engine::direct);
 static_assert(select_conv_engine({1, 1, 3, 1, 1, 1}, 28, 28) == conv_engine::direct);
 
 TEST_CASE("convolution of random shapes agrees with the definition in double precision") {

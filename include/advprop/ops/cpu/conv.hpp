@@ -5,15 +5,18 @@
 #include <advprop/ops/cpu/conv_depthwise.hpp>
 #include <advprop/ops/cpu/conv_direct.hpp>
 #include <advprop/ops/cpu/conv_gemm.hpp>
+#include <advprop/ops/cpu/linear.hpp>
 #include <advprop/ops/spec.hpp>
 
 namespace advprop {
 
-enum class conv_engine { gemm, direct, depthwise };
+enum class conv_engine { gemm, direct, depthwise, linear };
 
 /// The engine for a convolution of inputs of this height and width. Must not depend on the number of threads.
-constexpr conv_engine select_conv_engine(const conv_spec& s, int /*height*/, int /*width*/) {
+constexpr conv_engine select_conv_engine(const conv_spec& s, int height, int width) {
   if (s.groups > 1 && is_depthwise(s)) return conv_engine::depthwise;
+  // A pixel an image: the squeeze-and-excite layers.
+  if (s.groups == 1 && s.kernel == 1 && s.padding <= 0 && height == 1 && width == 1) return conv_engine::linear;
   const bool direct =
       s.groups == 1 && s.kernel <= detail::direct_kernel_limit && s.stride <= detail::direct_stride_limit;
   return direct ? conv_engine::direct : conv_engine::gemm;
@@ -29,6 +32,8 @@ inline void conv_forward(cpu& d, const conv_spec& s, feature_view<const float> x
       return conv_direct_forward(d, s, x, w, y);
     case conv_engine::depthwise:
       return conv_depthwise_forward(d, s, x, w, y);
+    case conv_engine::linear:
+      return linear_forward(d, x, w, nullptr, y);
   }
 }
 
@@ -42,6 +47,8 @@ inline void conv_backward_input(cpu& d, const conv_spec& s, feature_view<const f
       return conv_direct_backward_input(d, s, dy, w, dx);
     case conv_engine::depthwise:
       return conv_depthwise_backward_input(d, s, dy, w, dx);
+    case conv_engine::linear:
+      return linear_backward_input(d, dy, w, dx);
   }
 }
 
@@ -55,6 +62,8 @@ inline void conv_backward_weight(cpu& d, const conv_spec& s, feature_view<const 
       return conv_direct_backward_weight(d, s, x, dy, dw);
     case conv_engine::depthwise:
       return conv_depthwise_backward_weight(d, s, x, dy, dw);
+    case conv_engine::linear:
+      return linear_backward_weight(d, x, dy, dw, nullptr);
   }
 }
 

@@ -409,7 +409,7 @@ inline void run_direct(cpu& d, std::span<std::optional<direct_plan>> plans, feat
 /// every pixel of dy its share in all taps, Q numbers a tap, and the shares are added where they belong.
 constexpr bool direct_input_is_narrow(const conv_spec& s, int output_height, int output_width) {
   const int lanes = s.kernel * s.kernel * (s.in == 1 ? 1 : 4);
-  return s.in <= 4 && s.kernel >= 3 && std::ptrdiff_t{lanes} * output_height * output_width <= std::ptrdiff_t{1} << 18;
+  return s.in <= 4 && s.kernel >= 3 && std::ptrdiff_t{lanes} * output_height * output_width <= std::ptrdiff_t{1} << 22;
 }
 
 template <int Q>
