@@ -15,9 +15,8 @@ tensor<float, 4> signed_images() {
   return x;
 }
 template <class Layer, class F>
-void check(F f) {
+void check(F f, tensor<float, 4> x = signed_images()) {
   cpu d(1);
-  auto x = signed_images();
   plain_net<5, Layer> alone(d);
   const auto y = numbers_of(alone.forward(x, pass::evaluate()));
   std::size_t i = 0;
@@ -35,6 +34,11 @@ void check(F f) {
 
 TEST_CASE("ReLU and its gradient") {
   check<relu>([](double v) { return std::max(v, 0.0); });
+}
+TEST_CASE("ReLU6 and its gradient") {
+  auto x = signed_images();
+  for (float& v : x) v = 10 * v + (std::abs(v) < 0.5f ? 0 : std::copysign(2.f, v));  // nothing near the kink at 6
+  check<relu6>([](double v) { return std::min(std::max(v, 0.0), 6.0); }, std::move(x));
 }
 TEST_CASE("SiLU and its gradient") {
   check<silu>([](double v) { return v / (1 + std::exp(-v)); });

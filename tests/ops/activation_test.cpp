@@ -11,9 +11,19 @@ using namespace advprop;
 using maps::map;
 
 namespace {
-constexpr std::array<activation, 3> activations{activation::identity, activation::relu, activation::silu};
+constexpr std::array<activation, 4> activations{activation::identity, activation::relu, activation::silu,
+                                                activation::relu6};
 double value(activation a, double v) {
-  return a == activation::relu ? (v < 0 ? 0 : v) : a == activation::silu ? v / (1 + std::exp(-v)) : v;
+  switch (a) {
+    case activation::relu:
+      return v < 0 ? 0 : v;
+    case activation::silu:
+      return v / (1 + std::exp(-v));
+    case activation::relu6:
+      return v < 0 ? 0 : v > 6 ? 6 : v;
+    default:
+      return v;
+  }
 }
 }  // namespace
 
@@ -56,7 +66,7 @@ TEST_CASE("Activations and their gradients equal the formula and its central dif
     for (activation a : activations) {
       CAPTURE(channels);
       CAPTURE(int(a));
-      const map x = map::random(3, channels, 9, 7, 1, 3.f), dy = map::random(3, channels, 9, 7, 2);
+      const map x = map::random(3, channels, 9, 7, 1, 4.f), dy = map::random(3, channels, 9, 7, 2);
       map y = x.like(), dx = x.like();
       activation_forward(d, a, x, y);
       CHECK(maps::error(y, [&](int n, int c, int h, int w) { return value(a, x(n, c, h, w)); }) < 1e-6);
@@ -73,12 +83,21 @@ TEST_CASE("Activations and their gradients equal the formula and its central dif
       CHECK(maps::same_bits(over_x, y));
       activation_backward(d, a, x, over_dy, over_dy);
       CHECK(maps::same_bits(over_dy, dx));
-      if (a == activation::relu) {
+      if (slope_from_output(a)) {
         map from_y = x.like();
         activation_backward(d, a, y, dy, from_y);
         CHECK(maps::same_bits(from_y, dx));
       }
     }
+}
+
+TEST_CASE("ReLU6 lets no gradient through at 0 and at 6, as PyTorch's") {
+  cpu d(1);
+  map x = map::zero(1, 5, 1, 1), dy = x, dx = x;
+  const float values[] = {0, 6, std::nextafter(0.f, 1.f), std::nextafter(6.f, 0.f), 7};
+  for (int c = 0; c < 5; ++c) x(0, c) = values[c], dy(0, c) = 1;
+  activation_backward(d, activation::relu6, x, dy, dx);
+  for (int c = 0; c < 5; ++c) CHECK(dx(0, c) == (c == 2 || c == 3 ? 1 : 0));
 }
 
 TEST_CASE("Activations handle more than one chunk and keep a NaN") {

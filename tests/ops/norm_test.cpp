@@ -27,16 +27,22 @@ struct reference {
 };
 
 double activate(activation a, double v) {
-  return a == activation::relu ? std::max(v, 0.0) : a == activation::silu ? v / (1 + std::exp(-v)) : v;
+  if (a == activation::silu) return v / (1 + std::exp(-v));
+  if (a == activation::identity) return v;
+  return std::min(std::max(v, 0.0), a == activation::relu6 ? 6.0 : HUGE_VAL);
 }
 
 struct affine {
   std::vector<float> mean, variance, scale, shift;
-  affine(int channels, std::uint64_t seed)
+  /// For relu6 with wide scales, so that some results lie beyond 6.
+  affine(int channels, std::uint64_t seed, activation a = activation::identity)
       : mean(maps::normals(channels, seed, 0.3f)),
         variance(maps::normals(channels, seed + 1, 0.1f, 1.2f)),
         scale(maps::normals(channels, seed + 2, 0.5f, 1.f)),
-        shift(maps::normals(channels, seed + 3, 0.5f)) {}
+        shift(maps::normals(channels, seed + 3, 0.5f)) {
+    if (a == activation::relu6)
+      for (float& s : scale) s *= 4;
+  }
   norm_parameters parameters() const { return {mean.data(), variance.data(), scale.data(), shift.data(), 1e-3f}; }
 };
 
@@ -63,7 +69,8 @@ double objective(activation a, statistics s, const map& x, const map* add, const
   return sum;
 }
 
-constexpr std::array<activation, 3> activations{activation::identity, activation::relu, activation::silu};
+constexpr std::array<activation, 4> activations{activation::identity, activation::relu, activation::silu,
+                                                activation::relu6};
 constexpr std::array<statistics, 2> sources{statistics::batch, statistics::running};
 constexpr std::array<std::array<int, 4>, 7> shapes{
     {{1, 5, 1, 1}, {3, 5, 5, 7}, {130, 8, 1, 1}, {67, 13, 4, 4}, {2, 16, 40, 40}, {5, 20, 12, 11}, {9, 3, 16, 16}}};
@@ -148,7 +155,7 @@ TEST_CASE("The forward equals the formula for every activation, with an add and 
   for (const auto& [n, c, h, w] : shapes)
     for (activation a : activations)
       for (bool with_add : {false, true}) {
-        const affine p(c, 11);
+        const affine p(c, 11, a);
         const map x = map::random(n, c, h, w, 1, 2.f), add = map::random(n, c, h, w, 2, 2.f);
         const auto added = with_add ? feature_view<const float>(add) : feature_view<const float>{};
         map y = x.like();
@@ -168,7 +175,7 @@ TEST_CASE("The forward equals the formula for every activation, with an add and 
       }
 }
 
-TEST_CASE("A NaN passes through relu and silu") {
+TEST_CASE("A NaN passes through relu, silu and relu6") {
   cpu d(1);
   const affine p(3, 1);
   map x = map::zero(1, 3, 1, 1), y = x;
@@ -192,7 +199,7 @@ TEST_CASE("The backward equals central differences of the forward in double prec
           CAPTURE(with_add);
           map x = map::random(2, channels, 3, 2, 21, 1.5f, 0.4f), add = map::random(2, channels, 3, 2, 22);
           const map dy = map::random(2, channels, 3, 2, 23);
-          affine p(channels, 24);
+          affine p(channels, 24, a);
           if (s == statistics::batch) norm_statistics(d, x, p.mean.data(), p.variance.data());
           const map* added = with_add ? &add : nullptr;
           const gradients g = backward(d, a, s, x, added, p, dy);
@@ -223,13 +230,13 @@ TEST_CASE("The backward in place equals the backward beside it, and reads nothin
           CAPTURE(int(a));
           CAPTURE(int(s));
           CAPTURE(with_add);
-          const affine p(c, 31);
+          const affine p(c, 31, a);
           const map x = map::random(n, c, h, w, 1), add = map::random(n, c, h, w, 2), dy = map::random(n, c, h, w, 3);
           const gradients g = backward(d, a, s, x, with_add ? &add : nullptr, p, dy);
           map y = x.like();
           const auto added = with_add ? feature_view<const float>(add) : feature_view<const float>{};
           norm_forward(d, a, x, p.parameters(), added, y);
-          const feature_view<const float> none{}, read_y = a == activation::relu ? y : none,
+          const feature_view<const float> none{}, read_y = slope_from_output(a) ? y : none,
                                                   read_add = a == activation::silu ? added : none;
 
           gradients over{dy, x.like(), maps::normals(c, 50), maps::normals(c, 51)};
@@ -264,7 +271,7 @@ TEST_CASE("Statistics and gradients have the same bits at any thread count") {
         std::vector<affine> p;
         for (int threads : {1, 3}) {
           cpu d(threads);
-          affine q(c, 31);
+          affine q(c, 31, a);
           norm_statistics(d, x, q.mean.data(), q.variance.data());
           g.push_back(backward(d, a, s, x, &add, q, dy));
           p.push_back(q);

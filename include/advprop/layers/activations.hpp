@@ -1,4 +1,4 @@
-// ReLU, SiLU and sigmoid as layers of their own, where no batch norm precedes them.
+// ReLU, ReLU6, SiLU and sigmoid as layers of their own, where no batch norm precedes them.
 #pragma once
 
 #include <advprop/layers/layer.hpp>
@@ -20,9 +20,9 @@ struct activate {
     feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
       const bool backward = c.keep != wrt::nothing;
       // ReLU can look at its output, so it may overwrite its input; SiLU needs the input again.
-      feature_map<Device> y = writable(c.device, x, x.unique() && (A == activation::relu || !backward));
+      feature_map<Device> y = writable(c.device, x, x.unique() && (slope_from_output(A) || !backward));
       activation_forward(c.device, A, x, y);
-      saved_ = saved_if(backward, A == activation::relu ? y : x);
+      saved_ = saved_if(backward, slope_from_output(A) ? y : x);
       return y;
     }
     template <wrt W>
@@ -39,6 +39,8 @@ struct activate {
 };
 
 struct relu : activate<activation::relu> {};
+/// min(max(x, 0), 6) (Krizhevsky 2010; EfficientNet-Lite).
+struct relu6 : activate<activation::relu6> {};
 /// x * sigmoid(x) (Elfwing et al. 2017; also called swish).
 struct silu : activate<activation::silu> {};
 

@@ -70,7 +70,7 @@ class norm_state {
       ++g;
     }
     x_ = saved_if(keep_x, x);
-    y_ = saved_if(backward && s.after == activation::relu, y);
+    y_ = saved_if(backward && slope_from_output(s.after), y);
     added_ = saved_if(backward && s.after == activation::silu, added);
     return y;
   }

@@ -59,8 +59,8 @@ struct subsample_shortcut {
   };
 };
 
-/// y = After(Body(x) + Shortcut(x)). Where the body ends in a batch norm, that norm, the add and `After` (relu, silu
-/// or identity) are one sweep. The body adds no level to names; the shortcut is named by `named`.
+/// y = After(Body(x) + Shortcut(x)). Where the body ends in a batch norm, that norm, the add and `After` (relu,
+/// relu6, silu or identity) are one sweep. The body adds no level to names; the shortcut is named by `named`.
 template <class Body, class Shortcut = identity, class After = identity>
 struct residual {
   using body = Body;

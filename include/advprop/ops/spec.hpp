@@ -56,7 +56,10 @@ struct adamw_spec {
   float step_size = 1e-3f, root_scale = 1;
 };
 
-enum class activation { identity, relu, silu };
+enum class activation { identity, relu, silu, relu6 };
+
+/// Whether an activation's slope can be told from its output; else it needs its input.
+constexpr bool slope_from_output(activation a) { return a == activation::relu || a == activation::relu6; }
 
 /// Which mean and variance a batch norm uses: those of its present batch, or the running estimates.
 enum class statistics { batch, running };

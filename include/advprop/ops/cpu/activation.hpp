@@ -14,6 +14,8 @@ template <activation A>
 [[gnu::always_inline]] inline f8 apply_activation(const f8& x) {
   if constexpr (A == activation::relu)
     return positive(x);
+  else if constexpr (A == activation::relu6)
+    return positive_to_6(x);
   else if constexpr (A == activation::silu)
     return x * logistic(x);
   else
@@ -26,6 +28,15 @@ template <activation A>
   return s * (f8(1.f) + x * (f8(1.f) - s));
 }
 
+/// g * a'(z) for a relu or relu6, told from z or from a(z): zero where it is cut off, the ends included (PyTorch).
+template <activation A>
+[[gnu::always_inline]] inline f8 cut_gradient(const f8& z, f8 g) {
+  static_assert(slope_from_output(A));
+  g = select(z > f8(0.f), g, f8(0.f));
+  if constexpr (A == activation::relu6) g = select(f8(6.f) > z, g, f8(0.f));
+  return g;
+}
+
 /// Calls f with the activation as a compile-time constant.
 template <class F>
 void with_activation(activation a, F&& f) {
@@ -36,6 +47,8 @@ void with_activation(activation a, F&& f) {
       return f.template operator()<activation::relu>();
     case activation::silu:
       return f.template operator()<activation::silu>();
+    case activation::relu6:
+      return f.template operator()<activation::relu6>();
   }
 }
 }  // namespace detail
@@ -50,7 +63,7 @@ inline void activation_forward(cpu& d, activation a, feature_view<const float> x
   });
 }
 
-/// dx = dy * a'(x); dx may be dy's memory. For relu, x may as well be the output y.
+/// dx = dy * a'(x); dx may be dy's memory. For relu and relu6, x may as well be the output y.
 inline void activation_backward(cpu& d, activation a, feature_view<const float> x, feature_view<const float> dy,
                                 feature_view<float> dx) {
   using namespace detail;
@@ -58,7 +71,7 @@ inline void activation_backward(cpu& d, activation a, feature_view<const float> 
     for_chunks(d, cpu::elements(dy.batch, dy.image()), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
       for (std::ptrdiff_t i = first; i < first + count; i += 8) {
         f8 g(dy.data + i);
-        if constexpr (A == activation::relu) g = select(f8(x.data + i) > f8(0.f), g, f8(0.f));
+        if constexpr (slope_from_output(A)) g = cut_gradient<A>(f8(x.data + i), g);
         if constexpr (A == activation::silu) g = g * silu_slope(f8(x.data + i));
         g.store(dx.data + i);
       }

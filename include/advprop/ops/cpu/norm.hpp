@@ -119,7 +119,7 @@ void norm_backward_sweep(cpu& d, const norm_gradient& t) {
             const auto step = [&](std::ptrdiff_t i, int a) __attribute__((always_inline)) {
               f8 g(pdy + i), centred(0.f);
               if constexpr (Sums || A == activation::silu) centred = f8(px + i) - k.mean;
-              if constexpr (A == activation::relu) g = select(f8(py + i) > f8(0.f), g, f8(0.f));
+              if constexpr (slope_from_output(A)) g = cut_gradient<A>(f8(py + i), g);
               if constexpr (A == activation::silu) {
                 f8 z = centred * k.factor + k.shift;
                 if constexpr (Add) z += f8(padd + i);
@@ -229,8 +229,8 @@ inline void norm_forward(cpu& d, activation a, feature_view<const float> x, cons
 ///   batch:   dx = scale / s * (g - mean(g) - xhat * mean(g * xhat))
 ///   running: dx = scale / s * g
 ///   dadd = g (if its data is not null);  dscale += sum(g * xhat), dshift += sum(g) (both null: not wanted).
-/// relu reads y; silu reads x and add (null: there was none); identity neither. x is read besides with batch statistics
-/// or for dscale. What is not read may be null. dx or dadd (one of them) may be dy's memory.
+/// relu and relu6 read y; silu reads x and add (null: there was none); identity neither. x is read besides with batch
+/// statistics or for dscale. What is not read may be null. dx or dadd (one of them) may be dy's memory.
 inline void norm_backward(cpu& d, activation a, statistics source, feature_view<const float> x,
                           feature_view<const float> y, feature_view<const float> dy, feature_view<const float> add,
                           const norm_parameters& p, feature_view<float> dx, feature_view<float> dadd, float* dscale,
