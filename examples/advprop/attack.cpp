@@ -10,7 +10,7 @@
 
 namespace advprop::program {
 
-void chosen_attack::run(any_objective& objective, device_images<cpu>& images, const_label_view labels,
+void chosen_attack::run(any_objective& objective, device_images<cpu>& images, const target_view& labels,
                         random_stream& rng) const {
   switch (which) {
     case kind::none:

@@ -13,9 +13,9 @@ namespace advprop::program {
 class any_objective {
  public:
   virtual ~any_objective() = default;
-  virtual device_images<cpu> input_gradient(const device_images<cpu>& images, const_label_view labels) = 0;
+  virtual device_images<cpu> input_gradient(const device_images<cpu>& images, const target_view& labels) = 0;
   virtual image_buffer<cpu> copy(const device_images<cpu>& images) = 0;
-  virtual void least_likely(const device_images<cpu>& images, label_view worst) = 0;
+  virtual void least_likely(const device_images<cpu>& images, label_view worst, const target_view& own) = 0;
   virtual int classes() const = 0;
 };
 
@@ -43,18 +43,20 @@ struct chosen_attack {
   class bound final : public any_objective {
    public:
     explicit bound(Objective& o) : to_(&o) {}
-    device_images<cpu> input_gradient(const device_images<cpu>& images, const_label_view labels) override {
+    device_images<cpu> input_gradient(const device_images<cpu>& images, const target_view& labels) override {
       return to_->input_gradient(images, labels);
     }
     image_buffer<cpu> copy(const device_images<cpu>& images) override { return to_->copy(images); }
-    void least_likely(const device_images<cpu>& images, label_view worst) override { to_->least_likely(images, worst); }
+    void least_likely(const device_images<cpu>& images, label_view worst, const target_view& own) override {
+      to_->least_likely(images, worst, own);
+    }
     int classes() const override { return to_->classes(); }
 
    private:
     Objective* to_;
   };
 
-  void run(any_objective& objective, device_images<cpu>& images, const_label_view labels, random_stream& rng) const;
+  void run(any_objective& objective, device_images<cpu>& images, const target_view& labels, random_stream& rng) const;
 };
 static_assert(attack_policy<chosen_attack>);
 

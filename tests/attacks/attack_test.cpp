@@ -92,10 +92,12 @@ struct recorder {
   cpu* device;
   int count = 10;
   std::vector<std::vector<int>> asked{};
+  std::vector<bool> soft{};
   tensor<float, 4> ones{};
 
-  device_images<cpu> input_gradient(const device_images<cpu>& images, const_label_view labels) {
+  device_images<cpu> input_gradient(const device_images<cpu>& images, const target_view& labels) {
     asked.emplace_back(labels.begin(), labels.end());
+    soft.push_back(labels.soft.data() != nullptr);
     ones.resize(images.extents());
     std::fill(ones.begin(), ones.end(), 1.f);
     return {*device, ones.view()};
@@ -105,7 +107,8 @@ struct recorder {
     std::copy(images.begin(), images.end(), to.begin());
     return to;
   }
-  void least_likely(const device_images<cpu>& images, label_view worst) {
+  void least_likely(const device_images<cpu>& images, label_view worst, const target_view& own) {
+    CHECK(own.extent(0) == images.extent(0));
     for (int i = 0; i < images.extent(0); ++i) worst(i) = (i * 3 + 1) % count;
   }
   int classes() const { return count; }
@@ -223,6 +226,102 @@ TEST_CASE("A random target is never the label and every wrong class is as likely
                        "attack: a target needs at least 2 classes", argument_error);
 }
 
+TEST_CASE("Soft targets: an untargeted attack climbs their loss; a target is neither class of a mixture") {
+  cpu d(1);
+  for (int classes : {2, 3, 4, 10}) {
+    const int count = 2000;
+    tensor<float, 4> x({count, 1, 1, 1});
+    const auto y = labels(count, classes);
+    tensor<float, 2> shares({count, classes});
+    random_stream r(6);
+    for (int i = 0; i < count; ++i) {  // a third of the images is not mixed
+      shares(i, y(i)) = i % 3 ? 0.7f : 1.f;
+      if (i % 3) shares(i, (y(i) + 1 + r.below(classes - 1)) % classes) = 0.3f;
+    }
+    const target_view t{y.view(), shares.view()};
+    device_images<cpu> batch(d, x.view());
+    const auto check = [&](auto a) {
+      random_stream rng(4);
+      recorder o{&d, classes};
+      a.perturb(o, batch, t, rng);
+      CHECK(o.soft.at(0));
+      CHECK(std::equal(y.begin(), y.end(), o.asked[0].begin()));
+      a.goal = attack::goal::random_class;
+      recorder p{&d, classes};
+      a.perturb(p, batch, t, rng);
+      CHECK(!p.soft.at(0));
+      std::map<int, int> offsets;
+      for (int i = 0; i < count; ++i) {
+        const int target = p.asked[0][static_cast<std::size_t>(i)];
+        REQUIRE((target >= 0 && target < classes));
+        REQUIRE(target != y(i));
+        if (classes > 2) REQUIRE(target != t.second(i));
+        ++offsets[(target - y(i) + classes) % classes];
+      }
+      const double expected = double(count) / (classes - 1);
+      for (const auto& [offset, n] : offsets) CHECK(std::abs(n - expected) < 5 * std::sqrt(expected));
+      CHECK(static_cast<int>(offsets.size()) == classes - 1);
+    };
+    check(attack::fgsm{});
+    check(attack::ifgsm{.steps = 1});
+    check(attack::pgd{.steps = 1});
+    check(attack::momentum_ifgsm{.steps = 1});
+    check(attack::gradient_descent{.steps = 1});
+  }
+}
+
+namespace {
+/// A policy written for hard labels.
+struct hard_only {
+  std::vector<float>* seen;
+  template <class Objective, class Images>
+  void perturb(Objective& objective, Images& images, const_label_view labels, random_stream&) const {
+    *seen = copy_of(objective.input_gradient(images, labels));
+  }
+};
+/// One that hands on what it gets.
+struct any_labels {
+  std::vector<float>* seen;
+  void perturb(auto& objective, auto& images, const auto& labels, random_stream&) const {
+    *seen = copy_of(objective.input_gradient(images, labels));
+  }
+};
+static_assert(attack_policy<hard_only> && attack_policy<any_labels>);
+}  // namespace
+
+TEST_CASE("A user's attack that hands its labels on attacks the soft loss; one that takes hard labels gets those") {
+  cpu d(1);
+  two m(d, seed{3});
+  scramble(m);
+  auto x = images(6);
+  const auto a = labels(6);
+  tensor<int, 1> b({6});
+  tensor<float, 2> shares({6, 4});
+  for (int i = 0; i < 6; ++i) {
+    b(i) = (a(i) + 1) % 4;
+    shares(i, a(i)) = 0.75f;
+    shares(i, b(i)) = 0.25f;
+  }
+  random_stream rng;
+  const auto gradient = [&](auto policy, const target_view& t) {
+    std::vector<float> seen;
+    policy.seen = &seen;
+    perturb(m, policy, x.view(), t, rng, auxiliary);
+    return seen;
+  };
+  const target_view mixed{a.view(), shares.view()};
+  const auto ga = gradient(any_labels{}, a), gb = gradient(any_labels{}, b);
+  auto expected = ga;
+  for (std::size_t i = 0; i < ga.size(); ++i)
+    expected[i] = 0.75f * ga[i] + 0.25f * gb[i];  // the loss is linear in them
+  CHECK(distance(gradient(any_labels{}, mixed), expected) < 1e-5);
+  CHECK(distance(expected, ga) > 0.01);
+  CHECK(gradient(hard_only{}, mixed) == ga);
+  const target_view few{a.view().slice(0, 5), {}}, narrow{a.view(), {shares.data(), {6, 3}}};
+  CHECK_THROWS_WITH_AS(gradient(any_labels{}, few), "objective: 6 images but 5 labels", argument_error);
+  CHECK_THROWS_WITH_AS(gradient(any_labels{}, narrow), "objective: soft labels are 6 x 3, not 6 x 4", argument_error);
+}
+
 TEST_CASE("An untargeted attack asks for the labels and climbs, a targeted one asks for its targets and descends") {
   cpu d(1);
   const auto y = labels(5, 10);
@@ -260,7 +359,7 @@ TEST_CASE("The loss rises for the label, or falls for the least likely class") {
   const auto x = images(8);
   const auto y = labels(8);
   tensor<int, 1> worst({8});
-  predict_worst(d, m.forward(x, pass::evaluate(auxiliary)), worst.view());
+  predict_worst(d, m.forward(x, pass::evaluate(auxiliary)), worst.view(), y);
   const double before = loss(m, x, y), unlikely = loss(m, x, worst);
   const auto check = [&](auto a) {
     CHECK(loss(m, attacked(m, a, x, y), y) > before + 1e-3);

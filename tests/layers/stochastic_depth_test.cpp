@@ -2,6 +2,8 @@
 
 #include "harness.hpp"
 
+#include <advprop/io/safetensors.hpp>
+
 using namespace harness;
 
 namespace {
@@ -112,6 +114,17 @@ TEST_CASE("The gradient, with the masks held fixed, and what is left out has non
   const auto y = one.forward(x, p, wrt::nothing, random_stream(1));
   const auto g = differentiate<wrt::input>(one, x, p, random_stream(1));
   for (int n = 0; n < 6; ++n) CHECK((at(y.view(), n, 0, 2, 2) == 0) == (g.images(n, 2, 2, 0) == 0));
+}
+
+TEST_CASE("The rates of EfficientNet-B0's blocks are timm's") {
+  const auto timm =
+      safetensors::read(ADVPROP_TEST_SOURCE "/golden/regularization.safetensors").floats("drop_path.efficientnet_b0");
+  REQUIRE(timm.size() == 16);
+  const depth_rule rule{0.2f, 16};
+  for (int b = 0; b < 16; ++b) {
+    const float rate = timm[static_cast<std::size_t>(b)];
+    if (rate >= 0) CHECK(rule.rate_of(b) == doctest::Approx(rate).epsilon(1e-6));
+  }
 }
 
 TEST_CASE("The rule of a backward pass is the one that its forward pass had") {

@@ -170,6 +170,26 @@ TEST_CASE("cross entropy equals PyTorch's with and without label smoothing") {
   }
 }
 
+TEST_CASE("cross entropy against soft labels equals PyTorch's with and without label smoothing") {
+  const auto file = safetensors::read(ADVPROP_TEST_SOURCE "/golden/regularization.safetensors");
+  cpu d(2);
+  map logits = map::zero(6, 10, 1, 1), dlogits = logits.like();
+  const auto z = file.floats("logits");
+  std::size_t at = 0;
+  logits.each([&](float& v) { v = z[at++]; });
+  const auto shares = file.floats("shares");
+  const std::vector<int> labels{0, 3, 2, 5, 7, 9};
+  const target_view targets{{labels.data(), {6}}, {shares.data(), {6, 10}}};
+  for (const char* smoothing : {"0.0", "0.1"}) {
+    const std::string key = std::string("cross_entropy.") + smoothing + ".";
+    const loss_result r = cross_entropy(d, logits, targets, std::stof(smoothing), 1.f, dlogits);
+    CHECK(r.loss == doctest::Approx(file.floats(key + "loss")[0]).epsilon(1e-6));
+    const auto truth = file.floats(key + "dlogits");
+    at = 0;
+    logits.each_index([&](int n, int k, int, int) { CHECK(std::abs(dlogits(n, k) - truth[at++]) < 1e-7); });
+  }
+}
+
 TEST_CASE("three steps of SGD equal PyTorch's: plain, with momentum, with Nesterov's") {
   cpu d(2);
   for (const char* name : {"plain", "momentum", "nesterov"}) {

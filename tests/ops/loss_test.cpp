@@ -57,6 +57,68 @@ TEST_CASE("Cross entropy equals its definition, and its gradient central differe
     }
 }
 
+TEST_CASE("Soft targets: the definition, central differences, one-hot as hard, hits counted by the label") {
+  cpu d(2);
+  for (int classes : {2, 5, 8, 13})
+    for (float smoothing : {0.f, 0.1f}) {
+      map z = map::random(6, classes, 1, 1, 1, 2.f), dz = z.like(), hard = z.like();
+      const auto labels = some_labels(6, classes);
+      tensor<float, 2> shares({6, classes}), one_hot({6, classes});
+      random_stream r(3);
+      for (int n = 0; n < 6; ++n) {
+        float sum = 0;
+        for (int k = 0; k < classes; ++k) sum += shares(n, k) = r.uniform();
+        for (int k = 0; k < classes; ++k) shares(n, k) *= (n == 5 ? 0.5f : 1.f) / sum;  // the last one adds up to 1/2
+        one_hot(n, labels[std::size_t(n)]) = 1;
+      }
+      const auto loss = [&] {
+        return 2.5 * cross_entropy(d, z, {as_view(labels), shares.view()}, smoothing, 2.5f, {}).loss;
+      };
+      double expected = 0;
+      for (int n = 0; n < 6; ++n) {
+        double sum = 0;
+        for (int k = 0; k < classes; ++k) sum += std::exp(double(z(n, k)));
+        for (int k = 0; k < classes; ++k)
+          expected -= ((1 - double(smoothing)) * double(shares(n, k)) + double(smoothing) / classes) *
+                      (double(z(n, k)) - std::log(sum)) / 6;
+      }
+      const loss_result soft = cross_entropy(d, z, {as_view(labels), shares.view()}, smoothing, 2.5f, dz),
+                        plain = cross_entropy(d, z, as_view(labels), smoothing, 2.5f, hard);
+      CHECK(soft.loss == doctest::Approx(expected).epsilon(1e-9));
+      CHECK(dz.pads_are_zero());
+      CHECK(maps::error(dz, [&](int n, int k, int, int) { return maps::slope(z(n, k), 1e-3f, loss); }) < 1e-6);
+      CHECK((soft.correct == plain.correct && soft.correct5 == plain.correct5));
+      CHECK(cross_entropy(d, z, {as_view(labels), one_hot.view()}, smoothing, 2.5f, dz).loss ==
+            doctest::Approx(plain.loss).epsilon(1e-12));
+      CHECK(maps::same_bits(dz, hard));
+    }
+  map z = map::zero(1, 3, 1, 1);
+  z(0, 1) = -INFINITY;  // a class without a share may be ruled out
+  const std::vector<int> label{0};
+  const std::vector<float> shares{0.75f, 0, 0.25f};
+  CHECK(cross_entropy(d, z, {as_view(label), {shares.data(), {1, 3}}}, 0, 1, {}).loss ==
+        doctest::Approx(std::log(2.0)));
+}
+
+TEST_CASE("The worst class for an attack is neither the label nor a mixture's second class, where a third is left") {
+  cpu d(1);
+  map z = map::zero(3, 4, 1, 1);
+  for (int n = 0; n < 3; ++n)
+    for (int k = 0; k < 4; ++k) z(n, k) = float(k);
+  const std::vector<int> labels{0, 1, 0};
+  const std::vector<float> shares{0.7f, 0.3f, 0, 0, 0.3f, 0.7f, 0, 0, 1, 0, 0, 0};
+  std::vector<int> worst(3);
+  predict_worst(d, z, {worst.data(), {3}});
+  CHECK(worst == std::vector<int>{0, 0, 0});
+  predict_worst(d, z, {worst.data(), {3}}, as_view(labels));
+  CHECK(worst == std::vector<int>{1, 0, 1});
+  predict_worst(d, z, {worst.data(), {3}}, {as_view(labels), {shares.data(), {3, 4}}});
+  CHECK(worst == std::vector<int>{2, 2, 1});
+  map two = map::zero(1, 2, 1, 1);
+  predict_worst(d, two, {worst.data(), {1}}, {{labels.data(), {1}}, {shares.data(), {1, 2}}});
+  CHECK(worst[0] == 1);
+}
+
 TEST_CASE("Huge logits neither overflow nor lose the loss") {
   cpu d(1);
   map z = map::zero(2, 3, 1, 1), dz = z.like();

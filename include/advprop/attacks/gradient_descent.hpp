@@ -25,8 +25,8 @@ struct gradient_descent {
     if (!(clean_start >= 0 && clean_start <= 1))
       fail<argument_error>("attack::gradient_descent: clean_start is ", clean_start, ", must be in [0, 1]");
     if (epsilon == 0) return;
-    tensor<int, 1> targets({labels.extent(0)});
-    const float direction = detail::aim(goal, objective, images, labels, rng, targets);
+    tensor<int, 1> chosen;
+    const auto [targets, direction] = detail::aim(goal, objective, images, labels, rng, chosen);
     const float e = epsilon / 255, a = direction * step / 255;
     if (start == attack::start::uniform && !(clean_start > 0 && rng.uniform() < clean_start)) {
       const auto original = objective.copy(images);

@@ -23,8 +23,8 @@ struct momentum_ifgsm {
     detail::check("momentum_ifgsm", epsilon, step, steps);
     if (!(decay >= 0)) fail<argument_error>("attack::momentum_ifgsm: decay is ", decay, ", must be 0 or more");
     if (epsilon == 0) return;
-    tensor<int, 1> targets({labels.extent(0)});
-    const float direction = detail::aim(goal, objective, images, labels, rng, targets);
+    tensor<int, 1> chosen;
+    const auto [targets, direction] = detail::aim(goal, objective, images, labels, rng, chosen);
     const auto original = objective.copy(images);
     auto velocity = objective.copy(images);
     transform(velocity, original, [] ADVPROP_HD(float, float) { return 0.f; });

@@ -26,9 +26,10 @@ class objective {
 
   objective(Model& net, objective_options options) : net_(&net), options_(options) {}
 
-  device_images<device_type> input_gradient(const device_images<device_type>& images, const_label_view labels) {
+  device_images<device_type> input_gradient(const device_images<device_type>& images, const target_view& labels) {
     if (!gradient_ || gradient_->extents() != images.extents()) gradient_.emplace(net_->device(), images.extents());
     const int batch = images.extent(0);
+    check_targets("objective", labels, batch, Model::classes);
     auto logits = net_->forward(images, how(), wrt::input, options_.noise);
     feature_map<device_type> dlogits(net_->device(), batch, logits.image());
     // The weight undoes the mean over the batch: each image gets the gradient of its own loss.
@@ -45,9 +46,9 @@ class objective {
     return to;
   }
 
-  void least_likely(const device_images<device_type>& images, label_view worst) {
+  void least_likely(const device_images<device_type>& images, label_view worst, const target_view& own = {}) {
     auto logits = net_->forward(images, how(), wrt::nothing, options_.noise);
-    predict_worst(net_->device(), logits, worst);
+    predict_worst(net_->device(), logits, worst, own);
   }
 
   int classes() const { return Model::classes; }
@@ -63,7 +64,7 @@ class objective {
 /// Runs `attack` on `images` in place, through one domain of `net`. `label_smoothing` and `noise` are
 /// the training pass's; they count only for attacks that want them.
 template <class Model, attack_policy Attack>
-void perturb(Model& net, const Attack& attack, image_view images, const_label_view labels, random_stream& rng,
+void perturb(Model& net, const Attack& attack, image_view images, const target_view& labels, random_stream& rng,
              domain through = main_domain, float label_smoothing = 0, const layer_noise& noise = {}) {
   objective_options o;
   o.through = through;

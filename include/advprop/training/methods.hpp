@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <concepts>
-#include <cstring>
 #include <span>
 #include <string>
 #include <tuple>
@@ -44,10 +43,12 @@ struct clean_training {
 namespace detail {
 
 /// The images of several parts, one after the other, for one concatenated pass.
-template <class Device>
+template <class Device, int Classes>
 struct concatenation {
+  static constexpr int classes = Classes;
   image_buffer<Device> images;
   tensor<int, 1> labels;
+  tensor<float, 2> soft;  // when any part has soft labels
   int filled = 0;
 
   concatenation(Device& d, int count, const_image_view like)
@@ -56,18 +57,30 @@ struct concatenation {
   image_view push(const labelled_images& part) {
     const int n = part.images.extent(0);
     const auto &own = images.extents(), &other = part.images.extents();
-    if (part.labels.extent(0) != n) fail<argument_error>("step: ", n, " images but ", part.labels.extent(0), " labels");
+    check_targets("step", part.labels, n, classes);
     if (!std::equal(own.begin() + 1, own.end(), other.begin() + 1))
       fail<argument_error>("step: images of ", other[1], "x", other[2], "x", other[3], " among images of ", own[1], "x",
                            own[2], "x", own[3]);
     const image_view to = static_cast<const image_view&>(images).slice(filled, n);
     memory_copy(*images.device, std::span<const float>(part.images.begin(), part.images.end()),
                 std::span<float>(to.begin(), to.end()));
-    std::memcpy(labels.data() + filled, part.labels.data(), static_cast<std::size_t>(n) * sizeof(int));
+    std::copy_n(part.labels.data(), n, labels.data() + filled);
+    if (part.labels.soft.data() && soft.size() == 0) {
+      soft.resize({labels.extent(0), classes});
+      for (int i = 0; i < filled; ++i) soft(i, labels(i)) = 1;
+    }
+    for (int i = 0; soft.size() != 0 && i < n; ++i) {
+      if (part.labels.soft.data())
+        std::copy_n(&part.labels.soft(i, 0), classes, &soft(filled + i, 0));
+      else
+        soft(filled + i, part.labels(i)) = 1;
+    }
     filled += n;
     return to;
   }
-  labelled_images all() const { return {const_image_view(images), labels.view()}; }
+  labelled_images all() const {
+    return {const_image_view(images), {labels.view(), soft.size() == 0 ? view<const float, 2>() : soft.view()}};
+  }
 };
 
 }  // namespace detail
@@ -92,7 +105,8 @@ struct adversarial_training {
     const labelled_images& clean = streams[0];
     const int n = clean.images.extent(0);
     step_metrics m;
-    detail::concatenation<typename Model::device_type> batch(net.device(), mixture ? 2 * n : n, clean.images);
+    detail::concatenation<typename Model::device_type, Model::classes> batch(net.device(), mixture ? 2 * n : n,
+                                                                             clean.images);
     if (mixture) batch.push(clean);
     const image_view attacked = batch.push(clean);
     random_stream rng = options.rng.split(0xA77AC);
@@ -163,7 +177,7 @@ class adversarial_propagation {
     if (execution == advprop::execution::concatenated) {
       int total = clean.images.extent(0);
       for (const auto& a : auxiliary) total += streams[static_cast<std::size_t>(a.stream)].images.extent(0);
-      detail::concatenation<typename Model::device_type> batch(net.device(), total, clean.images);
+      detail::concatenation<typename Model::device_type, Model::classes> batch(net.device(), total, clean.images);
       batch.push(clean);
       routing route{{main_domain, clean.images.extent(0), clean_weight}};
       each([&](const auto& attack, int k) {
@@ -179,7 +193,8 @@ class adversarial_propagation {
       each([&](const auto& attack, int k) {
         const auto& a = auxiliary[static_cast<std::size_t>(k)];
         const labelled_images& from = streams[static_cast<std::size_t>(a.stream)];
-        detail::concatenation<typename Model::device_type> batch(net.device(), from.images.extent(0), from.images);
+        detail::concatenation<typename Model::device_type, Model::classes> batch(net.device(), from.images.extent(0),
+                                                                                 from.images);
         craft(net, attack, batch.push(from), from.labels, k, options);
         accumulate_gradients(net, batch.all(), routing{{domains::auxiliary(k), from.images.extent(0), a.weight}},
                              options, m, 1 + k, matched_noise);
@@ -195,7 +210,7 @@ class adversarial_propagation {
     (std::make_index_sequence<sizeof...(Attacks)>());
   }
   template <class Model>
-  void craft(Model& net, const auto& attack, image_view images, const_label_view labels, int k,
+  void craft(Model& net, const auto& attack, image_view images, const target_view& labels, int k,
              const step_options& options) const {
     random_stream rng = options.rng.split(0xA77AC).split(static_cast<std::uint64_t>(k));
     perturb(net, attack, images, labels, rng, Model::domains_type::auxiliary(k), options.label_smoothing,

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include <advprop/core/error.hpp>
+#include <advprop/core/target_view.hpp>
 #include <advprop/models/model.hpp>
 #include <advprop/training/metrics.hpp>
 
@@ -12,7 +12,7 @@ namespace advprop {
 /// Images and labels of one data stream, as a method sees them.
 struct labelled_images {
   const_image_view images;
-  const_label_view labels;
+  target_view labels;
 };
 
 /// What a method needs besides the network and the data.
@@ -33,8 +33,7 @@ void accumulate_gradients(Model& net, const labelled_images& batch, const routin
                           step_metrics& metrics, int first_part, bool matched_noise = false) {
   using device = typename Model::device_type;
   const int count = batch.images.extent(0);
-  if (batch.labels.extent(0) != count)
-    fail<argument_error>("step: ", count, " images but ", batch.labels.extent(0), " labels");
+  check_targets("step", batch.labels, count, Model::classes);
   auto logits =
       net.forward(batch.images, pass::train(route), wrt::parameters, options.noise(first_part, matched_noise));
   feature_map<device> dlogits(net.device(), count, logits.image());

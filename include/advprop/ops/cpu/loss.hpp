@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstddef>
 
-#include <advprop/core/shape.hpp>
+#include <advprop/core/target_view.hpp>
 #include <advprop/device/cpu.hpp>
 #include <advprop/ops/cpu/lanes.hpp>
 #include <advprop/ops/loss_result.hpp>
@@ -24,11 +24,11 @@ inline exponentials sum_exponentials(const float* z, int classes) {
 }
 }  // namespace detail
 
-/// Softmax cross entropy against (1 - smoothing) * one-hot + smoothing / classes; a tie of logits counts for the
-/// lower class. Overwrites dlogits (data null: not wanted; may be the logits' memory) with
-/// weight / batch * (softmax - target).
-/// A NaN logit makes the loss NaN and counts as a miss.
-inline loss_result cross_entropy(cpu& d, feature_view<const float> logits, const_label_view labels, float smoothing,
+/// Softmax cross entropy against (1 - smoothing) * p + smoothing / classes, p being one-hot or the soft target. What is
+/// correct is counted against the labels; a tie of logits counts for the lower class. Overwrites dlogits (data null:
+/// not wanted; may be the logits' memory) with weight / batch * (softmax * the target's sum - target). A NaN logit
+/// makes the loss NaN and counts as a miss.
+inline loss_result cross_entropy(cpu& d, feature_view<const float> logits, const target_view& targets, float smoothing,
                                  float weight, feature_view<float> dlogits) {
   using namespace detail;
   struct image_result {
@@ -40,11 +40,23 @@ inline loss_result cross_entropy(cpu& d, feature_view<const float> logits, const
   auto* results = static_cast<image_result*>(scratch.data());
   parallel_for(d.threads(), logits.batch, [&](std::ptrdiff_t n) {
     const float* z = logits.data + n * stride;
-    const int label = labels(n);
+    const int label = targets(static_cast<int>(n));
     const float own = z[label];
+    const float* soft = targets.soft.data() ? targets.soft.data() + n * classes : nullptr;
     const auto [maximum, sum] = sum_exponentials(z, classes);
     const double log_sum = maximum + std::log(sum);
-    double loss = (1 - double(smoothing)) * (log_sum - double(own));
+    double loss = 0, shares = 1;
+    if (soft) {
+      shares = 0;
+      for (int k = 0; k < classes; ++k) {
+        shares += double(soft[k]);
+        if (soft[k] != 0) loss += double(soft[k]) * (log_sum - double(z[k]));
+      }
+      loss *= 1 - double(smoothing);
+      shares = (1 - double(smoothing)) * shares + double(smoothing);
+    } else {
+      loss = (1 - double(smoothing)) * (log_sum - double(own));
+    }
     if (smoothing != 0)
       for (int k = 0; k < classes; ++k) loss += double(smoothing) / classes * (log_sum - double(z[k]));
     int rank = 0;
@@ -54,8 +66,9 @@ inline loss_result cross_entropy(cpu& d, feature_view<const float> logits, const
     float* dz = dlogits.data + n * stride;
     const double share = double(weight) / logits.batch;
     for (int k = 0; k < classes; ++k) {
-      const double target = (k == label ? 1 - double(smoothing) : 0.0) + double(smoothing) / classes;
-      dz[k] = static_cast<float>(share * (std::exp(double(z[k]) - maximum) / sum - target));
+      const double p = soft ? double(soft[k]) : k == label ? 1.0 : 0.0;
+      const double target = (1 - double(smoothing)) * p + double(smoothing) / classes;
+      dz[k] = static_cast<float>(share * (shares * (std::exp(double(z[k]) - maximum) / sum) - target));
     }
     std::fill(dz + classes, dz + stride, 0.f);
   });
@@ -89,12 +102,17 @@ inline void predict(cpu& d, feature_view<const float> logits, label_view best) {
   });
 }
 
-/// The class of the smallest logit, the lowest such class on a tie (Kurakin et al. 2017, section 2.3).
-inline void predict_worst(cpu& d, feature_view<const float> logits, label_view worst) {
+/// The class of the smallest logit, the lowest such class on a tie (Kurakin et al. 2017, section 2.3). With `own`
+/// given, neither an image's label nor, where a third class is left, the second class of a soft target.
+inline void predict_worst(cpu& d, feature_view<const float> logits, label_view worst, const target_view& own = {}) {
   const int classes = logits.channels, stride = channel_blocks(logits) * cpu::channel_block;
   parallel_for(d.threads(), logits.batch, [&](std::ptrdiff_t n) {
     const float* z = logits.data + n * stride;
-    worst(n) = static_cast<int>(std::min_element(z, z + classes) - z);
+    const int i = static_cast<int>(n), label = own.data() ? own(i) : -1, second = classes > 2 ? own.second(i) : -1;
+    int best = -1;
+    for (int k = 0; k < classes; ++k)
+      if (k != label && k != second && (best < 0 || z[k] < z[best])) best = k;
+    worst(i) = best;
   });
 }
 
