@@ -16,6 +16,7 @@
 #include <advprop/data/cifar.hpp>
 #include <advprop/data/idx.hpp>
 #include <advprop/data/loader.hpp>
+#include <advprop/data/mix.hpp>
 #include <advprop/io/checkpoint.hpp>
 #include <advprop/models/model.hpp>
 #include <advprop/models/resnet.hpp>

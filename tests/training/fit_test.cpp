@@ -82,7 +82,7 @@ outcome run_with(const Optimizer& optimizer, bool averaged, const std::string& c
   cpu d(threads);
   triple m(d, seed{3});
   loader clean(train_data(), {.batch = 4, .seed = seed{8}, .workers = workers},
-               pipeline(pad_crop{1}, horizontal_flip{}));
+               pipeline(pad_crop{1}, horizontal_flip{}), mix{0.4f, 0.4f});
   loader other(train_data(), {.batch = 3, .seed = seed{8}, .stream = 1, .workers = workers}, horizontal_flip{});
   adversarial_propagation method{attack::pgd{.epsilon = 8, .step = 3, .steps = 2, .clean_start = 0.3f}, attack::none{}};
   method.auxiliary[1].stream = 1;

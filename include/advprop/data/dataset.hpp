@@ -15,6 +15,7 @@
 
 #include <advprop/core/error.hpp>
 #include <advprop/core/shape.hpp>
+#include <advprop/core/target_view.hpp>
 #include <advprop/core/tensor.hpp>
 
 namespace advprop {
@@ -150,10 +151,12 @@ array_source(view<T, 4>, const_label_view, int) -> array_source<std::remove_cons
 struct image_batch {
   tensor<float, 4> images;  ///< batch x height x width x channels, in [0, 1] before normalisation
   tensor<int, 1> labels;
-  std::int64_t epoch = 0;  ///< of the loader that made it
-  int index = 0;           ///< of the batch in its epoch
+  std::int64_t epoch = 0;   ///< of the loader that made it
+  int index = 0;            ///< of the batch in its epoch
+  tensor<float, 2> soft{};  ///< batch x classes, each row adding up to 1; empty: hard labels
 
   int size() const { return labels.extent(0); }
+  target_view targets() const { return {labels.view(), soft.size() == 0 ? view<const float, 2>() : soft.view()}; }
 };
 
 /// Images [first, first + count) in order, as they are: for evaluation and pictures.
@@ -162,7 +165,7 @@ image_batch read_batch(const S& s, int first, int count) {
   if (first < 0 || count < 1 || first > s.size() - count)
     fail<argument_error>("read_batch: ", count, " images from ", first, " on do not lie in ", int{s.size()});
   const shape image = s.image();
-  image_batch b{tensor<float, 4>({count, image.height, image.width, image.channels}), tensor<int, 1>({count}), 0, 0};
+  image_batch b{tensor<float, 4>({count, image.height, image.width, image.channels}), tensor<int, 1>({count})};
   for (int i = 0; i < count; ++i) {
     s.read(first + i, b.images.data() + i * image.size());
     b.labels(i) = s.label(first + i);

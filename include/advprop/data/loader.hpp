@@ -21,6 +21,7 @@
 #include <advprop/core/random.hpp>
 #include <advprop/data/augment.hpp>
 #include <advprop/data/dataset.hpp>
+#include <advprop/data/mix.hpp>
 
 namespace advprop {
 
@@ -66,13 +67,16 @@ inline std::vector<int> epoch_order(int count, bool shuffle, const random_stream
 class loader_engine {
  public:
   using fill = std::function<void(int image, float* out, int& label, random_stream& rng)>;
+  using finish = std::function<void(image_batch& batch, random_stream& rng)>;
 
-  loader_engine(const loader_options& options, int count, advprop::shape image, fill f)
+  /// `f` makes an image, then `whole` changes the batch, when given.
+  loader_engine(const loader_options& options, int count, advprop::shape image, fill f, finish whole)
       : options_(options),
         count_(count),
         batches_(options.drop_last ? count / options.batch : (count - 1) / options.batch + 1),
         image_(image),
         fill_(std::move(f)),
+        finish_(std::move(whole)),
         order_base_(random_stream(options.seed.value).split(0)),
         augment_base_(random_stream(options.seed.value).split(1).split(options.stream)),
         slots_(static_cast<std::size_t>(options.workers == 0 ? 1 : options.prefetch + 1)) {}  // one is the caller's
@@ -166,10 +170,15 @@ class loader_engine {
       s.batch.index = index;
       s.batch.images.resize({size, image_.height, image_.width, image_.channels});
       s.batch.labels.resize({size});
+      s.batch.soft.resize({0, 0});
       for (int i = 0; i < size && !stopping_; ++i) {
         random_stream rng = base.split(static_cast<std::uint64_t>(first + i));
         fill_((*order)[static_cast<std::size_t>(first + i)], s.batch.images.data() + i * image_.size(),
               s.batch.labels(i), rng);
+      }
+      if (finish_ && !stopping_) {
+        random_stream rng = base.split(std::uint64_t{1} << 32 | static_cast<std::uint64_t>(index));  // no image's
+        finish_(s.batch, rng);
       }
     } catch (...) {
       s.error = std::current_exception();
@@ -188,6 +197,7 @@ class loader_engine {
   const int count_, batches_;
   const advprop::shape image_;
   const fill fill_;
+  const finish finish_;
   const random_stream order_base_, augment_base_;
 
   std::mutex order_mutex_;
@@ -217,19 +227,29 @@ class loader {
 
   /// Workers share the augmentation, which is copied in. What it or the source throws, `next` throws.
   template <detail::source_argument S, augmentation A>
-  loader(S&& s, const loader_options& options, A augment) {
+  loader(S&& s, const loader_options& options, A augment)
+      : loader(std::forward<S>(s), options, std::move(augment), no_mix{}) {}
+
+  /// `whole` then changes each batch, as `mixup`, `cutmix` and `mix` do.
+  template <detail::source_argument S, augmentation A, batch_augmentation M>
+  loader(S&& s, const loader_options& options, A augment, M whole) {
     check_options(options, s.size());
     check_labels(s, "loader");
     const int count = s.size();
+    const int classes = s.classes;
     const shape image = s.image();
     auto held = hold(std::forward<S>(s));
+    detail::loader_engine::finish finish;
+    if constexpr (!std::is_same_v<M, no_mix>)
+      finish = [classes, whole = std::move(whole)](image_batch& b, random_stream& rng) { whole(b, classes, rng); };
     engine_ = std::make_unique<detail::loader_engine>(
         options, count, image,
         [held, image, augment = std::move(augment)](int i, float* out, int& label, random_stream& rng) {
           held->read(i, out);
           label = held->label(i);
           augment(single_image(out, {image.height, image.width, image.channels}), rng);
-        });
+        },
+        std::move(finish));
   }
 
   /// The next batch, which stays valid and may be changed until the call after this one.
@@ -242,6 +262,10 @@ class loader {
   void seek(loader_state s) { engine_->seek(s); }
 
  private:
+  struct no_mix {
+    void operator()(image_batch&, int, random_stream&) const {}
+  };
+
   template <class S>
   static auto hold(S&& s) {
     using plain = std::remove_cvref_t<S>;

@@ -208,7 +208,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
       const auto begin = clock::now();
       for (std::size_t i = 0; i < data.size(); ++i) {
         const auto& b = data[i]->next();
-        streams[i] = {b.images.view(), b.labels.view()};
+        streams[i] = {b.images.view(), b.targets()};
       }
       net.zero_gradients();
       const step_options step{options.label_smoothing,
