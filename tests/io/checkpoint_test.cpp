@@ -187,20 +187,26 @@ TEST_CASE("A file that does not fit is refused with the tensor's name, and the m
   const auto with = [&](const change& c) { rewrite(f.file("m"), bad, c); };
 
   with([](auto& name, auto&, auto&) { return name != "block.conv.weight"; });
-  refused<two>(bad, "has no tensor 'block.conv.weight'");
+  refused<two>(bad, "does not fit the model of 20 tensors (native names): 1 missing ('block.conv.weight')");
   with([](auto& name, auto&, auto&) { return name != "bn1.aux_bn.0.running_var"; });
-  refused<two>(bad, "has no tensor 'bn1.aux_bn.0.running_var'");
-  refused<triple>(f.file("m"), "has no tensor 'bn1.aux_bn.1.weight'");
+  refused<two>(bad, "does not fit the model of 20 tensors (native names): 1 missing ('bn1.aux_bn.0.running_var')");
+  refused<triple>(f.file("m"),
+                  "does not fit the model of 28 tensors (native names): 8 missing ('bn1.aux_bn.1.weight', "
+                  "'bn1.aux_bn.1.bias', 'bn1.aux_bn.1.running_mean', ...)");
   with([](auto& name, auto&, auto&) {
     if (name == "fc.bias") name = "classifier.bias";
     return true;
   });
-  refused<two>(bad, "has no tensor 'fc.bias'");
+  refused<two>(
+      bad,
+      "does not fit the model of 20 tensors (native names): 1 missing ('fc.bias'); 1 unexpected ('classifier.bias')");
   with([](auto& name, auto& shape, auto&) {
     if (name == "fc.weight") std::swap(shape[0], shape[1]);
     return true;
   });
-  refused<two>(bad, "tensor 'fc.weight' has shape [6, 4], the model needs [4, 6]");
+  refused<two>(
+      bad,
+      "does not fit the model of 20 tensors (native names): 1 of another shape ('fc.weight' is [6, 4], not [4, 6])");
   for (float wrong : {NAN, INFINITY, -INFINITY}) {
     with([&](auto& name, auto&, auto& values) {
       if (name == "fc.bias") values[2] = wrong;
@@ -212,7 +218,7 @@ TEST_CASE("A file that does not fit is refused with the tensor's name, and the m
     if (name == "bn1.num_batches_tracked") name = "bn1.number";
     return true;
   });
-  refused<two>(bad, "tensor 'bn1.number' has no place in the model");
+  refused<two>(bad, "does not fit the model of 20 tensors (native names): 1 unexpected ('bn1.number')");
 
   // Another number of classes.
   model<architecture<normalize<mnist_statistics>, named<"conv1", convolution<6, 3, 2>>, named<"bn1", batch_norm<>>,
@@ -220,7 +226,9 @@ TEST_CASE("A file that does not fit is refused with the tensor's name, and the m
         domains<2>, cpu>
       ten(d);
   save(ten, bad);
-  refused<two>(bad, "tensor 'fc.weight' has shape [10, 6], the model needs [4, 6]");
+  refused<two>(bad,
+               "the classifier has another number of classes ('fc.weight' is [10, 6], not [4, 6], 'fc.bias' is [10], "
+               "not [4]); load everything else with {.classifier = false}");
   CHECK_THROWS_AS(load(m, f.file("nowhere")), file_error);
 }
 

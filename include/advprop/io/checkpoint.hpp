@@ -1,6 +1,9 @@
 // Models to and from safetensors under PyTorch's names, and the state that a training run needs to go on.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -9,6 +12,7 @@
 #include <vector>
 
 #include <advprop/io/archive.hpp>
+#include <advprop/io/dialect.hpp>
 #include <advprop/models/model.hpp>
 
 namespace advprop {
@@ -21,47 +25,59 @@ inline std::string shape_text(const std::vector<std::int64_t>& s) {
   return t + "]";
 }
 
-inline constexpr std::string_view running_mean = ".running_mean", batches_tracked = ".num_batches_tracked";
+/// "bn1.running_mean" -> "bn1.num_batches_tracked"
+inline std::string counter_of(std::string_view statistic) {
+  return std::string(statistic.substr(0, statistic.rfind('.'))) + ".num_batches_tracked";
+}
 
-/// Adds every tensor of the model for which `rename` gives a name.
+/// Adds every tensor of the model for which `rename` gives a native name, under its name in the dialect.
 template <class Model, class Rename>
-void write_model(safetensors_writer& out, Model& net, Rename rename) {
+void write_model(safetensors_writer& out, Model& net, Rename rename, dialect to = dialect::native) {
+  std::vector<std::string> names;
+  for (const parameter& p : net.table()) names.push_back(rename(p));
+  names = translate(names, to);
+  if (names.empty())
+    fail<argument_error>("save: ", dialect_name(to), " has no such network, and so no names for its tensors");
+  auto name = names.begin();
   for (const parameter& p : net.table()) {
-    const std::string name = rename(p);
-    if (name.empty()) continue;
+    const std::string& own = *name++;
+    if (own.empty()) continue;
     std::vector<float> host(p.count);
     memory_copy(net.device(), net[p], host);
-    out.add(name, p.shape, std::move(host));
+    out.add(own, p.shape, std::move(host));
     if (p.role == role::variance) {  // after it, as PyTorch has it
-      const std::string base = name.substr(0, name.rfind('.'));
-      out.add(base + std::string(batches_tracked), std::vector<std::int64_t>{},
-              std::vector<std::int64_t>{net.batches_tracked(p.set)});
+      out.add(counter_of(own), std::vector<std::int64_t>{}, std::vector<std::int64_t>{net.batches_tracked(p.set)});
     }
   }
 }
 
 }  // namespace detail
 
+struct save_options {
+  advprop::dialect dialect = advprop::dialect::native;  ///< whose names the tensors get
+};
+
 /// Writes every tensor of the model, auxiliary sets as timm names them (`bn1.aux_bn.0.weight`). The file appears whole
-/// or not at all. Throws `file_error`.
+/// or not at all. Throws `file_error`, and `argument_error` for a dialect that has no such network.
 template <class Model>
-void save(Model& net, const std::string& path) {
+void save(Model& net, const std::string& path, const save_options& options = {}) {
   safetensors_writer out;
   out.metadata["format"] = "pt";
-  detail::write_model(out, net, [](const parameter& p) { return p.name; });
+  detail::write_model(
+      out, net, [](const parameter& p) { return p.name; }, options.dialect);
   out.write(path);
 }
 
 /// Writes an ordinary network: the batch norms of one domain under the main names, no auxiliary sets. What deployment
 /// needs, and what any PyTorch ResNet loads.
 template <class Model>
-void save(Model& net, domain only, const std::string& path) {
+void save(Model& net, domain only, const std::string& path, const save_options& options = {}) {
   using domains = typename Model::domains_type;
   if (only.index() >= domains::count)
     fail<argument_error>("domain out of range: ", only.index(), " of ", domains::count);
   safetensors_writer out;
   out.metadata["format"] = "pt";
-  detail::write_model(out, net, [&](const parameter& p) {
+  const auto plain_name = [&](const parameter& p) {
     const bool statistic = p.role == role::mean || p.role == role::variance;
     const bool norm = statistic || p.role == role::scale || p.role == role::shift;
     const int wanted = !norm ? 0 : statistic ? domains::statistic_set(only) : domains::affine_set(only);
@@ -72,77 +88,168 @@ void save(Model& net, domain only, const std::string& path) {
       name.erase(name.rfind(level), level.size());
     }
     return name;
-  });
+  };
+  detail::write_model(out, net, plain_name, options.dialect);
   out.write(path);
 }
+
+struct load_options {
+  bool classifier = true;  ///< false: the last layer keeps its own numbers, and the file's may have any shape
+};
 
 /// What `load` found besides the tensors it wanted.
 struct load_report {
   bool auxiliary_from_main = false;  ///< the file had no auxiliary sets, so the model's were copied from main
   int auxiliary_ignored = 0;         ///< auxiliary tensors in the file that the model has no domain for
+  advprop::dialect dialect = advprop::dialect::native;  ///< whose names the file has
 };
 
 namespace detail {
 
-template <class Model>
-load_report read_model(const safetensors& file, Model& net, bool others_allowed = false) {
-  // Weights saved from torch's DataParallel carry "module." before every name.
-  std::string prefix = "module.";
-  for (const auto& n : file.names())
-    if (!n.starts_with(prefix)) prefix.clear();
+/// A checkpoint beside a model's table: which tensor goes where, or why it does not fit.
+class fitting {
+ public:
+  fitting(const safetensors& file, const std::vector<parameter>& table, bool others_allowed,
+          const load_options& options);
 
   load_report report;
-  bool any_auxiliary = false;
-  for (const auto& n : file.names()) any_auxiliary |= n.find(".aux_bn.") != std::string::npos;
-  report.auxiliary_from_main = !any_auxiliary && Model::domains_type::count > 1;
+  std::vector<std::pair<const parameter*, std::vector<float>>> values;
+  std::map<int, std::int64_t> tracked;  // by set
 
-  // Everything is checked before anything is changed.
-  std::vector<std::pair<const parameter*, std::vector<float>>> found;
-  std::set<std::string, std::less<>> known;
-  std::map<int, std::int64_t> tracked;
-  for (const parameter& p : net.table()) {
-    const std::string name = prefix + p.name;
-    known.insert(name);
-    if (p.role == role::mean) known.insert(name.substr(0, name.rfind('.')) + std::string(batches_tracked));
-    if (p.set > 0 && report.auxiliary_from_main) continue;
-    const tensor_info& t = file.at(name);
-    if (t.shape != p.shape)
-      fail<file_error>(file.name(), ": tensor ", shown(name), " has shape ", shape_text(t.shape), ", the model needs ",
-                       shape_text(p.shape));
-    found.emplace_back(&p, file.floats(name));
-    for (float v : found.back().second)
-      if (!(v - v == 0)) fail<file_error>(file.name(), ": tensor ", shown(name), " holds a NaN or an infinity");
-    if (p.role == role::mean) {
-      const std::string counter = name.substr(0, name.rfind('.')) + std::string(batches_tracked);
-      if (file.contains(counter)) {
-        const auto counts = file.integers(counter);
-        if (counts.size() != 1) fail<file_error>(file.name(), ": tensor ", shown(counter), " is not one number");
-        tracked[p.set] = counts[0];
-      }
+ private:
+  /// A few names, and how many there are.
+  struct listing {
+    std::string text;
+    int count = 0;
+    void add(const std::string& entry) {
+      if (++count <= 3) text += (count > 1 ? ", " : "") + entry;
     }
+    std::string shown(const char* what) const {
+      return std::to_string(count) + what + " (" + text + (count > 3 ? ", ...)" : ")");
+    }
+  };
+
+  std::vector<std::string> recognise(const std::vector<parameter>& table);
+  void read(const parameter& p, const std::string& name);
+
+  const safetensors& file_;
+};
+
+/// The table's names as the file has them.
+inline std::vector<std::string> fitting::recognise(const std::vector<parameter>& table) {
+  // Weights saved from torch's DataParallel carry "module." before every name.
+  std::string prefix = "module.";
+  for (const auto& t : file_.tensors())
+    if (!t.name.starts_with(prefix)) prefix.clear();
+  std::vector<std::string> own, best;
+  for (const parameter& p : table) own.push_back(p.name);
+  std::ptrdiff_t most = -1;
+  for (dialect d : {dialect::native, dialect::torchvision, dialect::lukemelas}) {
+    auto names = translate(own, d);
+    for (auto& n : names) n = prefix + n;
+    const auto hits = std::count_if(names.begin(), names.end(), [&](const auto& n) { return file_.contains(n); });
+    if (hits <= most || names.empty()) continue;
+    most = hits;
+    best = std::move(names);
+    report.dialect = d;
   }
-  for (const auto& n : file.names())
-    if (!known.contains(n)) {
-      if (n.find(".aux_bn.") != std::string::npos)
+  return best;
+}
+
+inline void fitting::read(const parameter& p, const std::string& name) {
+  values.emplace_back(&p, file_.floats(name));
+  for (float v : values.back().second)
+    if (!(v - v == 0)) fail<file_error>(file_.name(), ": tensor ", shown(name), " holds a NaN or an infinity");
+  if (const std::string counter = counter_of(name); p.role == role::mean && file_.contains(counter)) {
+    const auto counts = file_.integers(counter);
+    if (counts.size() != 1) fail<file_error>(file_.name(), ": tensor ", shown(counter), " is not one number");
+    tracked[p.set] = counts[0];
+  }
+}
+
+inline fitting::fitting(const safetensors& file, const std::vector<parameter>& table, bool others_allowed,
+                        const load_options& options)
+    : file_(file) {
+  const std::vector<std::string> names = recognise(table);
+  const auto auxiliary = [](const tensor_info& t) { return t.name.find(".aux_bn.") != std::string::npos; };
+  const bool file_has_sets = std::any_of(file.tensors().begin(), file.tensors().end(), auxiliary);
+  const bool model_has_sets = std::any_of(table.begin(), table.end(), [](const parameter& p) { return p.set > 0; });
+  report.auxiliary_from_main = model_has_sets && !file_has_sets;
+
+  // The network's last weights, and their biases.
+  std::string_view classifier;
+  for (const parameter& p : table)
+    if (p.role == role::weight) classifier = module_and_leaf(p.name).first;
+
+  std::set<std::string, std::less<>> known;
+  std::vector<std::pair<const parameter*, const std::string*>> wanted;
+  listing missing, unexpected, reshaped;
+  bool only_classes = true;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const parameter& p = table[i];
+    const std::string& name = names[i];
+    known.insert(name);
+    if (p.role == role::mean) known.insert(counter_of(name));
+    const bool last = module_and_leaf(p.name).first == classifier;
+    if ((p.set > 0 && report.auxiliary_from_main) || (last && !options.classifier)) continue;
+    if (!file.contains(name)) {
+      missing.add(shown(name));
+      continue;
+    }
+    const auto& shape = file.at(name).shape;
+    if (shape == p.shape) {
+      wanted.emplace_back(&p, &name);
+      continue;
+    }
+    only_classes &=
+        last && shape.size() == p.shape.size() && std::equal(shape.begin() + 1, shape.end(), p.shape.begin() + 1);
+    reshaped.add(shown(name) + " is " + shape_text(shape) + ", not " + shape_text(p.shape));
+  }
+  for (const bool counters : {false, true})  // these lie first in a file, but tell the least
+    for (const auto& t : file.tensors()) {
+      if (known.contains(t.name) || t.name.ends_with(".num_batches_tracked") != counters) continue;
+      if (auxiliary(t))
         ++report.auxiliary_ignored;
       else if (!others_allowed)
-        fail<file_error>(file.name(), ": tensor ", shown(n), " has no place in the model");
+        unexpected.add(shown(t.name));
     }
 
-  for (const auto& [p, values] : found) memory_copy(net.device(), std::span<const float>(values), net[*p]);
-  for (const auto& [set, count] : tracked) net.batches_tracked(set) = count;
-  if (report.auxiliary_from_main) net.copy_main_to_auxiliary();
-  return report;
+  if (reshaped.count > 0 && only_classes && missing.count + unexpected.count == 0)
+    fail<file_error>(file.name(), ": the classifier has another number of classes (", reshaped.text,
+                     "); load everything else with {.classifier = false}");
+  if (missing.count + unexpected.count + reshaped.count > 0) {
+    std::string what;
+    const auto mention = [&](const listing& l, const char* how) {
+      if (l.count > 0) what += (what.empty() ? "" : "; ") + l.shown(how);
+    };
+    mention(missing, " missing");
+    mention(unexpected, " unexpected");
+    mention(reshaped, " of another shape");
+    fail<file_error>(file.name(), ": does not fit the model of ", table.size(), " tensors (",
+                     dialect_name(report.dialect), " names): ", what);
+  }
+  for (const auto& [p, name] : wanted) read(*p, *name);
+}
+
+template <class Model>
+load_report read_model(const safetensors& file, Model& net, bool others_allowed = false,
+                       const load_options& options = {}) {
+  const fitting found(file, net.table(), others_allowed, options);  // throws before anything is changed
+  for (const auto& [p, values] : found.values) memory_copy(net.device(), std::span<const float>(values), net[*p]);
+  for (const auto& [set, count] : found.tracked) net.batches_tracked(set) = count;
+  if (found.report.auxiliary_from_main) net.copy_main_to_auxiliary();
+  return found.report;
 }
 
 }  // namespace detail
 
-/// Reads a model written by `save`, by PyTorch (torchvision's and He's CIFAR names, "module." stripped) or by timm with
-/// split batch norms. An ordinary checkpoint fills auxiliary sets from main. Throws `file_error` naming the tensor that
-/// is missing, unknown, of another shape or not finite, and then leaves the model as it was.
+/// Reads a model written by `save`, by PyTorch ("module." stripped) or by timm with split batch norms, in whichever
+/// dialect its names are. An ordinary checkpoint fills auxiliary sets from main. Throws `file_error` that counts what
+/// is missing, unexpected and of another shape and names the first of each, or names a tensor that is not finite, and
+/// then leaves the model as it was. For fine-tuning: `load(net, path, {.classifier = false})`.
 template <class Model>
-load_report load(Model& net, const std::string& path) {
-  return detail::read_model(safetensors::read(path), net);
+load_report load(Model& net, const std::string& path, const load_options& options = {}) {
+  return detail::read_model(safetensors::read(path), net, false, options);
 }
 
 }  // namespace advprop
