@@ -1,0 +1,92 @@
+// Images of 8 bits a channel and any size, random changes to them, and how those compose.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <advprop/core/error.hpp>
+#include <advprop/core/random.hpp>
+#include <advprop/data/augment.hpp>
+
+namespace advprop {
+
+/// One 8-bit image of any size, height x width x channels (1 or 3), row by row: what decoders give and Pillow-like
+/// augmentations change.
+struct byte_image {
+  int height = 0, width = 0, channels = 3;
+  std::vector<std::uint8_t> pixels;
+
+  std::uint8_t* row(int y) { return pixels.data() + row_bytes() * static_cast<std::size_t>(y); }
+  const std::uint8_t* row(int y) const { return pixels.data() + row_bytes() * static_cast<std::size_t>(y); }
+  std::size_t row_bytes() const { return static_cast<std::size_t>(width) * static_cast<std::size_t>(channels); }
+
+  /// All zeros. Throws `argument_error` for a side below 1 and for channels other than 1 and 3.
+  static byte_image of(int height, int width, int channels = 3) {
+    byte_image image;
+    image.reshape(height, width, channels);
+    return image;
+  }
+
+  /// Another size; the pixels are then unspecified, and the memory is kept.
+  void reshape(int new_height, int new_width, int new_channels = 3) {
+    if (new_height < 1 || new_width < 1 || (new_channels != 1 && new_channels != 3))
+      fail<argument_error>("byte_image: ", new_height, " x ", new_width, " x ", new_channels,
+                           "; sides must be 1 or more, channels 1 or 3");
+    height = new_height, width = new_width, channels = new_channels;
+    pixels.resize(row_bytes() * static_cast<std::size_t>(height));
+  }
+
+  friend bool operator==(const byte_image&, const byte_image&) = default;
+};
+
+/// Changes an image in place, at random; may change its size. The random stream is this image's alone; loader threads
+/// share one object, so the call is const.
+template <class A>
+concept byte_augmentation = requires(const A& a, byte_image& image, random_stream& rng) {
+  a(image, rng);
+};
+
+/// Several byte augmentations, first to last, on one random stream: `byte_pipeline(random_resized_crop{128},
+/// byte_flip{})`.
+template <byte_augmentation... A>
+class byte_pipeline {
+ public:
+  explicit byte_pipeline(A... steps) : steps_(std::move(steps)...) {}
+  void operator()(byte_image& image, random_stream& rng) const {
+    std::apply([&](const A&... step) { (step(image, rng), ...); }, steps_);
+  }
+
+ private:
+  std::tuple<A...> steps_;
+};
+
+/// Makes a byte augmentation that keeps the size an ordinary `augmentation`: round(255 x), change, divide by 255.
+template <byte_augmentation A>
+class on_bytes {
+ public:
+  explicit on_bytes(A change) : change_(std::move(change)) {}
+  void operator()(single_image image, random_stream& rng) const {
+    const int height = image.extent(0), width = image.extent(1), channels = image.extent(2);
+    thread_local byte_image bytes;  // scratch: kept, so that an image costs no allocation
+    bytes.reshape(height, width, channels);
+    std::transform(image.begin(), image.end(), bytes.pixels.begin(), [](float v) {
+      return v >= 0 ? static_cast<std::uint8_t>(std::min(v, 1.0f) * 255.0f + 0.5f) : std::uint8_t{0};  // NaN: 0
+    });
+    change_(bytes, rng);
+    if (bytes.height != height || bytes.width != width || bytes.channels != channels)
+      fail<argument_error>("on_bytes: an image of ", height, " x ", width, " x ", channels, " became ", bytes.height,
+                           " x ", bytes.width, " x ", bytes.channels, "; the size must stay");
+    std::transform(bytes.pixels.begin(), bytes.pixels.end(), image.begin(),
+                   [](std::uint8_t v) { return static_cast<float>(v) / 255.0f; });
+  }
+
+ private:
+  A change_;
+};
+
+}  // namespace advprop
