@@ -46,6 +46,7 @@ advprop_system_package(Threads libc6-dev)
 advprop_system_package(ZLIB zlib1g-dev)
 advprop_system_package(LibLZMA liblzma-dev)
 advprop_system_package(PNG libpng-dev)
+advprop_system_package(JPEG libjpeg-dev)
 
 advprop_header_package(Eigen3 TARGET Eigen3::Eigen DEB libeigen3-dev INCLUDE .
   URL https://gitlab.com/libeigen/eigen/-/archive/3.4.0/eigen-3.4.0.tar.gz
