@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <advprop/core/error.hpp>
+#include <advprop/core/random.hpp>
 #include <advprop/core/shape.hpp>
 #include <advprop/core/target_view.hpp>
 #include <advprop/core/tensor.hpp>
@@ -29,6 +30,13 @@ concept source = requires(const S& s, int i, float* out) {
   { s.image() } -> std::convertible_to<shape>;
   { s.label(i) } -> std::convertible_to<int>;
   s.read(i, out);
+};
+
+/// A source that may read an image in many ways, such as another part of it each time: a loader gives it the image's
+/// own random stream, of which augmentations then use the rest. The number of threads so changes no bit.
+template <class S>
+concept random_source = source<S> && requires(const S& s, int i, float* out, random_stream& rng) {
+  s.read(i, out, rng);
 };
 
 /// Throws `argument_error` naming the first label outside 0 .. classes-1, with its index; `name` names the data.

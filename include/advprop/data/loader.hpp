@@ -245,7 +245,10 @@ class loader {
     engine_ = std::make_unique<detail::loader_engine>(
         options, count, image,
         [held, image, augment = std::move(augment)](int i, float* out, int& label, random_stream& rng) {
-          held->read(i, out);
+          if constexpr (random_source<std::remove_cvref_t<S>>)
+            held->read(i, out, rng);
+          else
+            held->read(i, out);
           label = held->label(i);
           augment(single_image(out, {image.height, image.width, image.channels}), rng);
         },
