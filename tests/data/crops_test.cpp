@@ -37,8 +37,9 @@ TEST_CASE("random_resized_crop chooses torchvision's regions, the fallback's too
                                                  {"flat", 20, 200, 0.5f},
                                                  {"narrow", 200, 20, 0.5f},
                                                  {"square", 64, 65, 0.9f}}) {
-    CAPTURE(name);
-    const auto expected = golden_images::file().floats(std::string("regions.") + name);
+    const std::string key = std::string("regions.") + name;
+    CAPTURE(key);
+    const auto expected = golden_images::file().floats(key);
     random_resized_crop cut;
     cut.scale.low = low;
     stream rng = golden_stream("images/crop");
@@ -85,8 +86,8 @@ TEST_CASE("regions have the area and the shape asked for, and lie everywhere") {
 TEST_CASE("center_crop and resize_shorter are torchvision's, wide and tall") {
   const byte_image wide = image("rgb"), tall = transposed(wide);
   for (const auto& [size, fraction] : {std::pair{24, 0.875}, {41, 0.95}, {8, 1.0}}) {
-    CAPTURE(size);
     const std::string key = "center_crop." + std::to_string(size);
+    CAPTURE(key);
     byte_image a = wide, b = tall;
     center_crop cut{size};
     cut.fraction = fraction;

@@ -21,8 +21,8 @@ const std::pair<const char*, resampling> filters[] = {{"box", resampling::box},
 TEST_CASE("every filter gives Pillow's bits, smaller and larger, whole and from a box") {
   const byte_image rgb = image("rgb");
   for (const auto& [name, filter] : filters) {
-    CAPTURE(name);
     const std::string key = std::string("resize.") + name;
+    CAPTURE(key);
     CHECK(difference(resize(rgb, 20, 24, filter), image(key + ".20x24")) == 0);
     CHECK(difference(resize(rgb, 45, 60, filter), image(key + ".45x60")) == 0);
     CHECK(difference(resize(rgb, {3.25f, 2.5f, 40.75f, 30.1f}, 16, 18, filter),
@@ -43,7 +43,8 @@ TEST_CASE("the same size changes nothing, and one colour stays that colour") {
   byte_image flat = byte_image::of(1, 1);
   flat.pixels = {200, 3, 255};
   for (const auto& [name, filter] : filters) {
-    CAPTURE(name);
+    const std::string key = name;
+    CAPTURE(key);
     CHECK(resize(rgb, 37, 53, filter) == rgb);
     const byte_image larger = resize(flat, 7, 5, filter);
     for (int i = 0; i < 35; ++i)
