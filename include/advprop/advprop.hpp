@@ -18,6 +18,7 @@
 #include <advprop/data/loader.hpp>
 #include <advprop/data/mix.hpp>
 #include <advprop/io/checkpoint.hpp>
+#include <advprop/models/efficientnet.hpp>
 #include <advprop/models/model.hpp>
 #include <advprop/models/resnet.hpp>
 #include <advprop/training/evaluate.hpp>
