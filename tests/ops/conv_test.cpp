@@ -283,3 +283,11 @@ TEST_CASE("an empty batch is no error and adds nothing to the weight gradient") 
     CHECK(std::count(out.dw.begin(), out.dw.end(), 0.0f) == static_cast<std::ptrdiff_t>(out.dw.size()));
   }
 }
+
+TEST_CASE("a depthwise convolution's weight gradient knows nothing of pixels that no output sees") {
+  reference r({{8, 8, 3, 2, 0, 8}, 1, 6, 6}, advprop::random_stream(14));
+  for (int i = 0; i < 6; ++i) r.x.at(0, 3, i, 5) = r.x.at(0, 3, 5, i) = std::nanf("");
+  const results out = run_depthwise(1, r);
+  CHECK(difference(out.y.values, r.y) < 2e-6);
+  CHECK(difference(out.dw, r.dw) < 4e-6);
+}
