@@ -24,6 +24,8 @@ inline void activation_forward(recorder& d, activation a, feature_view<const flo
       return d.copy(x.data, y.data);
     case activation::relu:
       return d.record(detail::recorded(recorder::operation::relu), x, y);
+    case activation::relu6:
+      return d.record(detail::recorded(recorder::operation::relu6), x, y);
     case activation::silu:
       return d.record(detail::recorded(recorder::operation::silu), x, y);
   }
@@ -132,6 +134,9 @@ inline void norm_update_running(recorder&, int, const float*, const float*, std:
 }
 inline void dropout_forward(recorder&, float, const random_stream&, feature_view<const float>, feature_view<float>) {
   fail<argument_error>("recorder: records evaluation passes, not dropout");
+}
+inline void drop_images(recorder&, float, const random_stream&, feature_view<const float>, feature_view<float>) {
+  fail<argument_error>("recorder: records evaluation passes, not stochastic depth");
 }
 
 }  // namespace advprop
