@@ -14,7 +14,9 @@
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/data/augment.hpp>
 #include <advprop/data/cifar.hpp>
+#include <advprop/data/crops.hpp>
 #include <advprop/data/idx.hpp>
+#include <advprop/data/image_folder.hpp>
 #include <advprop/data/loader.hpp>
 #include <advprop/data/mix.hpp>
 #include <advprop/io/checkpoint.hpp>

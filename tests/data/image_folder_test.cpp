@@ -241,6 +241,10 @@ TEST_CASE("random transforms: the same bits for any number of workers, others fo
   const auto ordered = run({.seed = seed{5}, .shuffle = false});
   for (std::size_t i = 0; i < 4; ++i) CHECK(ordered[i] != ordered[i + 4]);
 
+  loader plain(view, {.batch = 14, .shuffle = false});
+  const image_batch first = plain.next();
+  CHECK(!std::equal(first.images.begin(), first.images.end(), plain.next().images.begin()));
+
   // Without a loader, an image is the same each time, and images differ.
   std::vector<float> a(192), b(192), c(192);
   view.read(0, a.data());

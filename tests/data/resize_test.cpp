@@ -1,5 +1,10 @@
 // Resizing: Pillow's bits, and what is refused.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -36,6 +41,12 @@ TEST_CASE("one side alone, one pixel, and grey are as Pillow's") {
   CHECK(difference(resize(rgb, 23, 53, resampling::bilinear), image("resize.bilinear.23x53")) == 0);
   CHECK(difference(resize(rgb, 1, 1, resampling::lanczos), image("resize.lanczos.1x1")) == 0);
   CHECK(difference(resize(image("grey"), 20, 24, resampling::bicubic), image("resize_grey.bicubic.20x24")) == 0);
+}
+
+TEST_CASE("the box filter gives a pixel on its edge to the left neighbour alone, as Pillow") {
+  byte_image row = byte_image::of(1, 3, 1);
+  row.pixels = {10, 20, 40};
+  CHECK(resize(row, 1, 2, resampling::box).pixels == std::vector<std::uint8_t>{15, 40});
 }
 
 TEST_CASE("the same size changes nothing, and one colour stays that colour") {

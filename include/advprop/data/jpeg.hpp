@@ -104,7 +104,6 @@ class jpeg_decoder {
         jpeg_read_scanlines(&d_, &row, 1);
         if (ink) to_rgb(inks.data(), image.width, out);
       }
-      jpeg_finish_decompress(&d_);
     });
     return oriented(std::move(image), orientation);
   }
