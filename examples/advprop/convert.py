@@ -4,9 +4,9 @@
   convert.py net.pth net.safetensors          also .pt, .pth.tar, .bin, .ckpt
   convert.py net.safetensors net.pth          --key state_dict wraps it as training scripts do
 
-C++ reads no pickles, so this one step needs Python, with torch and safetensors. Names stay as they are, except that "module."
-(torch's DataParallel) and "_orig_mod." (torch.compile) are taken off: the library recognises timm's, torchvision's and
-EfficientNet-PyTorch's names by itself. Nothing in a checkpoint is executed (weights_only)."""
+C++ reads no pickles, so this one step needs Python, with torch and safetensors. Names stay as they are, except that
+"module." (torch's DataParallel) and "_orig_mod." (torch.compile) are taken off: the library recognises timm's,
+torchvision's and EfficientNet-PyTorch's names by itself. Nothing in a checkpoint is executed (weights_only)."""
 
 import argparse
 import collections
@@ -66,7 +66,7 @@ def read_pytorch(path, key, ema):
             raise
         except Exception as e:  # torch lets through whatever its unpickler stumbles on
             foreign = re.search(r"GLOBAL (\S+)", str(e))
-            why = f"holds a {foreign[1]}, and only tensors and plain values are loaded" if foreign else "is no checkpoint"
+            why = f"holds a {foreign[1]}; only tensors and plain values are loaded" if foreign else "is no checkpoint"
             raise Refusal(f"{path}: {why}") from e
     state, where = unwrap(checkpoint, path, key, ema)
     others = [k for k in AVERAGES if not ema and isinstance(checkpoint, dict) and k in checkpoint and k != where]
@@ -109,7 +109,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source")
     parser.add_argument("target")
-    parser.add_argument("--key", help="the entry of the PyTorch file that holds the weights; found by itself when reading")
+    parser.add_argument("--key", help="the entry of the PyTorch file with the weights; found by itself when reading")
     parser.add_argument("--ema", action="store_true", help="take the averaged weights")
     a = parser.parse_args()
     try:

@@ -1,5 +1,5 @@
-"""Writes efficientnet_names.json: the tensor names of EfficientNet-B0 and B1 in timm, torchvision and EfficientNet-PyTorch
-(lukemelas), one list a library, entry by entry the same tensor. Needs the package efficientnet_pytorch."""
+"""Writes efficientnet_names.json: the tensor names of EfficientNet-B0 and B1 in timm, torchvision and
+EfficientNet-PyTorch (lukemelas), one list a library, entry by entry the same tensor. Needs efficientnet_pytorch."""
 
 import json
 import pathlib

@@ -1,7 +1,7 @@
-"""Writes splitbn.safetensors: timm's ResNet-18 with split batch norms (convert_splitbn_model, 3 splits) in training mode.
+"""Writes splitbn.safetensors: timm's ResNet-18 with split batch norms (convert_splitbn_model, 3 splits) in training.
 
-Float64 logits of 12 images (4 a split) and, as summaries, every running statistic after that pass. Weights and statistics are
-generated (data.parameter), the images are uniform numbers of stream "split/images", 12 x 64 x 64 x 3."""
+Float64 logits of 12 images (4 a split) and, as summaries, every running statistic after that pass. Weights and
+statistics are generated (data.parameter), the images are uniform numbers of stream "split/images", 12 x 64 x 64 x 3."""
 
 import pathlib
 
@@ -22,9 +22,8 @@ def network():
 
 
 def generated():
-    state = {n: torch.from_numpy(data.parameter(n, tuple(t.shape))) for n, t in network().state_dict().items()
-             if not n.endswith("num_batches_tracked")}
-    return state
+    return {n: torch.from_numpy(data.parameter(n, tuple(t.shape))) for n, t in network().state_dict().items()
+            if not n.endswith("num_batches_tracked")}
 
 
 def images(dtype):

@@ -202,6 +202,7 @@ TEST_CASE("ResNet-20 becomes the nodes one expects; batch norms are in the convo
   CHECK(f.nodes.back().inputs == strings{"flatten", "linear.weight", "linear.bias"});
   CHECK(f.constants.at("images.mean").shape == std::vector<std::int64_t>{1, 3, 1, 1});
   CHECK(f.constants.at("images.deviation").floats() == std::vector<float>{0.2470f, 0.2435f, 0.2616f});
+  CHECK(f.nodes.back().integer("transB") == 1);
   CHECK(f.node("layer2.0.conv1").ints("strides") == std::vector<std::int64_t>{2, 2});
   CHECK(f.node("layer2.0.conv1").ints("pads") == std::vector<std::int64_t>{1, 1, 1, 1});
   CHECK(f.node("layer2.0.conv1").ints("kernel_shape") == std::vector<std::int64_t>{3, 3});
