@@ -68,7 +68,7 @@ inline dataset read_cifar(const std::string& path, cifar_format format, std::siz
 
 namespace detail {
 /// The files one after the other, each of exactly `records` (a file cut between two records would else go unnoticed).
-inline dataset load_cifar(const std::vector<std::string>& paths, cifar_format format, int records) {
+[[gnu::cold]] inline dataset load_cifar(const std::vector<std::string>& paths, cifar_format format, int records) {
   const std::size_t expected = static_cast<std::size_t>(records) * static_cast<std::size_t>(format.record());
   std::vector<byte_vector> contents(paths.size());
   std::vector<std::exception_ptr> errors(paths.size());
@@ -98,7 +98,7 @@ inline dataset load_cifar(const std::vector<std::string>& paths, cifar_format fo
 }  // namespace detail
 
 /// CIFAR-10 from the folder "cifar-10-batches-bin": 50,000 or 10,000 images.
-inline dataset load_cifar10(const std::string& folder, split part) {
+[[gnu::cold]] inline dataset load_cifar10(const std::string& folder, split part) {
   std::vector<std::string> paths;
   if (part == split::test)
     paths = {find_file(folder, {"test_batch.bin"})};
@@ -113,7 +113,7 @@ inline dataset load_cifar10(const std::string& folder, split part) {
 }
 
 /// CIFAR-100 (the 100 fine classes) from the folder "cifar-100-binary": 50,000 or 10,000 images.
-inline dataset load_cifar100(const std::string& folder, split part) {
+[[gnu::cold]] inline dataset load_cifar100(const std::string& folder, split part) {
   const bool train = part == split::train;
   dataset result = detail::load_cifar({find_file(folder, {train ? "train.bin" : "test.bin"})}, cifar100_format,
                                       train ? 50000 : 10000);

@@ -50,13 +50,15 @@ class arena {
       if (header_) ++header_->references;
     }
     block(block&& o) noexcept : arena_(std::exchange(o.arena_, nullptr)), header_(std::exchange(o.header_, nullptr)) {}
-    block& operator=(block o) noexcept {
+    block& operator=(const block& o) noexcept { return *this = block(o); }
+    block& operator=(block&& o) noexcept {
       std::swap(arena_, o.arena_);
       std::swap(header_, o.header_);
+      o.reset();
       return *this;
     }
     ~block() {
-      if (header_ && --header_->references == 0) arena_->release(header_);
+      if (header_) reset();
     }
     void* data() const { return header_ ? header_->payload() : nullptr; }
     /// True when no other handle shares the memory, so it may be overwritten.
@@ -65,6 +67,10 @@ class arena {
 
    private:
     friend arena;
+    [[gnu::noinline]] void reset() noexcept {  // a call: layers have hundreds of these
+      if (header_ && --header_->references == 0) arena_->release(header_);
+      header_ = nullptr;
+    }
     block(arena* a, header* h) : arena_(a), header_(h) {}
     arena* arena_ = nullptr;
     header* header_ = nullptr;

@@ -32,7 +32,7 @@ inline std::string counter_of(std::string_view statistic) {
 
 /// Adds every tensor of the model for which `rename` gives a native name, under its name in the dialect.
 template <class Model, class Rename>
-void write_model(safetensors_writer& out, Model& net, Rename rename, dialect to = dialect::native) {
+[[gnu::cold]] void write_model(safetensors_writer& out, Model& net, Rename rename, dialect to = dialect::native) {
   std::vector<std::string> names;
   for (const parameter& p : net.table()) names.push_back(rename(p));
   names = translate(names, to);
@@ -136,7 +136,7 @@ class fitting {
 };
 
 /// The table's names as the file has them.
-inline std::vector<std::string> fitting::recognise(const std::vector<parameter>& table) {
+[[gnu::cold]] inline std::vector<std::string> fitting::recognise(const std::vector<parameter>& table) {
   // Weights saved from torch's DataParallel carry "module." before every name.
   std::string prefix = "module.";
   for (const auto& t : file_.tensors())
@@ -156,7 +156,7 @@ inline std::vector<std::string> fitting::recognise(const std::vector<parameter>&
   return best;
 }
 
-inline void fitting::read(const parameter& p, const std::string& name) {
+[[gnu::cold]] inline void fitting::read(const parameter& p, const std::string& name) {
   values.emplace_back(&p, file_.floats(name));
   for (float v : values.back().second)
     if (!(v - v == 0)) fail<file_error>(file_.name(), ": tensor ", shown(name), " holds a NaN or an infinity");
@@ -167,7 +167,7 @@ inline void fitting::read(const parameter& p, const std::string& name) {
   }
 }
 
-inline fitting::fitting(const safetensors& file, const std::vector<parameter>& table, bool others_allowed,
+[[gnu::cold]] inline fitting::fitting(const safetensors& file, const std::vector<parameter>& table, bool others_allowed,
                         const load_options& options)
     : file_(file) {
   const std::vector<std::string> names = recognise(table);
@@ -232,7 +232,7 @@ inline fitting::fitting(const safetensors& file, const std::vector<parameter>& t
 }
 
 template <class Model>
-load_report read_model(const safetensors& file, Model& net, bool others_allowed = false,
+[[gnu::cold]] load_report read_model(const safetensors& file, Model& net, bool others_allowed = false,
                        const load_options& options = {}) {
   const fitting found(file, net.table(), others_allowed, options);  // throws before anything is changed
   for (const auto& [p, values] : found.values) memory_copy(net.device(), std::span<const float>(values), net[*p]);

@@ -28,7 +28,7 @@ inline bool is_utf8(std::string_view s) {
 }
 
 /// `s` in quotes, with escapes; `s` is UTF-8, and so is the result.
-inline std::string json_string(std::string_view s) {
+[[gnu::cold]] inline std::string json_string(std::string_view s) {
   constexpr char hex[] = "0123456789abcdef";
   constexpr std::string_view special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
   std::string text = "\"";

@@ -298,7 +298,7 @@ class safetensors::header {
     return true;
   }
 
-  bool key(std::string& value) {
+  [[gnu::cold]] bool key(std::string& value) {
     if (place_ == place::root) {
       const bool fresh =
           value == "__metadata__" ? !std::exchange(has_metadata_, true) : names.emplace(value, entries.size()).second;
@@ -343,7 +343,7 @@ class safetensors::header {
   bool has_metadata_ = false;
 };
 
-inline safetensors safetensors::parse(std::span<const std::byte> bytes, std::string name) {
+[[gnu::cold]] inline safetensors safetensors::parse(std::span<const std::byte> bytes, std::string name) {
   constexpr std::uint64_t prefix = 8, header_limit = 100'000'000;  // the reference implementation's limit
   safetensors result;
   result.name_ = std::move(name);
@@ -442,7 +442,7 @@ class safetensors_writer {
 
  private:
   template <class T>
-  void put(std::string& name, std::vector<std::int64_t>& shape, std::span<const T> values) {
+  [[gnu::cold]] void put(std::string& name, std::vector<std::int64_t>& shape, std::span<const T> values) {
     check_text(name, "name");
     if (name == "__metadata__" || !names_.emplace(name, tensors_.size()).second)
       fail<argument_error>("safetensors: name ", detail::shown(name), " is taken");
@@ -457,7 +457,7 @@ class safetensors_writer {
     tensors_.push_back(std::move(t));
   }
 
-  static void check_text(const std::string& text, std::string_view what) {
+  [[gnu::cold]] static void check_text(const std::string& text, std::string_view what) {
     if (!detail::is_utf8(text)) fail<argument_error>("safetensors: ", what, " ", detail::shown(text), " is not UTF-8");
   }
 
@@ -469,7 +469,7 @@ class safetensors_writer {
     return order;
   }
 
-  std::string header(const std::vector<const tensor_info*>& order) const {
+  [[gnu::cold]] std::string header(const std::vector<const tensor_info*>& order) const {
     std::string text = "{";
     const auto separate = [&] {
       if (text.back() != '{') text += ',';

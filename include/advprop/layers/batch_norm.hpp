@@ -41,8 +41,8 @@ class norm_state {
     at_ = r.norm(name, s.channels, closes_branch);
   }
 
-  [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, const norm_spec& s, feature_map<Device> x,
-                                                feature_map<Device> added) {
+  [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, const norm_spec& s,
+                                                const feature_map<Device>& x, const feature_map<Device>& added) {
     const bool backward = c.keep != wrt::nothing;
     const bool needs_x = has(c.keep, wrt::parameters) || c.source == statistics::batch || s.after == activation::silu;
     const bool keep_x = backward && needs_x;
@@ -78,7 +78,8 @@ class norm_state {
   /// The gradient of x, and that of the added branch when there was one.
   [[gnu::noinline]] std::pair<feature_map<Device>, feature_map<Device>> backward(context<Domains, Device>& c,
                                                                                  const norm_spec& s, wrt with_respect,
-                                                                                 feature_map<Device> dy, bool has_add) {
+                                                                                 const feature_map<Device>& dy,
+                                                                                 bool has_add) {
     feature_map<Device> dadd, dx;
     const bool own = dy.unique();
     if (has_add) {
@@ -133,12 +134,12 @@ class norm_node {
     state_.setup(r, name, spec, closes_branch);
   }
   feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x, feature_map<Device> added = {}) {
-    return state_.forward(c, spec, std::move(x), std::move(added));
+    return state_.forward(c, spec, x, added);
   }
   template <wrt W>
   std::pair<feature_map<Device>, feature_map<Device>> backward_branches(context<Domains, Device>& c,
                                                                         feature_map<Device> dy, bool has_add) {
-    return state_.backward(c, spec, W, std::move(dy), has_add);
+    return state_.backward(c, spec, W, dy, has_add);
   }
   template <wrt W>
   feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {

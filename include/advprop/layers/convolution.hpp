@@ -17,7 +17,7 @@ namespace detail {
 template <class Domains, class Device>
 class conv_state {
  public:
-  [[gnu::noinline]] void setup(registry& r, const std::string& name, const conv_spec& s, bias b) {
+  [[gnu::cold]] void setup(registry& r, const std::string& name, const conv_spec& s, bias b) {
     const int area = s.kernel * s.kernel, fan_in = s.in / s.groups * area, fan_out = s.out / s.groups * area;
     weight_ = r.weight(join(name, "weight"), {s.out, s.in / s.groups, s.kernel, s.kernel},
                        {initial::normal, std::sqrt(2.f / static_cast<float>(fan_out))});
@@ -27,7 +27,7 @@ class conv_state {
   }
 
   [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, const conv_spec& s, bias b,
-                                                feature_map<Device> x) {
+                                                const feature_map<Device>& x) {
     const shape out{s.out, s.output(x.image().height), s.output(x.image().width)};
     if (out.height < 1 || out.width < 1)
       fail<argument_error>("convolution: a ", s.kernel, "x", s.kernel, " kernel does not fit an image of ",
@@ -41,7 +41,7 @@ class conv_state {
   }
 
   [[gnu::noinline]] feature_map<Device> backward(context<Domains, Device>& c, const conv_spec& s, bias b,
-                                                 wrt with_respect, feature_map<Device> dy) {
+                                                 wrt with_respect, const feature_map<Device>& dy) {
     if (has(with_respect, wrt::parameters)) {
       conv_backward_weight(c.device, s, x_, dy, c.store.weight_gradient(weight_));
       if (b != bias::off) bias_backward(c.device, dy, c.store.bias_gradient(bias_));
@@ -87,11 +87,11 @@ struct convolution {
    public:
     void setup(registry& r, const std::string& name) { state_.setup(r, name, conv, Bias); }
     feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
-      return state_.forward(c, conv, Bias, std::move(x));
+      return state_.forward(c, conv, Bias, x);
     }
     template <wrt W>
     feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
-      return state_.backward(c, conv, Bias, W, std::move(dy));
+      return state_.backward(c, conv, Bias, W, dy);
     }
 
    private:

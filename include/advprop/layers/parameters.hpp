@@ -37,7 +37,7 @@ struct parameter {
 };
 
 /// "a", "b" -> "a.b"; "" joins nothing.
-inline std::string join(const std::string& prefix, const std::string& name) {
+[[gnu::cold]] inline std::string join(const std::string& prefix, const std::string& name) {
   return prefix.empty() ? name : name.empty() ? prefix : prefix + "." + name;
 }
 
@@ -51,7 +51,7 @@ class registry {
     return add(biases_, name, role::bias, std::move(shape), start);
   }
   /// The place of a batch norm's channels within each set. `closes_branch`: the last one of a residual branch.
-  std::size_t norm(const std::string& name, int channels, bool closes_branch) {
+  [[gnu::cold]] std::size_t norm(const std::string& name, int channels, bool closes_branch) {
     const std::size_t at = norm_channels_;
     norm_channels_ += static_cast<std::size_t>(channels);
     norms_.push_back({name, at, static_cast<std::size_t>(channels), closes_branch});
@@ -74,7 +74,8 @@ class registry {
     bool closes_branch;
   };
 
-  std::size_t add(std::size_t& block, const std::string& name, role r, std::vector<std::int64_t> shape, initial start) {
+  [[gnu::cold]] std::size_t add(std::size_t& block, const std::string& name, role r, std::vector<std::int64_t> shape,
+                                initial start) {
     std::size_t count = 1;
     for (auto e : shape) count *= static_cast<std::size_t>(e);
     const std::size_t at = block;
@@ -143,7 +144,7 @@ class parameter_store {
   }
   std::size_t running(domain d) const { return 2 * channels_ * static_cast<std::size_t>(Domains::statistic_set(d)); }
 
-  void name(const registry& r) {
+  [[gnu::cold]] void name(const registry& r) {
     for (parameter p : r.tensors_) {
       if (p.role == role::bias) p.offset += weights_;
       table_.push_back(std::move(p));

@@ -157,7 +157,7 @@ class node<L, In, Domains, Device> {
   using last_node = typename std::conditional_t<ends_in_norm, last_of<true>, std::type_identity<void>>::type;
 
  public:
-  void setup(registry& r, const std::string& name) {
+  [[gnu::cold]] void setup(registry& r, const std::string& name) {
     body_.setup(r, name);
     if constexpr (ends_in_norm) last_.setup(r, join(name, detail::name_of<typename cut::last>(cut::position)), true);
     shortcut_.setup(r, join(name, detail::name_of<typename L::shortcut>(0)));

@@ -90,12 +90,14 @@ struct bare_of<L> {
 template <class L>
 using bare = typename bare_of<L>::type;
 
+[[gnu::cold]] inline std::string position_name(int position) { return std::to_string(position); }
+
 template <class L>
-std::string name_of(int position) {
+[[gnu::cold]] std::string name_of(int position) {
   if constexpr (named_layer<L>)
     return L::name.text;
   else
-    return std::to_string(position);
+    return position_name(position);
 }
 
 /// A batch norm and the activation behind it.
@@ -115,9 +117,7 @@ struct slot {
   static constexpr int position = Position;
 };
 template <class... Slots>
-struct slots {
-  using indices = std::index_sequence_for<Slots...>;
-};
+struct slots {};
 
 template <class L>
 constexpr int positions() {
@@ -151,12 +151,15 @@ struct fused_of<sequential<Ls...>> {
   using type = typename fuse<0, slots<>, Ls...>::type;
 };
 
-/// The chain of nodes behind `sequential`.
-template <class Slots, int In, class Domains, class Device, class Indices = typename Slots::indices>
-class chain;
-template <class... S, int In, class Domains, class Device, std::size_t... I>
-class chain<slots<S...>, In, Domains, Device, std::index_sequence<I...>> {
+/// What stands where in `sequential` L whose input has `In` channels.
+template <class L, int In, class Slots = typename fused_of<typename L::structure>::type>
+struct places_of;
+template <class L, int In, class... S>
+struct places_of<L, In, slots<S...>> {
   static constexpr std::size_t count = sizeof...(S);
+  template <std::size_t I>
+  using slot = std::tuple_element_t<I, std::tuple<S...>>;
+
   // Entry i: channels before slot i, and whether anything before it has parameters.
   struct place {
     int channels;
@@ -173,62 +176,76 @@ class chain<slots<S...>, In, Domains, Device, std::index_sequence<I...>> {
     return p;
   }();
 
-  // Here rather than deep inside the tuple, so that a layer's refusal is a short message.
-  static_assert((sizeof(node<typename S::run, places[I].channels, Domains, Device>) && ...));
+  /// Instantiates every node, so that a layer's refusal is a short message rather than one from deep inside the chain.
+  template <class Domains, class Device, std::size_t... I>
+  static constexpr bool complete(std::index_sequence<I...>) {
+    return (sizeof(node<typename S::run, places[I].channels, Domains, Device>) && ...);
+  }
+};
+
+/// The chain of nodes behind `sequential` L, from slot I on. Keyed on L and not on its pack: symbols stay short.
+template <class L, int In, class Domains, class Device, std::size_t I = 0>
+class chain {
+  using all = places_of<L, In>;
+  using slot = typename all::template slot<I>;
 
  public:
-  void setup(registry& r, const std::string& name) {
-    each([&]<class Slot>(auto& child) {
-      if constexpr (repeat_layer<typename Slot::run> && !named_layer<typename Slot::written>)
-        child.setup(r, name, Slot::position);
-      else
-        child.setup(r, join(name, name_of<typename Slot::written>(Slot::position)));
-    });
+  [[gnu::cold]] void setup(registry& r, const std::string& name) {
+    if constexpr (repeat_layer<typename slot::run> && !named_layer<typename slot::written>)
+      node_.setup(r, name, slot::position);
+    else
+      node_.setup(r, join(name, name_of<typename slot::written>(slot::position)));
+    rest_.setup(r, name);
   }
-  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
-    each([&]<class Slot>(auto& child) { x = child.forward(c, std::move(x)); });
-    return x;
+  /// Turns x into the output.
+  void forward(context<Domains, Device>& c, feature_map<Device>& x) {
+    x = node_.forward(c, std::move(x));
+    rest_.forward(c, x);
   }
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+  void backward(context<Domains, Device>& c, feature_map<Device>& dy) {
     // The gradient goes no further down than the first layer that has something to learn.
-    each_backward([&]<std::size_t At>(auto& child) {
-      constexpr wrt mine = places[At].learnt_before && has(W, wrt::parameters) ? wrt::both : W;
-      constexpr bool wanted = has(W, wrt::input) || places[At + 1].learnt_before;
-      if constexpr (wanted) dy = child.template backward<mine>(c, std::move(dy));
-    });
-    return dy;
+    constexpr wrt mine = all::places[I].learnt_before && has(W, wrt::parameters) ? wrt::both : W;
+    constexpr bool wanted = has(W, wrt::input) || all::places[I + 1].learnt_before;
+    rest_.template backward<W>(c, dy);
+    if constexpr (wanted) dy = node_.template backward<mine>(c, std::move(dy));
   }
 
  private:
-  template <class F>
-  void each(F&& f) {
-    (f.template operator()<S>(std::get<I>(children_)), ...);
-  }
-  template <class F>
-  void each_backward(F&& f) {
-    (f.template operator()<count - 1 - I>(std::get<count - 1 - I>(children_)), ...);
-  }
-
-  std::tuple<node<typename S::run, places[I].channels, Domains, Device>...> children_;
+  node<typename slot::run, all::places[I].channels, Domains, Device> node_;
+  chain<L, In, Domains, Device, I + 1> rest_;
+};
+template <class L, int In, class Domains, class Device, std::size_t I>
+  requires(I == places_of<L, In>::count)
+class chain<L, In, Domains, Device, I> {
+ public:
+  [[gnu::cold]] void setup(registry&, const std::string&) {}
+  void forward(context<Domains, Device>&, feature_map<Device>&) {}
+  template <wrt W>
+  void backward(context<Domains, Device>&, feature_map<Device>&) {}
 };
 
 }  // namespace detail
 
 template <sequential_layer L, int In, class Domains, class Device>
 class node<L, In, Domains, Device> {
+  using places = detail::places_of<L, In>;
+  static_assert(places::template complete<Domains, Device>(std::make_index_sequence<places::count>()));
+
  public:
-  void setup(registry& r, const std::string& name) { chain_.setup(r, name); }
+  [[gnu::cold]] void setup(registry& r, const std::string& name) { chain_.setup(r, name); }
   feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
-    return chain_.forward(c, std::move(x));
+    chain_.forward(c, x);
+    return x;
   }
   template <wrt W>
   feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
-    return chain_.template backward<W>(c, std::move(dy));
+    chain_.template backward<W>(c, dy);
+    return dy;
   }
 
  private:
-  detail::chain<typename detail::fused_of<typename L::structure>::type, In, Domains, Device> chain_;
+  detail::chain<L, In, Domains, Device> chain_;
 };
 
 template <repeat_layer L, int In, class Domains, class Device>
@@ -237,8 +254,8 @@ class node<L, In, Domains, Device> {
   static_assert(L::layer::output(shape{In, 64, 64}).channels == In, "repeat: the block changes the number of channels");
 
  public:
-  void setup(registry& r, const std::string& name, int first = 0) {
-    for (auto& child : children_) child.setup(r, join(name, std::to_string(first++)));
+  [[gnu::cold]] void setup(registry& r, const std::string& name, int first = 0) {
+    for (auto& child : children_) child.setup(r, join(name, detail::position_name(first++)));
   }
   feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
     for (auto& child : children_) x = child.forward(c, std::move(x));

@@ -94,13 +94,13 @@ inline float* block_or_null(const feature_view<float>& x, int n, int b) {
 
 struct norm_gradient {
   feature_view<const float> x, y, dy, add;
-  feature_view<float> dx, dadd, kept;  // kept: where the first sweep leaves g for the second
+  feature_view<float> dx, kept;  // kept: where the first sweep leaves g for the second
   const norm_blocks& numbers;
   double* sums;  // a chunk and block: 8 sums of g, 8 of g * (x - mean)
 };
 
-/// The first sweep: g, its sums if wanted, and with running statistics dx at once.
-template <activation A, bool Add, bool Sums, statistics S>
+/// The first sweep: g, its sums if wanted, and dx at once where it is not null (running statistics).
+template <activation A, bool Add, bool Sums>
 void norm_backward_sweep(cpu& d, const norm_gradient& t) {
   const norm_chunks chunks(t.dy);
   const int count = channel_blocks(t.dy);
@@ -130,7 +130,7 @@ void norm_backward_sweep(cpu& d, const norm_gradient& t) {
                 q[a] += g * centred;
               }
               if (pkept) g.store(pkept + i);
-              if constexpr (S == statistics::running) (g * k.factor).store(pdx + i);
+              if (pdx) (g * k.factor).store(pdx + i);
             };
             std::ptrdiff_t i = std::ptrdiff_t{pixel} * 8;
             const std::ptrdiff_t end = i + std::ptrdiff_t{pixels} * 8;
@@ -240,7 +240,7 @@ inline void norm_backward(cpu& d, activation a, statistics source, feature_view<
   const norm_chunks chunks(dy);
   const int count = channel_blocks(dy);
   const norm_blocks numbers(d, p, dy);
-  norm_gradient t{x, y, dy, add, dx, dadd, dadd, numbers, nullptr};
+  norm_gradient t{x, y, dy, add, batch ? feature_view<float>() : dx, dadd, numbers, nullptr};
   if (batch && !dadd.data && a != activation::identity) t.kept = dx;
   arena::block scratch;
   if (sums) {
@@ -249,12 +249,10 @@ inline void norm_backward(cpu& d, activation a, statistics source, feature_view<
   }
   with_activation(a, [&]<activation A>() {
     const auto sweep = [&]<bool Add>() {
-      if (batch)
-        norm_backward_sweep<A, Add, true, statistics::batch>(d, t);
-      else if (sums)
-        norm_backward_sweep<A, Add, true, statistics::running>(d, t);
+      if (sums)
+        norm_backward_sweep<A, Add, true>(d, t);
       else
-        norm_backward_sweep<A, Add, false, statistics::running>(d, t);
+        norm_backward_sweep<A, Add, false>(d, t);
     };
     if constexpr (A == activation::silu) {
       if (add.data) return sweep.template operator()<true>();
