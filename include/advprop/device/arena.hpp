@@ -51,10 +51,10 @@ class arena {
     }
     block(block&& o) noexcept : arena_(std::exchange(o.arena_, nullptr)), header_(std::exchange(o.header_, nullptr)) {}
     block& operator=(const block& o) noexcept { return *this = block(o); }
-    block& operator=(block&& o) noexcept {
-      std::swap(arena_, o.arena_);
-      std::swap(header_, o.header_);
-      o.reset();
+    [[gnu::noinline]] block& operator=(block&& o) noexcept {  // a call, as layers have hundreds of these
+      block old(std::move(o));
+      std::swap(arena_, old.arena_);
+      std::swap(header_, old.header_);
       return *this;
     }
     ~block() {
@@ -67,7 +67,7 @@ class arena {
 
    private:
     friend arena;
-    [[gnu::noinline]] void reset() noexcept {  // a call: layers have hundreds of these
+    [[gnu::noinline]] void reset() noexcept {
       if (header_ && --header_->references == 0) arena_->release(header_);
       header_ = nullptr;
     }
