@@ -17,12 +17,17 @@ def philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-def fnv1a(text):
-    """64-bit FNV-1a of the UTF-8 bytes: the tag that a tensor's name gives to split()."""
+def fnv1a_bytes(content):
+    """64-bit FNV-1a."""
     value = 0xCBF29CE484222325
-    for byte in text.encode():
+    for byte in content:
         value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
     return value
+
+
+def fnv1a(text):
+    """64-bit FNV-1a of the UTF-8 bytes: the tag that a tensor's name gives to split()."""
+    return fnv1a_bytes(text.encode())
 
 
 class random_stream:
