@@ -57,8 +57,8 @@ def optimizers():
     optimizer("rmsprop.weights", "weights", lambda p: RMSpropTF(p, alpha=0.8, eps=0.1, momentum=0.5), 0.05, 0.1,
               ["square_avg", "momentum_buffer"], clip=2.0)
     optimizer("adamw.default", "weights", torch.optim.AdamW, 1e-3, 1e-2, ["exp_avg", "exp_avg_sq"])
-    optimizer("adamw.both", "weights_and_biases", lambda p: torch.optim.AdamW(p, betas=(0.8, 0.95), eps=1e-2), 0.05, 0.5,
-              ["exp_avg", "exp_avg_sq"], clip=2.0)
+    optimizer("adamw.both", "weights_and_biases", lambda p: torch.optim.AdamW(p, betas=(0.8, 0.95), eps=1e-2),
+              0.05, 0.5, ["exp_avg", "exp_avg_sq"], clip=2.0)
     optimizer("sgd.both", "weights_and_biases", lambda p: torch.optim.SGD(p, lr=1, momentum=0.9, nesterov=True), 0.05,
               0.1, ["momentum_buffer"], clip=2.0)
 
@@ -67,8 +67,8 @@ def schedules(epochs=20, steps=5):
     """The factor of every step, by timm's scheduler in steps and by torch's."""
     sgd = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     for case, warm_up in (("staircase", 0), ("warmup5_staircase", 5)):
-        scheduler = StepLRScheduler(sgd, decay_t=2.4 * steps, decay_rate=0.97, warmup_t=warm_up * steps, warmup_lr_init=0,
-                                    warmup_prefix=False, t_in_epochs=False)
+        scheduler = StepLRScheduler(sgd, decay_t=2.4 * steps, decay_rate=0.97, warmup_t=warm_up * steps,
+                                    warmup_lr_init=0, warmup_prefix=False, t_in_epochs=False)
         put(f"schedule.{case}", [scheduler._get_lr(t)[0] for t in range(epochs * steps)])
     sgd.param_groups[0]["lr"] = 1.0
     exponential, rates = torch.optim.lr_scheduler.ExponentialLR(sgd, 0.97 ** (1 / (2.4 * steps))), []

@@ -56,7 +56,6 @@ double worst_after_three(float first, Update update, Expected expected) {
 TEST_CASE("SGD takes PyTorch's steps: plain, with momentum, with Nesterov's, with decay and a gradient scale") {
   for (const sgd_spec& s : {sgd_spec{0.1f}, sgd_spec{0.1f, 0.9f, 0, false, 1}, sgd_spec{0.1f, 0.9f, 0.01f, false, 0.5f},
                             sgd_spec{0.05f, 0.8f, 0.02f, true, 2.f}}) {
-    const int count = 20011;
     const auto start = maps::normals(count, 1);
     std::vector<double> w(start.begin(), start.end()), v(start.size());
     for (std::uint64_t step = 0; step < 3; ++step) {
