@@ -9,7 +9,7 @@ function(advprop_own_target target)
       # These come after inlining and differ with every version and option of g++, sanitizers above all.
       target_compile_options(${target} PRIVATE -Wno-error=array-bounds -Wno-error=maybe-uninitialized
         -Wno-error=nonnull -Wno-error=stringop-overflow -Wno-error=stringop-overread -Wno-error=free-nonheap-object
-        -Wno-error=null-dereference -Wno-error=mismatched-new-delete)
+        -Wno-error=null-dereference -Wno-error=mismatched-new-delete -Wno-error=restrict)
     endif()
   endif()
   if(ADVPROP_NATIVE)

@@ -13,12 +13,15 @@
 #include <advprop/attacks/none.hpp>
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/data/augment.hpp>
+#include <advprop/data/auto_augment.hpp>
 #include <advprop/data/cifar.hpp>
+#include <advprop/data/color_jitter.hpp>
 #include <advprop/data/crops.hpp>
 #include <advprop/data/idx.hpp>
 #include <advprop/data/image_folder.hpp>
 #include <advprop/data/loader.hpp>
 #include <advprop/data/mix.hpp>
+#include <advprop/data/rand_augment.hpp>
 #include <advprop/io/checkpoint.hpp>
 #include <advprop/models/efficientnet.hpp>
 #include <advprop/models/model.hpp>

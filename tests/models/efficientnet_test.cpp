@@ -76,6 +76,13 @@ TEST_CASE("EfficientNet starts as its authors' does") {
   CHECK((seen[0] && seen[1] && seen[2]));
 }
 
+TEST_CASE("EfficientNet leaves blocks out by the authors' rate unless told otherwise") {
+  cpu device(1);
+  model<small_network, domains<1>, cpu> net(device);
+  CHECK(net.stochastic_depth().rate == 0.2f);
+  CHECK(net.stochastic_depth().blocks == 10);  // 1, 1, 1, 2, 2, 2 and 1
+}
+
 TEST_CASE("EfficientNet takes images of any size, and trains") {
   cpu device(1);
   model<small_network, domains<2>, cpu> net(device, seed{3});

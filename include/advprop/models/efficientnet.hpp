@@ -19,10 +19,10 @@ struct google_norm {
 
 /// The authors' own code, and timm's `tf_efficientnet_*`: padding that depends on the image, batch norm's own numbers.
 struct tensorflow_style {
-  static constexpr bool same_padded = true;        ///< TensorFlow's "same": the odd pixel of padding goes last
-  static constexpr bool gated = true;              ///< squeeze-and-excite
-  static constexpr bool scales_ends = true;        ///< stem, head, first and last stage scale too
-  static constexpr float stochastic_depth = 0.2f;  ///< drop-connect rate of the last block
+  static constexpr bool same_padded = true;  ///< TensorFlow's "same": the odd pixel of padding goes last
+  static constexpr bool gated = true;        ///< squeeze-and-excite
+  static constexpr bool scales_ends = true;  ///< stem, head, first and last stage scale too
+  static constexpr float drop_path = 0.2f;   ///< drop-connect rate of the last block
   using numbers = google_norm;
   using activation = silu;
 };
@@ -157,7 +157,7 @@ struct compound_efficientnet
                    typename Style::activation, global_average_pool, dropout<efficientnet::dropout_rate<Scaling>>,
                    named<"classifier", linear<Classes, linear_start::google>>> {
   static constexpr int resolution = Scaling::resolution;
-  static constexpr float stochastic_depth = Style::stochastic_depth;
+  static constexpr float drop_path = Style::drop_path;
 };
 
 template <int Classes, class Style = efficientnet::tensorflow_style, class Input = normalize<imagenet_statistics>>

@@ -56,8 +56,8 @@ struct schedule {
   /// All that decides the factor.
   std::string description() const {
     std::string text = std::to_string(static_cast<int>(kind));
-    for (double v : {warm_up, decay, final, every}) text += " " + shortest(v);
-    for (double m : milestones) text += " " + shortest(m);
+    for (double v : {warm_up, decay, final, every}) (text += " ") += shortest(v);
+    for (double m : milestones) (text += " ") += shortest(m);
     return text;
   }
 
