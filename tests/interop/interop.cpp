@@ -12,6 +12,7 @@
 #include <advprop/core/tensor.hpp>
 #include <advprop/io/checkpoint.hpp>
 #include <advprop/io/onnx.hpp>
+#include <advprop/models/efficientnet.hpp>
 #include <advprop/models/resnet.hpp>
 
 #include "../io/onnx_networks.hpp"
@@ -59,6 +60,9 @@ void write_all_onnx(const std::string& folder) {
   write_onnx<resnet20<10, shortcut_option::a, normalize<fashion_mnist_statistics>>>(folder, "resnet20-grey", 0);
   write_onnx<resnet18<1000>>(folder, "resnet18", 0);
   write_onnx<resnet50<1000>>(folder, "resnet50", 0);
+  write_onnx<efficientnet_b0<1000>>(folder, "efficientnet-b0", 0);
+  write_onnx<efficientnet_b0<1000>>(folder, "efficientnet-b0-sized", 75);
+  write_onnx<efficientnet_lite0<1000>>(folder, "efficientnet-lite0", 0);
   write_onnx<onnx_networks::everything>(folder, "everything", 0);
   write_onnx<onnx_networks::everything>(folder, "everything-sized", 41);
 }
