@@ -168,7 +168,7 @@ class fitting {
 }
 
 [[gnu::cold]] inline fitting::fitting(const safetensors& file, const std::vector<parameter>& table, bool others_allowed,
-                        const load_options& options)
+                                      const load_options& options)
     : file_(file) {
   const std::vector<std::string> names = recognise(table);
   const auto auxiliary = [](const tensor_info& t) { return t.name.find(".aux_bn.") != std::string::npos; };
@@ -233,7 +233,7 @@ class fitting {
 
 template <class Model>
 [[gnu::cold]] load_report read_model(const safetensors& file, Model& net, bool others_allowed = false,
-                       const load_options& options = {}) {
+                                     const load_options& options = {}) {
   const fitting found(file, net.table(), others_allowed, options);  // throws before anything is changed
   for (const auto& [p, values] : found.values) memory_copy(net.device(), std::span<const float>(values), net[*p]);
   for (const auto& [set, count] : found.tracked) net.batches_tracked(set) = count;

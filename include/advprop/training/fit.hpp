@@ -63,8 +63,8 @@ struct run_position {
   double seconds = 0;
 };
 
-[[gnu::cold]] inline std::string run_fingerprint(const fit_options& o, std::span<loader* const> data, const std::string& optimizer,
-                                   const average_options* average) {
+[[gnu::cold]] inline std::string run_fingerprint(const fit_options& o, std::span<loader* const> data,
+                                                 const std::string& optimizer, const average_options* average) {
   std::string s = o.run + "; epochs " + std::to_string(o.epochs) + "; seed " + std::to_string(o.seed.value) +
                   "; smoothing " + shortest(o.label_smoothing) + "; schedule " + o.schedule.description() + "; " +
                   optimizer;
@@ -90,8 +90,9 @@ std::vector<std::pair<std::string, std::span<float>>> training_arrays(const Stat
 }
 
 template <class Model, class State>
-[[gnu::cold]] void write_training(const std::string& path, Model& net, const State& optimizer, const averaged_weights<Model>* average,
-                    const run_position& at, std::span<loader* const> data, const std::string& fingerprint) {
+[[gnu::cold]] void write_training(const std::string& path, Model& net, const State& optimizer,
+                                  const averaged_weights<Model>* average, const run_position& at,
+                                  std::span<loader* const> data, const std::string& fingerprint) {
   archive_writer out;
   write_model(out, net, [](const parameter& p) { return p.name; });
   for (const auto& [name, numbers] : training_arrays(optimizer, average)) {
@@ -124,8 +125,9 @@ template <class Model, class State>
 }
 
 template <class Model, class State>
-[[gnu::cold]] run_position read_training(const std::string& path, Model& net, State& optimizer, averaged_weights<Model>* average,
-                           std::span<loader* const> data, const std::string& fingerprint) {
+[[gnu::cold]] run_position read_training(const std::string& path, Model& net, State& optimizer,
+                                         averaged_weights<Model>* average, std::span<loader* const> data,
+                                         const std::string& fingerprint) {
   const archive in = archive::read(path);
   if (const auto run = in.get<std::string>("run"); run != fingerprint)
     fail<file_error>(path, ": is the checkpoint of another run (\"", run, "\", this one is \"", fingerprint, "\")");
