@@ -61,6 +61,13 @@ if(ADVPROP_BUILD_EXAMPLES)
     SHA256 aac0ab42108131ac5d3344a9db0fdf25c4db652296641955720a4fbe52334e22)
 endif()
 
+if(ADVPROP_BUILD_EXAMPLES)
+  find_package(tomlplusplus QUIET)
+  if(NOT TARGET tomlplusplus::tomlplusplus)
+    message(STATUS "toml++ was not found (Debian: libtomlplusplus-dev): the program is built without --config")
+  endif()
+endif()
+
 if(ADVPROP_BUILD_TESTS)
   advprop_header_package(doctest TARGET doctest::doctest DEB doctest-dev INCLUDE .
     URL https://github.com/doctest/doctest/archive/refs/tags/v2.4.9.tar.gz

@@ -28,7 +28,7 @@ release=$(. /etc/os-release && echo "${ID:-} ${VERSION_ID:-}")
 
 missing=
 for package in $compiler cmake ninja-build libeigen3-dev libxtensor-dev doctest-dev libbenchmark-dev zlib1g-dev \
-  liblzma-dev libpng-dev libjpeg-dev nlohmann-json3-dev libcli11-dev dataset-fashion-mnist "$@"; do
+  liblzma-dev libpng-dev libjpeg-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev dataset-fashion-mnist "$@"; do
   installed "$package" || missing="$missing $package"
 done
 

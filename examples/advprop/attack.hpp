@@ -29,6 +29,7 @@ struct chosen_attack {
   attack::start start = attack::start::uniform;
   float clean_start = 0;
   statistics source = statistics::running;
+  bool dropped = false;
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     bound<std::remove_reference_t<decltype(objective)>> any(objective);

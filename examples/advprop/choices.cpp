@@ -2,6 +2,8 @@
 #include "choices.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 #include <utility>
 
 namespace advprop::program {
@@ -16,6 +18,11 @@ T choose(const char* option, const std::string& name, const std::pair<const char
     names += (names.empty() ? "" : ", ") + std::string(known);
   }
   fail<argument_error>(option, " is ", name, ", must be one of ", names);
+}
+
+/// Auxiliary domain i reads images of its own.
+bool own_stream(const settings& s, std::size_t i) {
+  return s.method == "advprop" && (s.attacks[i] == "none" || s.aux_augments[i] != s.augment);
 }
 
 }  // namespace
@@ -41,6 +48,7 @@ chosen_attack attack_of(const settings& s, const std::string& name, float epsilo
   a.start =
       choose<attack::start>("--start", s.start, {{"image", attack::start::image}, {"uniform", attack::start::uniform}});
   a.clean_start = s.clean_start;
+  a.dropped = s.attack_noise;
   a.source = choose<statistics>("--attack-statistics", s.attack_statistics,
                                 {{"running", statistics::running}, {"batch", statistics::batch}});
   return a;
@@ -54,33 +62,91 @@ chosen_method method_of(const settings& s) {
   m.weights = s.weights;
   m.mixture = !s.adversarial_only;
   m.concatenated = choose<bool>("--execution", s.execution, {{"sequential", false}, {"concatenated", true}});
+  m.matched_noise = s.matched_noise;
   int stream = 0;
   for (std::size_t i = 0; i < s.attacks.size(); ++i) {
     m.attacks.push_back(attack_of(s, s.attacks[i], s.epsilons[i], s.step_sizes[i], s.steps[i]));
-    m.streams.push_back(s.attacks[i] == "none" ? ++stream : 0);
+    m.streams.push_back(own_stream(s, i) ? ++stream : 0);
   }
   return m;
 }
 
-int strong_streams(const settings& s) {
-  return static_cast<int>(std::count(s.attacks.begin(), s.attacks.end(), "none"));
+std::vector<std::string> streams_of(const settings& s) {
+  std::vector<std::string> streams = {s.augment};
+  for (std::size_t i = 0; i < s.aux_augments.size(); ++i)
+    if (own_stream(s, i)) streams.push_back(s.aux_augments[i]);
+  return streams;
 }
 
-sgd optimizer_of(const settings& s) {
-  return {.learning_rate = s.learning_rate,
-          .momentum = s.momentum,
-          .weight_decay = s.weight_decay,
-          .nesterov = s.nesterov,
-          .clip_norm = s.clip_norm};
+chosen_optimizer optimizer_of(const settings& s) {
+  const decay_rule rule = s.decay_biases ? decay_rule::weights_and_biases : decay_rule::weights;
+  const auto filled = [&](auto o) {
+    o.learning_rate = s.learning_rate;
+    o.weight_decay = s.weight_decay;
+    o.decay_rule = rule;
+    o.clip_norm = s.clip_norm;
+    return o;
+  };
+  if (s.optimizer == "rmsprop") {
+    rmsprop o = filled(rmsprop{});
+    o.decay = s.rms_decay;
+    o.momentum = s.momentum;
+    if (s.optimizer_epsilon > 0) o.epsilon = s.optimizer_epsilon;
+    return o;
+  }
+  if (s.optimizer == "adamw") {
+    adamw o = filled(adamw{});
+    o.beta1 = s.beta1;
+    o.beta2 = s.beta2;
+    if (s.optimizer_epsilon > 0) o.epsilon = s.optimizer_epsilon;
+    return o;
+  }
+  sgd o = filled(sgd{});
+  o.momentum = s.momentum;
+  o.nesterov = s.nesterov;
+  return o;
+}
+
+resampling filter_of(const settings& s) {
+  return choose<resampling>("--interpolation", s.interpolation,
+                            {{"bicubic", resampling::bicubic},
+                             {"bilinear", resampling::bilinear},
+                             {"box", resampling::box},
+                             {"lanczos", resampling::lanczos}});
+}
+
+dialect dialect_of(const settings& s) {
+  return choose<dialect>("--names", s.names,
+                         {{"native", dialect::native},
+                          {"timm", dialect::timm},
+                          {"torchvision", dialect::torchvision},
+                          {"lukemelas", dialect::lukemelas}});
+}
+
+int domain_of(const settings& s) {
+  const std::string& name = s.domain;
+  if (name == "main") return 0;
+  int k = -1;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), k);
+  if (error != std::errc() || end != name.data() + name.size() || k < 0 || k > 1000)
+    fail<argument_error>("--domain is ", name, ", must be main or the number of an auxiliary domain");
+  return k + 1;
 }
 
 schedule schedule_of(const settings& s) {
   schedule result;
-  result.kind = choose<schedule::shape>(
-      "--schedule", s.schedule,
-      {{"constant", schedule::shape::constant}, {"step", schedule::shape::step}, {"cosine", schedule::shape::cosine}});
+  result.kind = choose<schedule::shape>("--schedule", s.schedule,
+                                        {{"constant", schedule::shape::constant},
+                                         {"step", schedule::shape::step},
+                                         {"cosine", schedule::shape::cosine},
+                                         {"exponential", schedule::shape::exponential},
+                                         {"staircase", schedule::shape::staircase}});
   result.warm_up = s.warm_up;
   result.milestones = s.milestones;
+  if (s.schedule == "exponential" || s.schedule == "staircase") {
+    result.decay = s.decay_rate;
+    result.every = s.decay_every;
+  }
   return result;
 }
 

@@ -4,11 +4,13 @@
 #include <string>
 #include <vector>
 
-#include <advprop/training/optimizers.hpp>
+#include <advprop/data/resize.hpp>
+#include <advprop/io/dialect.hpp>
 #include <advprop/training/schedule.hpp>
 
 #include "attack.hpp"
 #include "method.hpp"
+#include "optimizer.hpp"
 #include "settings.hpp"
 
 namespace advprop::program {
@@ -17,10 +19,15 @@ namespace advprop::program {
 chosen_attack attack_of(const settings& s, const std::string& name, float epsilon, float step, int steps);
 
 chosen_method method_of(const settings& s);
-/// How many data streams with stronger augmentation the method reads beside the main one.
-int strong_streams(const settings& s);
+/// The augmentation of each data stream that the method reads: the main one, then those of auxiliary domains that see
+/// images augmented otherwise, or that see images without attack.
+std::vector<std::string> streams_of(const settings& s);
 
-sgd optimizer_of(const settings& s);
+chosen_optimizer optimizer_of(const settings& s);
+resampling filter_of(const settings& s);
+dialect dialect_of(const settings& s);
+/// Domain 0 for "main", k + 1 for "k".
+int domain_of(const settings& s);
 schedule schedule_of(const settings& s);
 
 }  // namespace advprop::program

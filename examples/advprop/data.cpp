@@ -1,11 +1,22 @@
 // Reading data sets by name.
 #include "data.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
+#include <advprop/data/augment.hpp>
+#include <advprop/data/auto_augment.hpp>
 #include <advprop/data/cifar.hpp>
+#include <advprop/data/color_jitter.hpp>
+#include <advprop/data/crops.hpp>
 #include <advprop/data/idx.hpp>
+#include <advprop/data/mix.hpp>
+#include <advprop/data/rand_augment.hpp>
+#include <advprop/io/file.hpp>
 #include <advprop/layers/normalize.hpp>
+
+#include "choices.hpp"
 
 namespace advprop::program {
 
@@ -13,8 +24,8 @@ namespace {
 
 struct known_data {
   const char* name;
-  const char* folder;  // where Debian's package has it
-  dataset (*load)(const std::string&, split);
+  const char* folder;                          // where Debian's package has it
+  dataset (*load)(const std::string&, split);  // null: folders of image files
   int padding;
   bool flip;
   normalization_numbers numbers;
@@ -33,27 +44,132 @@ const known_data& known(const std::string& name) {
       {"mnist", "", load_mnist, 2, false, numbers_of<mnist_statistics>()},
       {"cifar10", "", load_cifar10, 4, true, numbers_of<cifar10_statistics>()},
       {"cifar100", "", load_cifar100, 4, true, numbers_of<cifar100_statistics>()},
+      {"folder", "", nullptr, 0, true, numbers_of<imagenet_statistics>()},
   };
   for (const auto& k : all)
     if (name == k.name) return k;
   fail<argument_error>("--data: there is no data set ", name);
 }
 
-dataset load(const settings& s, split part, int images, const char* option) {
-  const auto& k = known(s.data);
-  const std::string folder = s.data_dir.empty() ? k.folder : s.data_dir;
+std::string folder_of(const settings& s) {
+  const std::string folder = s.data_dir.empty() ? known(s.data).folder : s.data_dir;
   if (folder.empty()) fail<argument_error>("--data-dir is needed: the folder with the files of ", s.data);
-  dataset d = k.load(folder, part);
+  return folder;
+}
+
+image_source load_set(const settings& s, split part, int images, const char* option) {
+  dataset d = known(s.data).load(folder_of(s), part);
   if (images > d.size()) fail<argument_error>(option, " is ", images, ", ", d.name, " has ", d.size());
-  return images > 0 ? d.take(images) : d;
+  if (images > 0) d = d.take(images);
+  std::string name = d.name;
+  return {std::move(name), std::move(d)};
+}
+
+/// The class folders of training or of test images, `images` of them spread evenly over all; 0: all.
+image_folder open_folder(const settings& s, bool training, int images, const char* option) {
+  const std::string top = folder_of(s);
+  std::string path = top + "/train";
+  if (!training) path = file_exists(top + "/val") ? top + "/val" : top + "/test";
+  folder_options o;
+  o.broken = s.broken == "skip" ? on_broken::skip : on_broken::fail;
+  o.cache = static_cast<std::size_t>(s.cache) << 20;
+  image_folder f(path, o);
+  if (images > f.size()) fail<argument_error>(option, " is ", images, ", ", path, " has ", f.size());
+  if (images == 0) return f;
+  std::vector<int> spread;
+  for (int i = 0; i < images; ++i) spread.push_back(static_cast<int>(std::int64_t{i} * f.size() / images));
+  return f.subset(spread);
+}
+
+/// Without randomness: the middle of the image.
+struct middle {
+  center_crop crop;
+  void operator()(byte_image& image, random_stream&) const { crop(image); }
+};
+
+std::string folder_name(const settings& s) {
+  const std::string path = folder_of(s);
+  const auto end = path.find_last_not_of('/');
+  const auto slash = path.rfind('/', end);
+  return end == path.npos ? path : path.substr(slash + 1, end - slash);
+}
+
+image_source evaluated(const settings& s, const image_folder& f) {
+  const middle how{{s.image_size, s.crop_fraction, filter_of(s)}};
+  return {folder_name(s), folder_view(f, {.size = s.image_size}, how)};
+}
+
+/// What `--augment` or `--aux-augment` names, for images of one size: after crop and flip.
+class byte_change {
+ public:
+  byte_change(const std::string& augment, const settings& s, policy learnt_on) : kind_(augment) {
+    automatic_.learnt_on = learnt_on;
+    random_.magnitude = s.magnitude;
+    jitter_ = {s.color_jitter, s.color_jitter, s.color_jitter, 0.0f};
+  }
+  bool needs_color() const { return kind_ == "auto" || kind_ == "rand" || jitters(); }
+  void operator()(byte_image& image, random_stream& rng) const {
+    if (kind_ == "auto") automatic_(image, rng);
+    if (kind_ == "rand") random_(image, rng);
+    if (jitters()) jitter_(image, rng);
+  }
+
+ private:
+  bool jitters() const { return kind_ != "none" && jitter_.brightness.high > 1; }
+
+  std::string kind_;
+  auto_augment automatic_;
+  rand_augment random_;
+  color_jitter jitter_;
+};
+
+using augment_function = std::function<void(single_image, random_stream&)>;
+
+augment_function augmentation(const std::string& augment, const settings& s, shape image) {
+  if (augment == "none") return [](single_image, random_stream&) {};
+  const auto& k = known(s.data);
+  const byte_change change(augment, s, policy::cifar10);
+  if (change.needs_color() && image.channels != 3)
+    fail<argument_error>("--augment ", augment, " and --color-jitter are for images of 3 channels, these have ",
+                         image.channels);
+  const auto move = pipeline(pad_crop{k.padding}, horizontal_flip{k.flip ? 0.5f : 0.f});
+  if (change.needs_color()) return pipeline(move, on_bytes(change));
+  if (augment == "cutout") return pipeline(move, cutout{image.height / 2, k.numbers.mean});
+  return move;
+}
+
+/// Files: what is cut out of an image decides its size, so augmentation is part of reading it.
+image_source augmented(const std::string& augment, const settings& s, const image_folder& f) {
+  if (augment == "none") return evaluated(s, f);
+  if (augment == "cutout") fail<argument_error>("--augment cutout is not for --data folder");
+  random_resized_crop crop;
+  crop.size = s.image_size;
+  crop.scale.low = s.crop_scale;
+  crop.filter = filter_of(s);
+  return {folder_name(s), folder_view(f, {.size = s.image_size},
+                                      byte_pipeline(crop, byte_flip{}, byte_change(augment, s, policy::imagenet)))};
 }
 
 }  // namespace
 
-dataset load_test_data(const settings& s) { return load(s, split::test, s.test_images, "--test-images"); }
+image_source load_test_data(const settings& s) {
+  if (!known(s.data).load) return evaluated(s, open_folder(s, false, s.test_images, "--test-images"));
+  return load_set(s, split::test, s.test_images, "--test-images");
+}
 
 data_sets load_data(const settings& s) {
-  return {load(s, split::train, s.train_images, "--train-images"), load_test_data(s)};
+  data_sets d;
+  if (known(s.data).load) {
+    d.train = load_set(s, split::train, s.train_images, "--train-images");
+  } else {
+    d.folders = open_folder(s, true, s.train_images, "--train-images");
+    d.train = evaluated(s, *d.folders);
+  }
+  d.test = load_test_data(s);
+  if (d.train.class_names != d.test.class_names)
+    fail<file_error>(folder_of(s), ": training and test images are of other classes (", d.train.classes, " and ",
+                     d.test.classes, ")");
+  return d;
 }
 
 normalization_numbers normalization(const settings& s) {
@@ -63,18 +179,30 @@ normalization_numbers normalization(const settings& s) {
   return s.normalization == "imagenet" ? numbers_of<imagenet_statistics>() : numbers_of<symmetric_statistics>();
 }
 
-augment_function augmentation(const settings& s, bool strong) {
-  if (!s.augment) {
-    if (strong) fail<argument_error>("--no-augment leaves nothing for a domain with --attack none");
-    return [](single_image, random_stream&) {};
+std::vector<std::unique_ptr<loader>> make_loaders(const settings& s, const data_sets& data) {
+  mix mixing;
+  mixing.mixup_probability = s.mixup > 0 ? (s.cutmix > 0 ? 0.5f : 1.f) : 0.f;
+  mixing.cutmix_probability = s.cutmix > 0 ? 1 - mixing.mixup_probability : 0.f;
+  if (s.mixup > 0) mixing.mixup.alpha = s.mixup;
+  if (s.cutmix > 0) mixing.cutmix.alpha = s.cutmix;
+
+  std::vector<std::unique_ptr<loader>> loaders;
+  for (const std::string& augment : streams_of(s)) {
+    loader_options o;
+    o.batch = s.batch;
+    o.seed = seed(s.seed);
+    o.stream = loaders.size();
+    o.drop_last = data.train.size() >= s.batch;
+    o.workers = s.workers;
+    const image_source images = data.folders ? augmented(augment, s, *data.folders) : data.train;
+    augment_function change = [](single_image, random_stream&) {};
+    if (!data.folders) change = augmentation(augment, s, images.image());
+    if (s.mixup > 0 || s.cutmix > 0)
+      loaders.push_back(std::make_unique<loader>(image_source(images), o, change, mixing));
+    else
+      loaders.push_back(std::make_unique<loader>(image_source(images), o, change));
   }
-  const auto& k = known(s.data);
-  const pad_crop crop{k.padding};
-  const horizontal_flip flip{k.flip ? 0.5f : 0.f};
-  if (!strong) return pipeline(crop, flip);
-  return [crop, flip, fill = k.numbers.mean](single_image image, random_stream& rng) {
-    pipeline(crop, flip, cutout{image.extent(0) / 2, fill})(image, rng);
-  };
+  return loaders;
 }
 
 }  // namespace advprop::program

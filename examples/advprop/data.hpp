@@ -2,31 +2,33 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include <advprop/data/augment.hpp>
-#include <advprop/data/dataset.hpp>
+#include <advprop/data/image_folder.hpp>
+#include <advprop/data/loader.hpp>
 
+#include "image_source.hpp"
 #include "runner_options.hpp"
 #include "settings.hpp"
 
 namespace advprop::program {
 
 struct data_sets {
-  dataset train, test;
+  image_source train, test;             // as they are evaluated
+  std::optional<image_folder> folders;  // of training images, where they come from files
 };
 
-/// Reads the data set from `--data-dir`, as far as `--train-images` and `--test-images` say. Throws `file_error`.
+/// Reads the data from `--data-dir`, as far as `--train-images` and `--test-images` say. Throws `file_error`.
 data_sets load_data(const settings& s);
-dataset load_test_data(const settings& s);
+image_source load_test_data(const settings& s);
 
 normalization_numbers normalization(const settings& s);
 
-using augment_function = std::function<void(single_image, random_stream&)>;
-
-/// Pad-crop and, where left and right do not matter, flip. `strong`: and cutout of half the side, for a domain that is
-/// fed with augmented images instead of attacked ones.
-augment_function augmentation(const settings& s, bool strong);
+/// The loaders of a run: the main stream, then one for each auxiliary domain whose images are augmented otherwise.
+/// Throws `argument_error` for an augmentation that does not fit the images.
+std::vector<std::unique_ptr<loader>> make_loaders(const settings& s, const data_sets& data);
 
 }  // namespace advprop::program

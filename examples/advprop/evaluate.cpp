@@ -1,13 +1,12 @@
 // advprop evaluate: a checkpoint on test images, clean and under attack.
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <string>
 #include <vector>
 
-#include <advprop/io/safetensors.hpp>
 #include <advprop/io/text.hpp>
 
+#include "checkpoint.hpp"
 #include "choices.hpp"
 #include "commands.hpp"
 #include "data.hpp"
@@ -16,36 +15,10 @@
 
 namespace advprop::program {
 
-namespace {
-
-/// Domain 0 for "main", k + 1 for "k".
-int domain_of(const std::string& name) {
-  if (name == "main") return 0;
-  int k = -1;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), k);
-  if (error != std::errc() || end != name.data() + name.size() || k < 0 || k > 1000)
-    fail<argument_error>("--domain is ", name, ", must be main or the number of an auxiliary domain");
-  return k + 1;
-}
-
-/// How many auxiliary sets of batch norms a checkpoint has.
-int auxiliaries_in(const std::string& path) {
-  constexpr std::string_view level = ".aux_bn.";
-  int count = 0;
-  for (const auto& name : safetensors::read(path).names()) {
-    const auto at = name.find(level);
-    if (at == name.npos) continue;
-    int k = -1;
-    std::from_chars(name.data() + at + level.size(), name.data() + name.size(), k);
-    count = std::max(count, std::min(k, 1000) + 1);
-  }
-  return count;
-}
-
-}  // namespace
-
-void evaluate(const settings& s) {
-  const int domain = domain_of(s.domain);
+void evaluate(const settings& given) {
+  settings s = given;
+  if (s.data == "folder" && s.image_size == 0) s.image_size = native_size(s.model);
+  const int domain = domain_of(s);
   if (const int there = auxiliaries_in(s.checkpoint); domain > there)
     fail<argument_error>("--domain ", s.domain, " is out of range: ", s.checkpoint, " has ", there,
                          " auxiliary domains");
@@ -55,7 +28,7 @@ void evaluate(const settings& s) {
     attacks.push_back(attack_of(s, s.attacks[i], at(s.epsilons), at(s.step_sizes), at(s.steps)));
   }
 
-  const dataset test = load_test_data(s);
+  const image_source test = load_test_data(s);
   cpu device(s.threads);
   runner_options network;
   network.model = s.model;

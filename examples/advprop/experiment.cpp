@@ -51,22 +51,7 @@ resumed_at read_position(const settings& s, const run_folder& folder) {
   return {true, checkpoint.get<int>("epoch"), checkpoint.get<double>("seconds")};
 }
 
-/// The training data as loaders: the main stream, and one with stronger augmentation for each domain that wants it.
-std::vector<std::unique_ptr<loader>> make_loaders(const settings& s, const dataset& train) {
-  std::vector<std::unique_ptr<loader>> loaders;
-  for (int stream = 0; stream <= strong_streams(s); ++stream) {
-    loader_options o;
-    o.batch = s.batch;
-    o.seed = seed(s.seed);
-    o.stream = static_cast<std::uint64_t>(stream);
-    o.drop_last = train.size() >= s.batch;
-    o.workers = s.workers;
-    loaders.push_back(std::make_unique<loader>(train, o, augmentation(s, stream > 0)));
-  }
-  return loaders;
-}
-
-std::unique_ptr<runner> make_network(const settings& s, const dataset& train, cpu& device) {
+std::unique_ptr<runner> make_network(const settings& s, const image_source& train, cpu& device) {
   runner_options network;
   network.model = s.model;
   network.shape = {train.image().channels, train.classes};
@@ -74,7 +59,10 @@ std::unique_ptr<runner> make_network(const settings& s, const dataset& train, cp
   network.normalization = normalization(s);
   network.seed = seed(s.seed);
   network.zero_last_scale = s.zero_last_scale;
-  return make_runner(device, network);
+  network.stochastic_depth = s.stochastic_depth;
+  auto net = make_runner(device, network);
+  if (!s.initial.empty()) net->load(s.initial, {.classifier = s.keep_classifier});
+  return net;
 }
 
 /// What happens during training, besides training.
@@ -209,8 +197,10 @@ std::string pgd_name(const experiment_result& r) {
 }
 
 std::vector<std::string> report_notes(const settings& s, const experiment_result& r) {
-  const std::string trained =
-      s.train_images == 0 ? "all training images" : "the first " + grouped(s.train_images) + " training images";
+  const std::string trained = s.train_images == 0 ? "all training images"
+                              : s.data == "folder"
+                                  ? grouped(s.train_images) + " training images, spread evenly over the classes"
+                                  : "the first " + grouped(s.train_images) + " training images";
   return {"Trained on " + trained + ". Accuracy on clean images is that of " + grouped(r.test_images) +
               " test images. FGSM and PGD attack the first " + grouped(r.attacked.images) +
               " of them, through the domain that serves inference: the main one. PGD takes " +
@@ -225,7 +215,7 @@ void check_experiment(const settings& s, const data_sets& data, const run_folder
   folder.check(s.resume, s.force);
   cpu device(s.threads);
   make_network(s, data.train, device);
-  make_loaders(s, data.train);
+  make_loaders(s, data);
   method_of(s);
   schedule_of(s);
 }
@@ -238,7 +228,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   cpu device(s.threads);
   const auto net = make_network(s, data.train, device);
   const chosen_method method = method_of(s);
-  const auto loaders = make_loaders(s, data.train);
+  const auto loaders = make_loaders(s, data);
   std::vector<loader*> streams;
   for (const auto& l : loaders) streams.push_back(l.get());
 
@@ -258,10 +248,10 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
     watch.message(!before.found              ? "there is no checkpoint yet: beginning anew"
                   : before.epoch == s.epochs ? "this run is complete"
                                              : "going on in epoch " + std::to_string(before.epoch + 1));
-  net->fit(streams, method, optimizer_of(s), options);
+  net->fit(streams, method, optimizer_of(s), options, s.average);
 
   net->save(folder.model());
-  net->save_main(folder.model_main());
+  net->save_domain(folder.model_main(), 0);
 
   const int robust_images = s.robust_images == 0 ? data.test.size() : std::min(s.robust_images, data.test.size());
   watch.message("attacking " + grouped(robust_images) + " test images");

@@ -37,7 +37,7 @@ chosen_attack measuring_pgd(float epsilon, int steps) {
   return a;
 }
 
-robustness measure_robustness(runner& net, const dataset& test, int images, const std::vector<float>& epsilons,
+robustness measure_robustness(runner& net, const image_source& test, int images, const std::vector<float>& epsilons,
                               int steps, seed s) {
   const auto accuracy = [&](const chosen_attack& a) { return net.evaluate(test, 0, images, s, a).total.accuracy(); };
   robustness r;
@@ -53,12 +53,14 @@ robustness measure_robustness(runner& net, const dataset& test, int images, cons
   return r;
 }
 
-picture_gallery attack_pictures(runner& net, const dataset& test, int classes, const chosen_attack& attack, seed s) {
+picture_gallery attack_pictures(runner& net, const image_source& test, int classes, const chosen_attack& attack,
+                                seed s) {
   const shape image = test.image();
   std::vector<int> chosen;
   for (int c = 0; c < std::min(classes, test.classes); ++c) {
-    const auto first = std::find(test.labels.begin(), test.labels.end(), c);
-    if (first != test.labels.end()) chosen.push_back(static_cast<int>(first - test.labels.begin()));
+    int first = 0;
+    while (first < test.size() && test.label(first) != c) ++first;
+    if (first < test.size()) chosen.push_back(first);
   }
   picture_gallery gallery;
   if (chosen.empty()) return gallery;

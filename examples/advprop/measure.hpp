@@ -26,10 +26,11 @@ struct robustness {
 chosen_attack measuring_pgd(float epsilon, int steps);
 
 /// FGSM and PGD of each epsilon.
-robustness measure_robustness(runner& net, const dataset& test, int images, const std::vector<float>& epsilons,
+robustness measure_robustness(runner& net, const image_source& test, int images, const std::vector<float>& epsilons,
                               int steps, seed s);
 
 /// The first test image of each of the first `classes` classes, before and after the attack.
-picture_gallery attack_pictures(runner& net, const dataset& test, int classes, const chosen_attack& attack, seed s);
+picture_gallery attack_pictures(runner& net, const image_source& test, int classes, const chosen_attack& attack,
+                                seed s);
 
 }  // namespace advprop::program

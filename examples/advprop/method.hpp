@@ -16,6 +16,7 @@ struct chosen_method {
   std::vector<float> weights;          // of the losses: clean, then one an attack
   bool mixture = true;                 // adversarial: with the clean images
   bool concatenated = false;           // advprop: all domains in one pass
+  bool matched_noise = false;          // the same dropout for an image and its adversary
 };
 
 }  // namespace advprop::program

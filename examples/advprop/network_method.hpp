@@ -21,6 +21,7 @@ class single_domain {
     adversarial_.mixture = m.mixture;
     adversarial_.clean_weight = m.weights.at(0);
     adversarial_.adversarial_weight = m.weights.at(1);
+    adversarial_.matched_noise = m.matched_noise;
   }
   int parts() const { return clean_ ? 1 : adversarial_.parts(); }
   int streams() const { return 1; }
@@ -45,6 +46,7 @@ auto method_for(const chosen_method& m) {
       adversarial_propagation method(((void)I, m.attacks.at(I))...);
       method.clean_weight = m.weights.at(0);
       method.auxiliary = {auxiliary_options{m.weights.at(I + 1), m.streams.at(I)}...};
+      method.matched_noise = m.matched_noise;
       method.execution = m.concatenated ? execution::concatenated : execution::sequential;
       return method;
     }

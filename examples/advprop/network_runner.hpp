@@ -4,13 +4,15 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <advprop/ops/cpu.hpp>
 
-#include <advprop/data/dataset.hpp>
 #include <advprop/domains/domain.hpp>
+#include <advprop/io/onnx.hpp>
 #include <advprop/models/model.hpp>
+#include <advprop/training/averaged_weights.hpp>
 
 #include "network_method.hpp"
 #include "networks.hpp"
@@ -31,12 +33,14 @@ struct input {
     std::copy(n.mean.begin(), n.mean.end(), mean.begin());
     std::copy(n.deviation.begin(), n.deviation.end(), deviation.begin());
   }
-  static feature_map<cpu> forward(cpu& device, const_image_view images) {
-    feature_map<cpu> y(device, images.extent(0), {channels, images.extent(1), images.extent(2)});
+  template <class Device>
+  static feature_map<Device> forward(Device& device, const_image_view images) {
+    feature_map<Device> y(device, images.extent(0), {channels, images.extent(1), images.extent(2)});
     normalize_forward(device, images, mean.data(), deviation.data(), y);
     return y;
   }
-  static void backward(cpu& device, const feature_map<cpu>& dy, image_view gradient) {
+  template <class Device>
+  static void backward(Device& device, const feature_map<Device>& dy, image_view gradient) {
     normalize_backward(device, dy, deviation.data(), gradient);
   }
 };
@@ -47,7 +51,9 @@ class network_runner final : public runner {
   using model_type = model<Network, domains_type, cpu>;
 
  public:
-  network_runner(cpu& device, const runner_options& o) : net_(device, o.seed, {o.zero_last_scale}) {}
+  network_runner(cpu& device, const runner_options& o) : net_(device, o.seed, {o.zero_last_scale}) {
+    if (o.stochastic_depth >= 0) net_.stochastic_depth(o.stochastic_depth);
+  }
 
   std::int64_t parameters() const override { return advprop::parameters<Network>; }
   int domains() const override { return domains_type::count; }
@@ -58,11 +64,13 @@ class network_runner final : public runner {
     for (int i = 0; i < chosen.parts(); ++i) names.push_back(chosen.part_name(i));
     return names;
   }
-  void fit(std::span<loader* const> data, const chosen_method& method, const sgd& optimizer,
-           const fit_options& options) override {
-    advprop::fit(net_, data, method_for<Auxiliaries>(method), optimizer, options);
+  void fit(std::span<loader* const> data, const chosen_method& method, const chosen_optimizer& optimizer,
+           const fit_options& options, double average) override {
+    if (average > 0) average_.emplace(net_, average_options{.decay = average});
+    advprop::fit(net_, data, method_for<Auxiliaries>(method), optimizer, options, average_ ? &*average_ : nullptr);
   }
-  evaluation evaluate(const dataset& data, int domain, int images, seed s, const chosen_attack& attack) override {
+  evaluation evaluate(const image_source& data, int domain, int images, seed s, const chosen_attack& attack) override {
+    const auto averaged = served();
     evaluate_options o;
     o.through = domains_type::at(domain);
     o.images = images;
@@ -71,9 +79,11 @@ class network_runner final : public runner {
   }
   void perturb(image_view images, const_label_view labels, int domain, random_stream rng,
                const chosen_attack& attack) override {
+    const auto averaged = served();
     advprop::perturb(net_, attack, images, labels, rng, domains_type::at(domain));
   }
   tensor<float, 2> logits(const_image_view images, int domain) override {
+    const auto averaged = served();
     const auto y = net_.forward(images, pass::evaluate(domains_type::at(domain)));
     const auto v = y.view();
     tensor<float, 2> result({v.batch, v.channels});
@@ -82,12 +92,32 @@ class network_runner final : public runner {
     return result;
   }
 
-  load_report load(const std::string& path) override { return advprop::load(net_, path); }
-  void save(const std::string& path) override { advprop::save(net_, path); }
-  void save_main(const std::string& path) override { advprop::save(net_, main_domain, path); }
+  load_report load(const std::string& path, const load_options& options) override {
+    return advprop::load(net_, path, options);
+  }
+  void save(const std::string& path, dialect names) override {
+    const auto averaged = served();
+    advprop::save(net_, path, {.dialect = names});
+  }
+  void save_domain(const std::string& path, int domain, dialect names) override {
+    const auto averaged = served();
+    advprop::save(net_, domains_type::at(domain), path, {.dialect = names});
+  }
+  void export_onnx(const std::string& path, int domain, int image_size, bool fold) override {
+    onnx_options o;
+    o.domain = domains_type::at(domain);
+    o.fold_batch_norm = fold;
+    o.height = o.width = image_size;
+    advprop::export_onnx(net_, path, o);
+  }
 
  private:
+  using swapped = typename averaged_weights<model_type>::swapped;
+  /// While what it returns lives, the network is what serves: the average, where there is one.
+  std::unique_ptr<swapped> served() { return average_ ? std::make_unique<swapped>(*average_) : nullptr; }
+
   model_type net_;
+  std::optional<averaged_weights<model_type>> average_;
 };
 
 /// A runner with `options.auxiliaries` domains, up to `Most`, for one of the `Shapes`; null where there is none.

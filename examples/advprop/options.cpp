@@ -1,12 +1,18 @@
 // The options, in groups that subcommands share. Here and nowhere else is CLI11 included: it is slow to compile.
 #include "options.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include <advprop/core/error.hpp>
+
 #include "commands.hpp"
+#include "configuration.hpp"
 
 namespace advprop::program {
 
@@ -27,18 +33,52 @@ CLI::Option* number(CLI::App& app, const std::string& option, T& value, double l
 constexpr double many = 2147483647;
 
 void data_options(CLI::App& app, settings& s) {
-  name(app, "--data", s.data, {"fashion-mnist", "mnist", "cifar10", "cifar100"}, "Data set")->group("Data");
+  name(app, "--data", s.data, {"fashion-mnist", "mnist", "cifar10", "cifar100", "folder"},
+       "Data set; folder: JPEG and PNG files in DIR/train/CLASS and DIR/val/CLASS")
+      ->group("Data");
   app.add_option("--data-dir", s.data_dir, "Folder with its files; for fashion-mnist Debian's, unless given")
       ->take_last()
       ->group("Data");
   name(app, "--normalization", s.normalization, {"dataset", "imagenet", "symmetric"},
        "Mean and deviation of the input stage: the data set's own, ImageNet's, or 0.5 and 0.5")
       ->group("Data");
-  number(app, "--test-images", s.test_images, 0, many, "The first so many test images; 0: all")->group("Data");
+  number(app, "--test-images", s.test_images, 0, many, "The first so many test images (folder: spread evenly); 0: all")
+      ->group("Data");
+  const char* group = "Images in folders";
+  number(app, "--image-size", s.image_size, 0, 10000, "Height and width that the network sees; 0: its own")
+      ->group(group);
+  number(app, "--crop-fraction", s.crop_fraction, 0.01, 1, "Tested on the middle: this part of the shorter side")
+      ->group(group);
+  name(app, "--interpolation", s.interpolation, {"bicubic", "bilinear", "box", "lanczos"}, "Filter of resizing")
+      ->group(group);
+  name(app, "--broken", s.broken, {"fail", "skip"}, "What becomes of files that cannot be decoded")->group(group);
+  number(app, "--cache", s.cache, 0, many, "MiB of decoded images to keep in memory")->group(group);
 }
 void train_data_options(CLI::App& app, settings& s) {
   number(app, "--train-images", s.train_images, 0, many, "The first so many training images; 0: all")->group("Data");
-  app.add_flag("--augment,!--no-augment", s.augment, "Pad-crop, and flip where that makes sense (on)")->group("Data");
+  const std::vector<std::string> kinds = {"none", "basic", "cutout", "auto", "rand"};
+  name(app, "--augment", s.augment, kinds,
+       "basic: crop, and flip where that makes sense; the others besides: cutout, AutoAugment, RandAugment")
+      ->group("Data");
+  app.add_flag_callback(
+         "--no-augment", [&s] { s.augment = "none"; }, "--augment none")
+      ->group("Data");
+  number(app, "--magnitude", s.magnitude, 0, 30, "Of RandAugment")->group("Data");
+  number(app, "--color-jitter", s.color_jitter, 0, 1, "Largest change of brightness, contrast and saturation")
+      ->group("Data");
+  number(app, "--mixup", s.mixup, 0, 1e6, "Alpha of mixup; 0: none")->group("Data");
+  number(app, "--cutmix", s.cutmix, 0, 1e6, "Alpha of CutMix; 0: none; with mixup, each for half of the batches")
+      ->group("Data");
+  number(app, "--crop-scale", s.crop_scale, 0.001, 1, "Smallest part of an image that a random crop takes")
+      ->group("Images in folders");
+}
+void aux_options(CLI::App& app, settings& s) {
+  app.add_option("--aux-augment", s.aux_augments,
+                 "advprop: augmentation of each auxiliary domain's images, once or once for each [as --augment; for "
+                 "--attack none: auto on folders, else cutout]")
+      ->check(CLI::IsMember({"none", "basic", "cutout", "auto", "rand"}))
+      ->allow_extra_args(false)
+      ->group("Data");
 }
 void model_options(CLI::App& app, settings& s) {
   app.add_option("--model", s.model, "Network, such as resnet20 or resnet18")
@@ -76,13 +116,26 @@ void training_options(CLI::App& app, settings& s) {
   const char* group = "Training";
   number(app, "--epochs", s.epochs, 1, 1e6, "Passes over the training images")->group(group);
   number(app, "--batch", s.batch, 1, 1e6, "Images a step")->group(group);
-  name(app, "--optimizer", s.optimizer, {"sgd"}, "Optimizer")->group(group);
+  name(app, "--optimizer", s.optimizer, {"sgd", "rmsprop", "adamw"}, "Optimizer; rmsprop is TensorFlow's")
+      ->group(group);
   number(app, "--learning-rate", s.learning_rate, 0, 1e30, "Before the schedule's factor")->group(group);
   number(app, "--momentum", s.momentum, 0, 0.999999, "Momentum")->group(group);
   app.add_flag("--nesterov", s.nesterov, "Nesterov's momentum")->group(group);
   number(app, "--weight-decay", s.weight_decay, 0, 1e30, "Of weights; spares batch norms and biases")->group(group);
+  app.add_flag("--decay-biases", s.decay_biases, "Weight decay of biases too, as EfficientNet's authors")->group(group);
+  number(app, "--rms-decay", s.rms_decay, 0, 0.999999, "rmsprop: of the mean square")->group(group);
+  number(app, "--beta1", s.beta1, 0, 0.999999, "adamw")->group(group);
+  number(app, "--beta2", s.beta2, 0, 0.999999, "adamw")->group(group);
+  number(app, "--optimizer-epsilon", s.optimizer_epsilon, 0, 1, "rmsprop, adamw; 0: their own")->group(group);
+  number(app, "--average", s.average, 0, 0.9999999,
+         "Decay of a moving average of the weights, which is then what is tested and saved; 0: none")
+      ->group(group);
   number(app, "--clip-norm", s.clip_norm, 0, 1e30, "Largest norm of all gradients together; 0: any")->group(group);
-  name(app, "--schedule", s.schedule, {"cosine", "step", "constant"}, "Of the learning rate")->group(group);
+  name(app, "--schedule", s.schedule, {"cosine", "step", "constant", "exponential", "staircase"},
+       "Of the learning rate")
+      ->group(group);
+  number(app, "--decay-rate", s.decay_rate, 1e-9, 1, "exponential, staircase: factor ...")->group(group);
+  number(app, "--decay-every", s.decay_every, 1e-9, 1e9, "... every so many epochs")->group(group);
   number(app, "--warm-up", s.warm_up, 0, 1e6, "Epochs of linear rise before")->group(group);
   app.add_option("--milestones", s.milestones, "step: epochs after which it falls to a tenth [half, three quarters]")
       ->delimiter(',')
@@ -90,6 +143,18 @@ void training_options(CLI::App& app, settings& s) {
   number(app, "--label-smoothing", s.label_smoothing, 0, 0.999999, "Share of a label spread over all classes")
       ->group(group);
   app.add_flag("--zero-last-scale", s.zero_last_scale, "Residual branches start as nothing")->group(group);
+  app.add_option("--stochastic-depth", s.stochastic_depth,
+                 "Rate of the last block that is left out [the network's own]")
+      ->check(CLI::Range(0.0, 0.999999))
+      ->take_last()
+      ->group(group);
+  app.add_flag("--matched-noise", s.matched_noise, "The same dropout and stochastic depth for an image in every domain")
+      ->group(group);
+  app.add_flag("--attack-noise", s.attack_noise, "Dropout and stochastic depth also under attack")->group(group);
+  app.add_option("--initial", s.initial, "Weights to begin from: a .safetensors file of this program, PyTorch or timm")
+      ->take_last()
+      ->group(group);
+  app.add_flag("!--new-classifier", s.keep_classifier, "--initial: all but the last layer")->group(group);
   app.add_flag("--adversarial-only", s.adversarial_only, "adversarial: leave out the clean images")->group(group);
   number(app, "--aux", s.auxiliaries, 1, 15, "advprop: auxiliary domains")->group(group);
   name(app, "--execution", s.execution, {"sequential", "concatenated"}, "advprop: a pass a domain, or one for all")
@@ -124,6 +189,21 @@ void run_options(CLI::App& app, settings& s) {
       ->group(group);
 }
 
+void domain_option(CLI::App& app, settings& s) {
+  app.add_option("--domain", s.domain, "main, or the number of an auxiliary domain")
+      ->capture_default_str()
+      ->take_last();
+}
+void checkpoint_options(CLI::App& app, settings& s) {
+  app.add_option("--checkpoint", s.checkpoint, "A .safetensors file of this program, PyTorch or timm")
+      ->required()
+      ->take_last();
+  model_options(app, s);
+  domain_option(app, s);
+  number(app, "--classes", s.classes, 1, many, "Classes that the network tells apart");
+  number(app, "--channels", s.channels, 1, 3, "Channels of its images");
+}
+
 }  // namespace
 
 invocation parse(int argc, const char* const* argv) {
@@ -149,6 +229,7 @@ invocation parse(int argc, const char* const* argv) {
       ->check(CLI::Range(0.0, 1e30))
       ->group("Training");
   attack_options(training, s, true);
+  aux_options(training, s);
   machine_options(training, s);
   run_options(training, s);
 
@@ -165,16 +246,40 @@ invocation parse(int argc, const char* const* argv) {
   evaluation.add_option("--checkpoint", s.checkpoint, "A .safetensors file of this program, PyTorch or timm")
       ->required()
       ->take_last();
-  evaluation.add_option("--domain", s.domain, "main, or the number of an auxiliary domain")
-      ->capture_default_str()
-      ->take_last();
+  domain_option(evaluation, s);
   data_options(evaluation, s);
   model_options(evaluation, s);
   attack_options(evaluation, s, false);
   machine_options(evaluation, s);
 
+  CLI::App& exporting = *command("export", "Write a checkpoint's network as ONNX", export_onnx);
+  checkpoint_options(exporting, s);
+  exporting.add_option("--out", s.out, "The .onnx file")->required()->take_last();
+  number(exporting, "--image-size", s.image_size, 0, 10000, "Height and width; 0: the network's own");
+  exporting.add_flag("!--no-fold", s.fold, "Keep batch norms beside their convolutions");
+  name(exporting, "--normalization", s.normalization,
+       {"imagenet", "symmetric", "cifar10", "cifar100", "fashion-mnist", "mnist"},
+       "Mean and deviation of the input stage")
+      ->required();
+
+  CLI::App& conversion = *command("convert", "Write a checkpoint under other names, or with other domains", convert);
+  checkpoint_options(conversion, s);
+  conversion.add_option("--out", s.out, "The .safetensors file")->required()->take_last();
+  name(conversion, "--names", s.names, {"native", "timm", "torchvision", "lukemelas"}, "Whose names the tensors get");
+  number(conversion, "--aux", s.auxiliaries, 0, 15,
+         "Auxiliary sets to write; 0: an ordinary network. New ones begin as the main set");
+
+  for (CLI::App* sub : {&training, &comparison})
+    sub->add_option("--config", s.config, "TOML file of options; those of the command line count instead")
+        ->group("Run");
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> words = with_configuration({argv + 1, argv + argc});
+    std::reverse(words.begin(), words.end());  // as CLI11 wants them
+    app.parse(words);
+  } catch (const error& e) {
+    std::fprintf(stderr, "advprop: %s\n", e.what());
+    result.run = nullptr;
+    result.status = 1;
   } catch (const CLI::ParseError& e) {
     result.run = nullptr;
     if (e.get_exit_code() == 0) {

@@ -27,7 +27,7 @@ inline std::unique_ptr<runner> make_registered(std::span<const registered_networ
     if (auto made = n.make(device, o)) return made;
     fail<argument_error>("this program was built for the images of ", data, ", not for ", o.shape.classes,
                          " classes of images with ", o.shape.channels,
-                         " channels: configure it with ADVPROP_PROGRAM_DATA");
+                         " channels: configure it with ADVPROP_PROGRAM_DATA and, for folders, ADVPROP_PROGRAM_CLASSES");
   }
   fail<argument_error>("--model is ", o.model, "; this program was built with ", names);
 }

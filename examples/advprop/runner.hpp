@@ -13,14 +13,15 @@
 #include <advprop/ops/cpu/elementwise.hpp>
 #include <advprop/ops/cpu/loss.hpp>
 
-#include <advprop/data/dataset.hpp>
 #include <advprop/data/loader.hpp>
 #include <advprop/device/cpu.hpp>
 #include <advprop/training/evaluate.hpp>
 #include <advprop/training/fit.hpp>
 
 #include "attack.hpp"
+#include "image_source.hpp"
 #include "method.hpp"
+#include "optimizer.hpp"
 #include "runner_options.hpp"
 
 namespace advprop::program {
@@ -34,17 +35,21 @@ class runner {
   /// What `step_metrics::parts` counts under that method.
   virtual std::vector<std::string> part_names(const chosen_method& method) const = 0;
 
-  virtual void fit(std::span<loader* const> data, const chosen_method& method, const sgd& optimizer,
-                   const fit_options& options) = 0;
-  virtual evaluation evaluate(const dataset& data, int domain, int images, seed s, const chosen_attack& attack) = 0;
+  /// With an `average` (the decay of a moving average of the weights; 0: none), all that follows is the average's.
+  virtual void fit(std::span<loader* const> data, const chosen_method& method, const chosen_optimizer& optimizer,
+                   const fit_options& options, double average) = 0;
+  virtual evaluation evaluate(const image_source& data, int domain, int images, seed s,
+                              const chosen_attack& attack) = 0;
   virtual void perturb(image_view images, const_label_view labels, int domain, random_stream rng,
                        const chosen_attack& attack) = 0;
   /// Images x classes.
   virtual tensor<float, 2> logits(const_image_view images, int domain) = 0;
 
-  virtual load_report load(const std::string& path) = 0;
-  virtual void save(const std::string& path) = 0;
-  virtual void save_main(const std::string& path) = 0;
+  virtual load_report load(const std::string& path, const load_options& options = {}) = 0;
+  virtual void save(const std::string& path, dialect names = dialect::native) = 0;
+  /// An ordinary network with the batch norms of one domain.
+  virtual void save_domain(const std::string& path, int domain, dialect names = dialect::native) = 0;
+  virtual void export_onnx(const std::string& path, int domain, int image_size, bool fold) = 0;
 };
 
 /// Throws `argument_error` naming what the program was built with, where that lacks what is asked for.

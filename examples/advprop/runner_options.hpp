@@ -26,6 +26,7 @@ struct runner_options {
   normalization_numbers normalization;
   advprop::seed seed{0};
   bool zero_last_scale = false;
+  float stochastic_depth = -1;  // below 0: the network's own
 };
 
 }  // namespace advprop::program

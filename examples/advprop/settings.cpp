@@ -26,14 +26,33 @@ metrics_entry numbers(const std::vector<float>& list) {
   return result;
 }
 
+/// Some domain's images get that augmentation.
+bool augments_by(const settings& s, const std::string& augment) {
+  return s.augment == augment || std::count(s.aux_augments.begin(), s.aux_augments.end(), augment) > 0;
+}
+
 metrics_entry training(const settings& s) {
   metrics_entry j;
   j["data"] = s.data;
   j["normalization"] = s.normalization;
   j["train-images"] = s.train_images;
   j["augment"] = s.augment;
+  if (!s.aux_augments.empty()) j["aux-augment"] = s.aux_augments;
+  if (augments_by(s, "rand")) j["magnitude"] = s.magnitude;
+  if (s.color_jitter > 0) j["color-jitter"] = number(s.color_jitter);
+  if (s.mixup > 0) j["mixup"] = number(s.mixup);
+  if (s.cutmix > 0) j["cutmix"] = number(s.cutmix);
+  if (s.data == "folder") {
+    j["image-size"] = s.image_size;
+    j["crop-scale"] = number(s.crop_scale);
+    j["crop-fraction"] = s.crop_fraction;
+    j["interpolation"] = s.interpolation;
+    j["broken"] = s.broken;
+  }
   j["model"] = s.model;
   j["zero-last-scale"] = s.zero_last_scale;
+  if (s.stochastic_depth >= 0) j["stochastic-depth"] = number(s.stochastic_depth);
+  if (!s.initial.empty()) j["initial"] = s.initial;
   j["method"] = s.method;
   if (s.method != "clean") {
     if (s.method == "advprop") j["aux"] = s.auxiliaries;
@@ -45,6 +64,8 @@ metrics_entry training(const settings& s) {
     j["start"] = s.start;
     j["clean-start"] = number(s.clean_start);
     j["attack-statistics"] = s.attack_statistics;
+    j["attack-noise"] = s.attack_noise;
+    j["matched-noise"] = s.matched_noise;
     if (s.method == "adversarial") j["adversarial-only"] = s.adversarial_only;
     if (s.method == "advprop") j["execution"] = s.execution;
     j["weights"] = numbers(s.weights);
@@ -53,19 +74,35 @@ metrics_entry training(const settings& s) {
   j["batch"] = s.batch;
   j["optimizer"] = s.optimizer;
   j["learning-rate"] = number(s.learning_rate);
-  j["momentum"] = number(s.momentum);
-  j["nesterov"] = s.nesterov;
+  if (s.optimizer != "adamw") j["momentum"] = number(s.momentum);
+  if (s.optimizer == "sgd") j["nesterov"] = s.nesterov;
+  if (s.optimizer == "rmsprop") j["rms-decay"] = number(s.rms_decay);
+  if (s.optimizer == "adamw") j["beta1"] = number(s.beta1), j["beta2"] = number(s.beta2);
+  if (s.optimizer_epsilon > 0) j["optimizer-epsilon"] = number(s.optimizer_epsilon);
   j["weight-decay"] = number(s.weight_decay);
+  j["decay-biases"] = s.decay_biases;
+  if (s.average > 0) j["average"] = s.average;
   j["clip-norm"] = number(s.clip_norm);
   j["label-smoothing"] = number(s.label_smoothing);
   j["schedule"] = s.schedule;
   j["warm-up"] = s.warm_up;
   if (s.schedule == "step") j["milestones"] = s.milestones;
+  if (s.schedule == "exponential" || s.schedule == "staircase")
+    j["decay-rate"] = s.decay_rate, j["decay-every"] = s.decay_every;
   j["seed"] = s.seed;
   return j;
 }
 
 }  // namespace
+
+int native_size(const std::string& model) {
+  static const std::pair<const char*, int> sizes[] = {{"b1", 240}, {"b2", 260},    {"b3", 300},
+                                                      {"b4", 380}, {"b5", 456},    {"b6", 528},
+                                                      {"b7", 600}, {"lite1", 240}, {"lite2", 260}};
+  for (const auto& [end, size] : sizes)
+    if (model == std::string("efficientnet-") + end) return size;
+  return 224;
+}
 
 settings resolved(settings s) {
   if (s.method == "clean") {
@@ -88,6 +125,21 @@ settings resolved(settings s) {
       fail<argument_error>("--weights has ", s.weights.size(), " numbers; must be the clean loss's and ", count,
                            " more");
   }
+  if (s.method == "advprop") {
+    // A domain without an attack has to differ from the main one in something.
+    if (s.aux_augments.empty())
+      for (const auto& attack : s.attacks)
+        s.aux_augments.push_back(attack != "none" ? s.augment : s.data == "folder" ? "auto" : "cutout");
+    spread(s.aux_augments, s.auxiliaries, "--aux-augment");
+    for (std::size_t i = 0; i < s.attacks.size(); ++i)
+      if (s.attacks[i] == "none" && s.aux_augments[i] == "none")
+        fail<argument_error>("--aux-augment none leaves nothing for a domain with --attack none");
+  } else if (!s.aux_augments.empty()) {
+    fail<argument_error>("--aux-augment is for auxiliary domains: --method advprop");
+  }
+  if (s.data == "folder" && s.image_size == 0) s.image_size = native_size(s.model);
+  if (s.data != "folder" && s.image_size != 0)
+    fail<argument_error>("--image-size is for --data folder; the images of ", s.data, " have their size");
   if (s.method == "adversarial" && s.attacks[0] == "none")
     fail<argument_error>("--attack none makes no adversarial images; use --method clean");
 

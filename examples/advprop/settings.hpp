@@ -15,10 +15,23 @@ namespace advprop::program {
 struct settings {
   std::string data = "fashion-mnist", data_dir, normalization = "dataset";
   int train_images = 0, test_images = 0;
-  bool augment = true;
+  std::string augment = "basic";
+  std::vector<std::string> aux_augments;  // one for all auxiliary domains, or one for each
+  int magnitude = 9;                      // of RandAugment
+  float color_jitter = 0, mixup = 0, cutmix = 0;
+  // Images in folders.
+  int image_size = 0;  // 0: the network's
+  float crop_scale = 0.08f;
+  double crop_fraction = 0.875;
+  std::string interpolation = "bicubic", broken = "fail";
+  int cache = 0;  // MiB
 
   std::string model = "resnet20";
   bool zero_last_scale = false;
+  float stochastic_depth = -1;  // below 0: the network's own
+  bool matched_noise = false, attack_noise = false;
+  std::string initial;  // a checkpoint to begin from
+  bool keep_classifier = true;
 
   std::string method = "advprop";
   int auxiliaries = 1;
@@ -34,13 +47,17 @@ struct settings {
   int epochs = 15, batch = 128;
   std::string optimizer = "sgd";
   float learning_rate = 0.1f, momentum = 0.9f, weight_decay = 5e-4f, clip_norm = 0, label_smoothing = 0;
-  bool nesterov = false;
+  bool nesterov = false, decay_biases = false;
+  float rms_decay = 0.9f, beta1 = 0.9f, beta2 = 0.999f;
+  float optimizer_epsilon = 0;  // 0: the optimizer's own
+  double average = 0;           // decay of the moving average of the weights; 0: none
   std::string schedule = "cosine";
-  double warm_up = 0;
+  double warm_up = 0, decay_rate = 0.97, decay_every = 2.4;
   std::vector<double> milestones;
   std::uint64_t seed = 1;
   int threads = 0, workers = 2;
 
+  std::string config;  // what it said is in the other settings
   std::string out;
   bool resume = false, force = false;
   int checkpoint_steps = 0;
@@ -49,9 +66,15 @@ struct settings {
   int robust_images = 1000, robust_steps = 10;
   std::vector<float> robust_epsilons;
 
-  // `evaluate` alone.
+  // `evaluate`, `export` and `convert`.
   std::string checkpoint, domain = "main";
+  std::string names = "native";
+  int channels = 3, classes = 10;
+  bool fold = true;
 };
+
+/// Height and width that a network is meant for.
+int native_size(const std::string& model);
 
 /// The settings with everything filled in that follows from others, and checked. Throws `argument_error`.
 settings resolved(settings s);

@@ -1,10 +1,11 @@
 #!/bin/sh
-# run.sh PROGRAM CASE WORK: one end-to-end test of the program in the folder WORK, which is made anew.
+# run.sh PROGRAM CASE WORK MAKE_IMAGES: one end-to-end test of the program in the folder WORK, which is made anew.
 # Exits with 77 where Fashion-MNIST is missing.
 set -eu
 program=$1
 case=$2
 work=$3
+make_images=$4
 
 data=${ADVPROP_DEMO_DATA:-/usr/share/datasets/fashion-mnist}
 if [ ! -d "$data" ]; then
@@ -210,6 +211,93 @@ full_disk)
   contains listing "^training.safetensors$"
   lacks listing "tmp"
   cmp whole/model.safetensors model.safetensors || die "the resumed run ends in other weights"
+  ;;
+
+folder)
+  "$make_images" images
+  common="--data folder --data-dir images --image-size 32 --batch 20 --epochs 2 --threads 1 --workers 1 --robust-images 20"
+  common="$common --robust-steps 2 --learning-rate 0.01"
+  # Everything at once, from a file of options; what the command line says as well counts instead.
+  cat >recipe.toml <<EOF
+# a comment
+[data]
+augment = "basic"
+aux-augment = ["basic", "auto"]
+mixup = 0.2
+cutmix = 1.0
+color-jitter = 0.1
+broken = "skip"
+[method]
+method = "advprop"
+aux = 2
+attack = ["pgd", "none"]
+steps = 1
+label-smoothing = 0.1
+[optimizer]
+optimizer = "rmsprop"
+average = 0.9
+schedule = "staircase"
+decay-biases = true
+batch = 1000
+EOF
+  echo "no picture" >images/train/class3/text.JPEG
+  : >images/train/class4/empty.png
+  run train --config recipe.toml $common --out out
+  present out
+  contains out/summary.json '"batch":20'
+  contains out/summary.json '"optimizer":"rmsprop"'
+  contains out/metrics.jsonl '"auxiliary 0":.*"auxiliary 1":'
+  # A resumed run of it ends in the same bits.
+  run train --config recipe.toml $common --out whole --aux-augment rand
+  "$program" train --config recipe.toml $common --out killed --aux-augment rand --checkpoint-steps 1 >/dev/null &
+  id=$!
+  while [ ! -e killed/training.safetensors ] && kill -0 $id 2>/dev/null; do sleep 0.02; done
+  kill -9 $id 2>/dev/null || true
+  wait $id 2>/dev/null || true
+  run train --config recipe.toml $common --out killed --aux-augment rand --resume
+  cmp whole/model.safetensors killed/model.safetensors || die "the resumed run ends in other weights"
+  run train $common --train-images 40 --epochs 1 --method clean --optimizer adamw --augment rand --broken skip --out adamw \
+    --initial out/model-main.safetensors --new-classifier
+  run evaluate --data folder --data-dir images --image-size 32 --threads 1 --checkpoint out/model.safetensors --domain 1 >evaluated
+  cat evaluated
+  contains evaluated "40 test images of images"
+
+  refused 1 "images/train/class3/text.JPEG: " train $common --out bad
+  rm images/train/class3/text.JPEG
+  refused 1 "images/train/class4/empty.png: " train $common --out bad
+  rm images/train/class4/empty.png
+  refused 1 "nowhere.toml: " train --config nowhere.toml $common --out bad
+  printf 'batch = 20\nepochs = [1,\n' >broken.toml
+  refused 1 "broken.toml: line " train --config broken.toml $common --out bad
+  echo 'bach = 20' >typo.toml
+  refused 2 "bach" train --config typo.toml $common --out bad
+  refused 1 "cutout is not for --data folder" train $common --augment cutout --out bad
+  refused 1 "aux-augment none leaves nothing" train $common --attack none --aux-augment none --out bad
+  refused 1 "--image-size is for --data folder" train --data-dir "$data" --image-size 32 --out bad
+  mkdir images/train/empty
+  refused 1 "images/train/empty: .*no .*image" train $common --out bad
+  rmdir images/train/empty
+  rm -r images/val/class9
+  refused 1 "images: training and test images are of other classes (10 and 9)" train $common --out bad
+  ;;
+
+convert)
+  run train $small --method advprop --attack fgsm --out out
+  names="--model resnet20 --channels 1"
+  run convert $names --checkpoint out/model.safetensors --out main.safetensors
+  cmp main.safetensors out/model-main.safetensors || die "the main domain is not what training exported"
+  run convert $names --checkpoint main.safetensors --aux 2 --out two.safetensors
+  contains two.safetensors 'bn1.aux_bn.1.weight'
+  run convert $names --checkpoint two.safetensors --domain 1 --out again.safetensors
+  cmp main.safetensors again.safetensors || die "an auxiliary set made from main is not main"
+  refused 1 "lukemelas" convert $names --checkpoint main.safetensors --names lukemelas --out bad.safetensors
+  refused 1 "--domain 0 is out of range" convert $names --checkpoint main.safetensors --domain 0 --out bad.safetensors
+  refused 1 "linear.weight.*is \[10, 64\]" convert --model resnet20 --channels 3 --checkpoint main.safetensors --out bad.safetensors
+  [ ! -e bad.safetensors ] || die "a refused conversion left a file"
+  run export $names --normalization fashion-mnist --image-size 28 --checkpoint out/model.safetensors --domain 0 --out aux.onnx
+  run export $names --normalization fashion-mnist --image-size 28 --checkpoint main.safetensors --no-fold --out main.onnx
+  contains main.onnx BatchNormalization
+  lacks aux.onnx BatchNormalization
   ;;
 
 *) die "there is no case $case" ;;

@@ -1,0 +1,11 @@
+// What a checkpoint tells before a network is made for it.
+#pragma once
+
+#include <string>
+
+namespace advprop::program {
+
+/// How many auxiliary sets of batch norms it has. Throws `file_error`.
+int auxiliaries_in(const std::string& path);
+
+}  // namespace advprop::program

@@ -1,0 +1,116 @@
+// TOML to words of a command line.
+#include "configuration.hpp"
+
+#include <algorithm>
+#include <sstream>
+#include <string_view>
+
+#ifdef ADVPROP_HAS_TOML
+#include <toml++/toml.h>
+#endif
+
+#include <advprop/core/error.hpp>
+#include <advprop/io/file.hpp>
+
+namespace advprop::program {
+
+namespace {
+
+/// "--epochs" of "--epochs" and of "--epochs=3".
+std::string_view option_of(std::string_view word) {
+  return word.starts_with("--") ? word.substr(0, word.find('=')) : std::string_view();
+}
+
+#ifdef ADVPROP_HAS_TOML
+class reader {
+ public:
+  reader(std::string path, const std::vector<std::string>& given) : path_(std::move(path)), given_(given) {}
+
+  std::vector<std::string> words() {
+    const auto bytes = read_file<char>(path_, 1 << 20);
+    try {
+      add(toml::parse(std::string_view(bytes.data(), bytes.size()), path_));
+    } catch (const toml::parse_error& e) {
+      fail<file_error>(path_, ": line ", e.source().begin.line, ": ", std::string(e.description()));
+    }
+    return std::move(words_);
+  }
+
+ private:
+  void add(const toml::table& t) {
+    for (const auto& [key, value] : t) {
+      if (const auto* inner = value.as_table()) {
+        add(*inner);
+        continue;
+      }
+      const std::string option = "--" + std::string(key.str());
+      if (option == "--config") fail<file_error>(path_, ": config cannot stand in a configuration file");
+      const bool overridden =
+          std::any_of(given_.begin(), given_.end(), [&](const auto& w) { return option_of(w) == option; });
+      if (overridden) continue;
+      if (const auto* list = value.as_array())
+        for (const auto& one : *list) add(option, one);
+      else
+        add(option, value);
+    }
+  }
+
+  void add(const std::string& option, const toml::node& value) {
+    if (const auto flag = value.value_exact<bool>()) {
+      if (*flag) words_.push_back(option);
+      return;
+    }
+    std::string text;
+    if (const auto s = value.value_exact<std::string>()) {
+      text = *s;
+    } else if (value.is_number()) {
+      std::ostringstream out;
+      if (const auto* i = value.as_integer()) out << i->get();
+      if (const auto* f = value.as_floating_point()) out << f->get();
+      text = out.str();
+    } else {
+      fail<file_error>(path_, ": line ", value.source().begin.line, ": ", option.substr(2),
+                       " must be a text, a number, true or false, or a list of them");
+    }
+    words_.push_back(option + "=" + text);
+  }
+
+  std::string path_;
+  const std::vector<std::string>& given_;
+  std::vector<std::string> words_;
+};
+#else
+class reader {
+ public:
+  reader(const std::string& path, const std::vector<std::string>&) {
+    fail<argument_error>("--config ", path, ": this program was built without toml++ (Debian: libtomlplusplus-dev)");
+  }
+  std::vector<std::string> words() { return {}; }
+};
+#endif
+
+}  // namespace
+
+std::vector<std::string> with_configuration(std::vector<std::string> words) {
+  std::vector<std::string> files, rest;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (option_of(words[i]) != "--config")
+      rest.push_back(words[i]);
+    else if (const auto sign = words[i].find('='); sign != std::string::npos)
+      files.push_back(words[i].substr(sign + 1));
+    else if (i + 1 < words.size())
+      files.push_back(words[++i]);
+    else
+      fail<argument_error>("--config: which file?");
+  }
+  if (files.empty() || rest.empty()) return rest;
+  std::vector<std::string> all = {rest[0]};  // the subcommand
+  for (const auto& file : files) {
+    const auto more = reader(file, rest).words();
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  all.insert(all.end(), rest.begin() + 1, rest.end());
+  return all;
+}
+
+}  // namespace advprop::program
