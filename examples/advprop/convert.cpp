@@ -14,19 +14,19 @@ void convert(const settings& s) {
   if (domain > there)
     fail<argument_error>("--domain ", s.domain, " is out of range: ", s.checkpoint, " has ", there,
                          " auxiliary domains");
-  if (s.auxiliaries > 0 && domain > 0)
-    fail<argument_error>("--domain ", s.domain, " makes an ordinary network, --aux ", s.auxiliaries,
+  if (s.sets > 0 && domain > 0)
+    fail<argument_error>("--domain ", s.domain, " makes an ordinary network, --aux ", s.sets,
                          " one with auxiliary sets: give one of them");
   cpu device(s.threads);
   runner_options network;
   network.model = s.model;
   network.shape = {s.channels, s.classes};
-  network.auxiliaries = std::max(domain, s.auxiliaries);
+  network.auxiliaries = std::max(domain, s.sets);
   network.normalization = {std::vector<float>(static_cast<std::size_t>(s.channels), 0.f),
                            std::vector<float>(static_cast<std::size_t>(s.channels), 1.f)};  // no part of a checkpoint
   const auto net = make_runner(device, network);
   const load_report report = net->load(s.checkpoint);
-  if (s.auxiliaries > 0)
+  if (s.sets > 0)
     net->save(s.out, dialect_of(s));
   else
     net->save_domain(s.out, domain, dialect_of(s));

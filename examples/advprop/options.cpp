@@ -266,7 +266,7 @@ invocation parse(int argc, const char* const* argv) {
   checkpoint_options(conversion, s);
   conversion.add_option("--out", s.out, "The .safetensors file")->required()->take_last();
   name(conversion, "--names", s.names, {"native", "timm", "torchvision", "lukemelas"}, "Whose names the tensors get");
-  number(conversion, "--aux", s.auxiliaries, 0, 15,
+  number(conversion, "--aux", s.sets, 0, 15,
          "Auxiliary sets to write; 0: an ordinary network. New ones begin as the main set");
 
   for (CLI::App* sub : {&training, &comparison})

@@ -71,6 +71,7 @@ struct settings {
   std::string names = "native";
   int channels = 3, classes = 10;
   bool fold = true;
+  int sets = 0;  // auxiliary ones to write
 };
 
 /// Height and width that a network is meant for.

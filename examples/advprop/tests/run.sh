@@ -111,7 +111,7 @@ compare)
   ;;
 
 resume)
-  options="$small --method advprop --attack pgd --augment"
+  options="$small --method advprop --attack pgd --augment basic"
   run train $options --out whole
   # Killed at three moments behind a checkpoint, some of them inside an epoch.
   for round in 1 2 3; do
@@ -182,7 +182,7 @@ bad_input)
   refused 1 "--normalization imagenet is for" $test --checkpoint out/model.safetensors --normalization imagenet
   # The same bytes as a network of 20 classes.
   LC_ALL=C sed 's/"shape":\[10,64\]/"shape":[20,32]/' out/model.safetensors >classes.safetensors
-  refused 1 "linear.weight.*has shape \[20, 32\], the model needs \[10, 64\]" $test --checkpoint classes.safetensors
+  refused 1 "linear.weight.*is \[20, 32\], not \[10, 64\]" $test --checkpoint classes.safetensors
   ;;
 
 full_disk)
@@ -244,8 +244,8 @@ EOF
   : >images/train/class4/empty.png
   run train --config recipe.toml $common --out out
   present out
-  contains out/summary.json '"batch":20'
-  contains out/summary.json '"optimizer":"rmsprop"'
+  contains out/summary.json '"batch": 20'
+  contains out/summary.json '"optimizer": "rmsprop"'
   contains out/metrics.jsonl '"auxiliary 0":.*"auxiliary 1":'
   # A resumed run of it ends in the same bits.
   run train --config recipe.toml $common --out whole --aux-augment rand
@@ -292,7 +292,7 @@ convert)
   cmp main.safetensors again.safetensors || die "an auxiliary set made from main is not main"
   refused 1 "lukemelas" convert $names --checkpoint main.safetensors --names lukemelas --out bad.safetensors
   refused 1 "--domain 0 is out of range" convert $names --checkpoint main.safetensors --domain 0 --out bad.safetensors
-  refused 1 "linear.weight.*is \[10, 64\]" convert --model resnet20 --channels 3 --checkpoint main.safetensors --out bad.safetensors
+  refused 1 "conv1.weight.*is \[16, 1, 3, 3\], not \[16, 3, 3, 3\]" convert --model resnet20 --channels 3 --checkpoint main.safetensors --out bad.safetensors
   [ ! -e bad.safetensors ] || die "a refused conversion left a file"
   run export $names --normalization fashion-mnist --image-size 28 --checkpoint out/model.safetensors --domain 0 --out aux.onnx
   run export $names --normalization fashion-mnist --image-size 28 --checkpoint main.safetensors --no-fold --out main.onnx
