@@ -123,8 +123,7 @@ struct setting {
       const auto adversarial = make_given(name, number, clean);
       if (i == 0) {
         for (const parameter& p : net.table()) CHECK(distance(file, "initial." + p.name, p.name, net[p]) <= 1e-6);
-        CHECK(distance(file, "input.images", "input", {clean.data(), static_cast<std::size_t>(clean.size())}) <=
-              1e-7);
+        CHECK(distance(file, "input.images", "input", {clean.data(), static_cast<std::size_t>(clean.size())}) <= 1e-7);
         CHECK(distance(file, "input.given", "input",
                        {adversarial.data(), static_cast<std::size_t>(adversarial.size())}) <= 1e-7);
       }
