@@ -17,10 +17,9 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <advprop/core/error.hpp>
 #include <advprop/io/file.hpp>
+#include <advprop/io/json_reader.hpp>
 #include <advprop/io/json_string.hpp>
 
 namespace advprop {
@@ -233,14 +232,13 @@ class safetensors::header {
   std::vector<entry> entries;
   std::map<std::string, std::size_t, std::less<>> names;
 
-  // The events of nlohmann::json::sax_parse.
-  bool null() { return misplaced("null"); }
-  bool boolean(bool) { return misplaced("a boolean"); }
-  bool number_integer(std::int64_t) { return misplaced("a negative number"); }
-  bool number_float(double, const std::string&) { return misplaced("a fraction or too large a number"); }
-  bool binary(nlohmann::json::binary_t&) { return misplaced("binary"); }
+  // The events of json_reader.
+  void null() { misplaced("null"); }
+  void boolean(bool) { misplaced("a boolean"); }
+  void number_integer() { misplaced("a negative number"); }
+  void number_float() { misplaced("a fraction or too large a number"); }
 
-  bool number_unsigned(std::uint64_t value) {
+  void number_unsigned(std::uint64_t value) {
     if (place_ == place::shape) {
       if (value > INT64_MAX) wrong("too large a dimension");
       entries.back().info.shape.push_back(static_cast<std::int64_t>(value));
@@ -249,20 +247,18 @@ class safetensors::header {
     } else {
       misplaced("a number");
     }
-    return true;
   }
 
-  bool string(std::string& value) {
+  void string(std::string& value) {
     if (place_ == place::metadata)
       metadata[key_] = std::move(value);
     else if (place_ == place::tensor && key_ == "dtype")
       entries.back().info.dtype = std::move(value);
     else
       misplaced("a string");
-    return true;
   }
 
-  bool start_object(std::size_t) {
+  void start_object() {
     if (place_ == place::outside) {
       place_ = place::root;
     } else if (place_ == place::root && key_ == "__metadata__") {
@@ -273,32 +269,28 @@ class safetensors::header {
     } else {
       misplaced("an object");
     }
-    return true;
   }
 
-  bool end_object() {
+  void end_object() {
     if (place_ == place::tensor && entries.back().seen != 7) wrong("no dtype, shape or data_offsets");
     place_ = place_ == place::root ? place::outside : place::root;
-    return true;
   }
 
-  bool start_array(std::size_t) {
+  void start_array() {
     if (place_ == place::tensor && key_ == "shape")
       place_ = place::shape;
     else if (place_ == place::tensor && key_ == "data_offsets")
       place_ = place::offsets;
     else
       misplaced("an array");
-    return true;
   }
 
-  bool end_array() {
+  void end_array() {
     if (place_ == place::offsets && entries.back().offsets.size() != 2) wrong("not two data_offsets");
     place_ = place::tensor;
-    return true;
   }
 
-  [[gnu::cold]] bool key(std::string& value) {
+  [[gnu::cold]] void key(std::string& value) {
     if (place_ == place::root) {
       const bool fresh =
           value == "__metadata__" ? !std::exchange(has_metadata_, true) : names.emplace(value, entries.size()).second;
@@ -313,10 +305,9 @@ class safetensors::header {
       entries.back().seen |= bit;
     }
     key_ = std::move(value);
-    return true;
   }
 
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) {
+  [[noreturn]] void parse_error(std::size_t position) {
     fail<file_error>(file_, ": the header is not valid JSON in UTF-8 at its byte ", position);
   }
 
@@ -327,7 +318,7 @@ class safetensors::header {
     fail<file_error>(file_, ": tensor ", detail::shown(entries.back().info.name), " has ", what);
   }
 
-  bool misplaced(std::string_view what) const {
+  [[noreturn]] void misplaced(std::string_view what) const {
     if (place_ == place::outside) fail<file_error>(file_, ": the header is ", what, ", not an object");
     if (place_ == place::root)
       fail<file_error>(file_, ": entry ", detail::shown(key_), " is ", what, ", not an object");
@@ -357,14 +348,11 @@ class safetensors::header {
     fail<file_error>(file, ": truncated: the header has ", length, " bytes, the file only ", bytes.size() - prefix);
   const auto* text = reinterpret_cast<const char*>(bytes.data()) + prefix;
   if (length == 0 || *text != '{') fail<file_error>(file, ": the header does not start with '{'");
-  // nlohmann's parser takes a zero byte for the end of the text.
   if (const void* zero = std::memchr(text, 0, length))
     fail<file_error>(file, ": the header has a zero byte at ", static_cast<const char*>(zero) - text);
 
   header head(file);
-  // Not json::sax_parse, which compiles nlohmann's readers of five binary formats as well: a second for every program.
-  auto input = nlohmann::detail::input_adapter(text, text + length);
-  nlohmann::detail::parser<nlohmann::json, decltype(input)>(std::move(input)).sax_parse(&head);
+  detail::json_reader(std::string_view(text, length), head).read();
 
   const auto data = bytes.subspan(prefix + length);
   auto& entries = head.entries;
