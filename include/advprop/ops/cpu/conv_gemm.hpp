@@ -68,6 +68,18 @@ inline void im2col(const conv_spec& s, feature_view<const float> x, int n, int g
   }
 }
 
+/// c += a * b, row-major: rows x depth times depth x columns. The one product here, so that Eigen compiles once.
+[[gnu::noinline]] inline void add_product(const float* a, const float* b, float* c, std::ptrdiff_t rows,
+                                          std::ptrdiff_t depth, std::ptrdiff_t columns) {
+  gemm_matrix(c, rows, columns).noalias() += gemm_operand(a, rows, depth) * gemm_operand(b, depth, columns);
+}
+
+/// to (columns x rows) = from (rows x columns), transposed.
+inline void transpose(const float* from, std::ptrdiff_t rows, std::ptrdiff_t columns, float* to) {
+  for (std::ptrdiff_t r = 0; r < rows; ++r)
+    for (std::ptrdiff_t c = 0; c < columns; ++c) to[c * rows + r] = *from++;
+}
+
 struct gemm_sizes {
   std::ptrdiff_t rows, depth, pixels;  // outputs a group, taps x inputs a group, output pixels
   gemm_sizes(const conv_spec& s, int height, int width)
@@ -94,8 +106,8 @@ inline void conv_gemm_forward(cpu& d, const conv_spec& s, feature_view<const flo
       clear_padding_lanes(image, y);
       for (int g = 0; g < s.groups; ++g) {
         im2col(s, x, image, g, columns);
-        gemm_matrix(out, z.rows, z.pixels).noalias() =
-            gemm_operand(w + g * z.rows * z.depth, z.rows, z.depth) * gemm_operand(columns, z.depth, z.pixels);
+        std::fill(out, out + z.rows * z.pixels, 0.0f);
+        add_product(w + g * z.rows * z.depth, columns, out, z.rows, z.depth, z.pixels);
         scatter_channels(out, image, static_cast<int>(g * z.rows), static_cast<int>(z.rows), y);
       }
     }
@@ -110,8 +122,11 @@ inline void conv_gemm_backward_input(cpu& d, const conv_spec& s, feature_view<co
   const int inputs = s.in / s.groups;
   const std::ptrdiff_t area = std::ptrdiff_t{dx.height} * dx.width;
   const std::ptrdiff_t scratch = (z.depth + z.rows) * z.pixels + inputs * area,
-                       workers = std::min(d.threads(), dx.batch);
-  const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(scratch * workers));
+                       workers = std::min(d.threads(), dx.batch), weights = s.groups * z.rows * z.depth;
+  const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(scratch * workers + weights));
+  float* turned = static_cast<float*>(memory.data()) + scratch * workers;  // each group's weights, transposed
+  for (int g = 0; g < s.groups; ++g)
+    transpose(w + g * z.rows * z.depth, z.rows, z.depth, turned + g * z.rows * z.depth);
   const single_thread_eigen guard;
   parallel_ranges(d.threads(), workers, dx.batch, [&](std::ptrdiff_t worker, std::ptrdiff_t n, std::ptrdiff_t last) {
     float* columns = static_cast<float*>(memory.data()) + worker * scratch;
@@ -122,9 +137,8 @@ inline void conv_gemm_backward_input(cpu& d, const conv_spec& s, feature_view<co
       clear_padding_lanes(image, dx);
       for (int g = 0; g < s.groups; ++g) {
         gather_channels(dy, image, static_cast<int>(g * z.rows), static_cast<int>(z.rows), gradient);
-        gemm_matrix(columns, z.depth, z.pixels).noalias() =
-            gemm_operand(w + g * z.rows * z.depth, z.rows, z.depth).transpose() *
-            gemm_operand(gradient, z.rows, z.pixels);
+        std::fill(columns, columns + z.depth * z.pixels, 0.0f);
+        add_product(turned + g * z.rows * z.depth, gradient, columns, z.depth, z.rows, z.pixels);
         std::fill(image_gradient, image_gradient + inputs * area, 0.0f);
         const float* column = columns;
         for (int c = 0; c < inputs; ++c)
@@ -147,7 +161,8 @@ inline void conv_gemm_backward_weight(cpu& d, const conv_spec& s, feature_view<c
   // A fixed number of partial sums, whatever the number of threads: 16 MiB of them or less, but two where possible.
   const std::ptrdiff_t parts =
       std::min<std::ptrdiff_t>(x.batch, std::clamp<std::ptrdiff_t>((std::ptrdiff_t{1} << 22) / weights, 2, 16));
-  const std::ptrdiff_t scratch = (z.depth + z.rows) * z.pixels, workers = std::min<std::ptrdiff_t>(d.threads(), parts);
+  const std::ptrdiff_t scratch = (z.depth + 2 * z.rows) * z.pixels,
+                       workers = std::min<std::ptrdiff_t>(d.threads(), parts);
   const auto memory =
       d.memory().allocate(sizeof(float) * static_cast<std::size_t>(scratch * workers + weights * parts));
   float* partial = static_cast<float*>(memory.data()) + scratch * workers;
@@ -155,6 +170,7 @@ inline void conv_gemm_backward_weight(cpu& d, const conv_spec& s, feature_view<c
   parallel_ranges(d.threads(), workers, parts, [&](std::ptrdiff_t worker, std::ptrdiff_t part, std::ptrdiff_t last) {
     float* columns = static_cast<float*>(memory.data()) + worker * scratch;
     float* gradient = columns + z.depth * z.pixels;
+    float* turned = gradient + z.rows * z.pixels;
     for (; part < last; ++part) {
       float* sum = partial + part * weights;
       std::fill(sum, sum + weights, 0.0f);
@@ -162,15 +178,17 @@ inline void conv_gemm_backward_weight(cpu& d, const conv_spec& s, feature_view<c
         for (int g = 0; g < s.groups; ++g) {
           im2col(s, x, static_cast<int>(n), g, columns);
           gather_channels(dy, static_cast<int>(n), static_cast<int>(g * z.rows), static_cast<int>(z.rows), gradient);
-          gemm_matrix(sum + g * z.rows * z.depth, z.rows, z.depth).noalias() +=
-              gemm_operand(gradient, z.rows, z.pixels) * gemm_operand(columns, z.depth, z.pixels).transpose();
+          transpose(gradient, z.rows, z.pixels, turned);
+          add_product(columns, turned, sum + g * z.rows * z.depth, z.depth, z.pixels, z.rows);  // depth x rows
         }
     }
   });
   parallel_ranges(d.threads(), d.threads(), weights, [&](std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t last) {
     for (std::ptrdiff_t i = first; i < last; ++i) {
+      const std::ptrdiff_t size = z.rows * z.depth, within = i % size;  // of the group's weights, rows x depth
+      const std::ptrdiff_t from = i - within + within % z.depth * z.rows + within / z.depth;
       float sum = 0;
-      for (std::ptrdiff_t part = 0; part < parts; ++part) sum += partial[part * weights + i];
+      for (std::ptrdiff_t part = 0; part < parts; ++part) sum += partial[part * weights + from];
       dw[i] += sum;
     }
   });
