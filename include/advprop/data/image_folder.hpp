@@ -49,7 +49,7 @@ struct folder_entry {
 };
 
 /// What a folder holds, in byte order of the names, which is how Python sorts them.
-inline std::vector<folder_entry> list_folder(const std::string& path) {
+[[gnu::cold]] inline std::vector<folder_entry> list_folder(const std::string& path) {
   const auto close = [](DIR* d) { ::closedir(d); };
   const std::unique_ptr<DIR, decltype(close)> open(::opendir(path.c_str()), close);
   if (!open) fail<file_error>(path, ": cannot open the folder: ", std::strerror(errno));
@@ -78,7 +78,7 @@ inline bool has_image_extension(const std::string& name) {
 using folder_file = std::pair<std::string, std::string>;  // the folder that it is in, and its name
 
 /// The images of a folder and of those in it, in no order.
-inline void find_images(const std::string& path, std::vector<folder_file>& into) {
+[[gnu::cold]] inline void find_images(const std::string& path, std::vector<folder_file>& into) {
   for (const folder_entry& e : list_folder(path)) {
     if (e.is_folder)
       find_images(path + "/" + e.name, into);
@@ -228,7 +228,7 @@ class folder_view {
   A transform_;
 };
 
-inline image_folder::image_folder(const std::string& folder, const folder_options& options)
+[[gnu::cold]] inline image_folder::image_folder(const std::string& folder, const folder_options& options)
     : files_(std::make_shared<detail::folder_files>()) {
   files_->options = options;
   for (const detail::folder_entry& e : detail::list_folder(folder)) {

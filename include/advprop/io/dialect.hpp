@@ -98,7 +98,7 @@ inline bool torchvision_resnet(const std::vector<std::string>& names) {
 
 /// The native names of a network's tensors (in the network's order; an empty one stays empty) in another dialect;
 /// nothing at all when that dialect has no such network.
-inline std::vector<std::string> translate(const std::vector<std::string>& names, dialect to) {
+[[gnu::cold]] inline std::vector<std::string> translate(const std::vector<std::string>& names, dialect to) {
   using namespace detail;
   if (to == dialect::native || (to == dialect::torchvision && torchvision_resnet(names))) return names;
 
