@@ -26,7 +26,7 @@ inline std::string confusion_figure(const confusion_matrix& m, const std::string
   int letters = 0;
   for (const auto& name : m.classes) letters = std::max(letters, std::min(14, code_points(name)));
   const double cell = lettered ? 36 : 420.0 / static_cast<double>(classes), side = cell * static_cast<double>(classes);
-  const double left = lettered ? 12 + 7.0 * letters : 24, below = lettered ? 34 + 4.8 * letters : 24;
+  const double left = lettered ? 14 + 7.8 * letters : 24, below = lettered ? 34 + 4.8 * letters : 24;
   const double width = left + side + (lettered ? 8 : 4);
   const auto n = [](double v) { return fixed(v, 1); };
   std::string svg = "<svg viewBox=\"0 0 " + n(width) + " " + n(side + below) + "\" role=\"img\" aria-label=\"" +
