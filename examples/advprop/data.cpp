@@ -65,7 +65,19 @@ image_source load_set(const settings& s, split part, int images, const char* opt
   return {std::move(name), std::move(d)};
 }
 
-/// The class folders of training or of test images, `images` of them spread evenly over all; 0: all.
+/// The classes by turns, so that the first images of a folder are of all classes.
+std::vector<int> by_turns(const image_folder& f, const std::vector<int>& images) {
+  std::vector<std::pair<int, int>> turns;  // which of its class, which image
+  std::vector<int> seen(static_cast<std::size_t>(f.classes));
+  for (const int i : images) turns.emplace_back(seen[static_cast<std::size_t>(f.label(i))]++, i);
+  std::sort(turns.begin(), turns.end());
+  std::vector<int> order;
+  for (const auto& [turn, i] : turns) order.push_back(i);
+  return order;
+}
+
+/// The class folders of training or of test images (these class by class in turn), `images` of them spread evenly over
+/// all; 0: all.
 image_folder open_folder(const settings& s, bool training, int images, const char* option) {
   const std::string top = folder_of(s);
   std::string path = top + "/train";
@@ -75,10 +87,10 @@ image_folder open_folder(const settings& s, bool training, int images, const cha
   o.cache = static_cast<std::size_t>(s.cache) << 20;
   image_folder f(path, o);
   if (images > f.size()) fail<argument_error>(option, " is ", images, ", ", path, " has ", f.size());
-  if (images == 0) return f;
   std::vector<int> spread;
-  for (int i = 0; i < images; ++i) spread.push_back(static_cast<int>(std::int64_t{i} * f.size() / images));
-  return f.subset(spread);
+  const int count = images == 0 ? f.size() : images;
+  for (int i = 0; i < count; ++i) spread.push_back(static_cast<int>(std::int64_t{i} * f.size() / count));
+  return f.subset(training ? spread : by_turns(f, spread));
 }
 
 /// Without randomness: the middle of the image.
