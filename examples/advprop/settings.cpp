@@ -96,9 +96,9 @@ metrics_entry training(const settings& s) {
 }  // namespace
 
 int native_size(const std::string& model) {
-  static const std::pair<const char*, int> sizes[] = {{"b1", 240}, {"b2", 260},    {"b3", 300},
-                                                      {"b4", 380}, {"b5", 456},    {"b6", 528},
-                                                      {"b7", 600}, {"lite1", 240}, {"lite2", 260}};
+  static const std::pair<const char*, int> sizes[] = {{"b1", 240},    {"b2", 260},   {"b3", 300}, {"b4", 380},
+                                                      {"b5", 456},    {"b6", 528},   {"b7", 600}, {"b8", 672},
+                                                      {"lite1", 240}, {"lite2", 260}};
   for (const auto& [end, size] : sizes)
     if (model == std::string("efficientnet-") + end) return size;
   return 224;

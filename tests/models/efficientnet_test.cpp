@@ -41,7 +41,8 @@ using small_network = compound_efficientnet<tiny, 10>;
 
 // The authors' rounding: to eighths, never below nine tenths; depth rounds up.
 static_assert(efficientnet::scaled_width(32, 1.1) == 32 && efficientnet::scaled_width(112, 1.2) == 136);
-static_assert(efficientnet::scaled_width(16, 0.5) == 8 && efficientnet::scaled_width(24, 0.5) == 16);  // 12 is 12
+static_assert(efficientnet::scaled_width(16, 0.5) == 8 &&
+              efficientnet::scaled_width(24, 0.5) == 16);  // 12 is as near to 8
 static_assert(efficientnet::scaled_depth(4, 3.1) == 13 && efficientnet::scaled_depth(1, 1.0) == 1);
 static_assert(efficientnet::scaled_depth(3, 1.2) == 4);
 
