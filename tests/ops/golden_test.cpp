@@ -10,43 +10,22 @@
 #include <advprop/io/safetensors.hpp>
 #include <advprop/ops/cpu.hpp>
 
-#include "maps.hpp"
+#include "golden_file.hpp"
 
 using namespace advprop;
 using maps::map;
 
 namespace {
 
-const safetensors& golden() {
-  static const safetensors file = safetensors::read(ADVPROP_TEST_SOURCE "/golden/layers.safetensors");
-  return file;
+const maps::golden_file& file() {
+  static const maps::golden_file f("layers.safetensors");
+  return f;
 }
-
-map load_map(const std::string& key) {
-  const auto& shape = golden().at(key).shape;
-  const auto extent = [&](std::size_t i) { return i < shape.size() ? static_cast<int>(shape[i]) : 1; };
-  map m = map::zero(extent(0), extent(1), extent(2), extent(3));
-  const auto values = golden().floats(key);
-  std::size_t i = 0;
-  m.each([&](float& v) { v = values[i++]; });
-  return m;
-}
-
-/// Largest difference, in units of the largest golden number.
-double difference(const std::vector<float>& mine, const std::string& key) {
-  const auto truth = golden().floats(key);
-  REQUIRE(mine.size() == truth.size());
-  double worst = 0, largest = 1e-30;
-  for (std::size_t i = 0; i < truth.size(); ++i) {
-    worst = std::max(worst, std::fabs(static_cast<double>(mine[i]) - truth[i]));
-    largest = std::max(largest, std::fabs(static_cast<double>(truth[i])));
-  }
-  return worst / largest;
-}
-double difference(map mine, const std::string& key) {
-  std::vector<float> v;
-  mine.each([&](float& x) { v.push_back(x); });
-  return difference(v, key);
+const safetensors& golden() { return file().file; }
+map load_map(const std::string& key) { return file().load_map(key); }
+template <class T>
+double difference(const T& mine, const std::string& key) {
+  return file().difference(mine, key);
 }
 
 constexpr double rounding = 3e-6;  // of float32 sums of a few hundred terms

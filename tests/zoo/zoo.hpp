@@ -65,7 +65,8 @@ inline double difference(const std::vector<float>& y, const std::string& key) {
   double largest = 0, error = 0;
   for (std::size_t i = 0; i < y.size(); ++i) {
     largest = std::max(largest, std::fabs(static_cast<double>(truth[i])));
-    error = std::max(error, std::fabs(static_cast<double>(y[i]) - static_cast<double>(truth[i])));
+    const double e = std::fabs(static_cast<double>(y[i]) - static_cast<double>(truth[i]));
+    error = e <= error ? error : std::isnan(e) ? HUGE_VAL : e;  // std::max would pass over a NaN
   }
   return error / largest;
 }
