@@ -54,6 +54,7 @@ struct reference {
   map x, dy;
   std::vector<float> w;
   std::vector<double> y, dx, dw;
+  double size_y = 0, size_dx = 0, size_dw = 0;  // the largest sums of absolute products
 
   reference(problem q, advprop::random_stream r)
       : p(q),
@@ -63,9 +64,14 @@ struct reference {
     x.randomize(r);
     dy.randomize(r);
     for (float& v : w) v = r.uniform(-1, 1);
-    y.resize(dy.values.size());
-    dx.resize(x.values.size());
-    dw.resize(w.size());
+    compute();
+  }
+
+  void compute() {
+    std::vector<double> sizes_dx(x.values.size()), sizes_dw(w.size());
+    y.assign(dy.values.size(), 0);
+    dx.assign(x.values.size(), 0);
+    dw.assign(w.size(), 0);
     const int inputs = p.s.in / p.s.groups, outputs = p.s.out / p.s.groups, k = p.s.kernel;
     const int above = zeros_before(p.s, p.height), left = zeros_before(p.s, p.width);
     for (int n = 0; n < p.batch; ++n)
@@ -74,7 +80,7 @@ struct reference {
           for (int ox = 0; ox < dy.s.width; ++ox) {
             const std::ptrdiff_t out = &dy.at(n, o, oy, ox) - dy.values.data();
             const double g = dy.values[static_cast<std::size_t>(out)];
-            double sum = 0;
+            double sum = 0, size = 0;
             for (int i = 0; i < inputs; ++i)
               for (int ky = 0; ky < k; ++ky)
                 for (int kx = 0; kx < k; ++kx) {
@@ -82,18 +88,22 @@ struct reference {
                   if (iy < 0 || iy >= p.height || ix < 0 || ix >= p.width) continue;
                   float& value = x.at(n, o / outputs * inputs + i, iy, ix);
                   const auto wi = static_cast<std::size_t>(((o * inputs + i) * k + ky) * k + kx);
-                  sum += double{value} * w[wi];
-                  dx[static_cast<std::size_t>(&value - x.values.data())] += g * w[wi];
-                  dw[wi] += g * value;
+                  const auto xi = static_cast<std::size_t>(&value - x.values.data());
+                  sum += double{value} * w[wi], size += std::abs(double{value} * w[wi]);
+                  dx[xi] += g * w[wi], sizes_dx[xi] += std::abs(g * w[wi]);
+                  dw[wi] += g * value, sizes_dw[wi] += std::abs(g * value);
                 }
             y[static_cast<std::size_t>(out)] = sum;
+            size_y = std::max(size_y, size);
           }
+    for (double v : sizes_dx) size_dx = std::max(size_dx, v);
+    for (double v : sizes_dw) size_dw = std::max(size_dw, v);
   }
 };
 
 // Largest difference relative to the largest value; infinite on NaN. Padding lanes are compared too (they are zero).
-double difference(const std::vector<float>& a, const std::vector<double>& b) {
-  double most = 0, scale = 0.1;  // a sum of few products may cancel
+double difference(const std::vector<float>& a, const std::vector<double>& b, double scale = 0.1) {
+  double most = 0;  // a sum of few products may cancel, hence the least scale
   for (std::size_t i = 0; i < a.size(); ++i) {
     const double e = std::abs(a[i] - b[i]);
     if (!(e <= 1e30)) return HUGE_VAL;
@@ -134,6 +144,15 @@ void check(const results& out, const reference& r) {
   CHECK(difference(out.y.values, r.y) < 2e-6);
   CHECK(difference(out.dx.values, r.dx) < 2e-6);
   CHECK(difference(out.dw, r.dw) < 4e-6);
+}
+
+template <int M>
+results run_winograd(int threads, reference& r) {
+  return run(threads, r, conv_winograd_forward<M>, conv_winograd_backward_input<M>, conv_winograd_backward_weight<M>);
+}
+
+bool same(const std::vector<float>& a, const std::vector<float>& b) {
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 constexpr int tf_same = same_padding;
@@ -218,6 +237,73 @@ static_assert(select_conv_engine({48, 1152, 1, 1, 0, 1}, 1, 1) == conv_engine::l
 static_assert(select_conv_engine({48, 1152, 1, 1, 1, 1}, 1, 1) == conv_engine::direct);
 static_assert(select_conv_engine({48, 1152, 1, 1, 0, 1}, 1, 2) == conv_engine::direct);
 static_assert(select_conv_engine({1, 1, 3, 1, 1, 1}, 28, 28) == conv_engine::direct);
+static_assert(select_conv_engine({16, 16, 3, 1, 1, 1}, 32, 32) == conv_engine::winograd_4);
+static_assert(select_conv_engine({512, 512, 3, 1, 1, 1}, 7, 7) == conv_engine::winograd_4);
+static_assert(select_conv_engine({512, 512, 3, 1, 1, 1}, 2, 2) == conv_engine::winograd_2);
+static_assert(select_conv_engine({512, 512, 3, 1, 1, 1}, 1, 1) == conv_engine::direct);
+static_assert(select_conv_engine({3, 64, 3, 1, 1, 1}, 32, 32) == conv_engine::direct);
+static_assert(select_conv_engine({64, 64, 3, 2, 1, 1}, 32, 32) == conv_engine::direct);
+static_assert(select_conv_engine({64, 64, 3, 1, 1, 4}, 32, 32) == conv_engine::gemm);
+static_assert(select_conv_engine({64, 64, 3, 1, 1, 1}, 8, 8, convolution_policy::winograd_2) ==
+              conv_engine::winograd_2);
+static_assert(select_conv_engine({64, 64, 3, 1, 1, 1}, 8, 8, convolution_policy::direct) == conv_engine::direct);
+static_assert(select_conv_engine({64, 64, 3, 1, 1, 1}, 8, 8, convolution_policy::gemm) == conv_engine::gemm);
+
+TEST_CASE("Winograd convolution agrees with the definition on hundreds of shapes, with the same bits on any threads") {
+  advprop::random_stream r(15);
+  const int channels[] = {1, 3, 8, 9, 16, 17, 24, 31, 40, 64, 72};
+  double worst[2][3] = {};
+  for (int i = 0; i < 300; ++i) {
+    problem p{{channels[r.below(11)], channels[r.below(11)], 3, 1, r.below(4) - 1, 1}, 1 + r.below(5), 0, 0};
+    const int least = p.s.padding == 0 ? 3 : 1;
+    p.height = least + r.below(i % 3 == 0 ? 3 : 13);
+    p.width = least + r.below(i % 5 == 0 ? 3 : 17);
+    if (i % 40 == 0) p.batch = 60, p.height = p.width = least;  // more tiles than one chunk takes
+    REQUIRE(is_winograd(p.s));
+    reference ref(p, r.split(static_cast<std::uint64_t>(i)));
+    INFO(p.text());
+    const auto all = [&](double* w, auto one, auto more) {
+      w[0] = std::max(w[0], difference(one.y.values, ref.y));
+      w[1] = std::max(w[1], difference(one.dx.values, ref.dx));
+      w[2] = std::max(w[2], difference(one.dw, ref.dw));
+      for (int j = 0; j < 3; ++j) REQUIRE(w[j] < 1e-5);
+      CHECK(same(one.y.values, more.y.values));
+      CHECK(same(one.dx.values, more.dx.values));
+      CHECK(same(one.dw, more.dw));
+    };
+    all(worst[0], run_winograd<2>(1, ref), run_winograd<2>(3, ref));
+    all(worst[1], run_winograd<4>(1, ref), run_winograd<4>(2, ref));
+  }
+  // The stated bounds, relative to the largest result.
+  for (double w : worst[0]) CHECK(w < 2e-6);
+  for (double w : worst[1]) CHECK(w < 5e-6);
+  MESSAGE("largest errors of F(2x2): ", worst[0][0], " ", worst[0][1], " ", worst[0][2], ", of F(4x4): ", worst[1][0],
+          " ", worst[1][1], " ", worst[1][2]);
+}
+
+TEST_CASE("Winograd's rounding stays bounded where the data are large, uneven or cancel") {
+  for (int kind = 0; kind < 4; ++kind) {
+    reference r({{32, 32, 3, 1, 1, 1}, 3, 12, 12}, advprop::random_stream(16));
+    const auto change = [&](std::vector<float>& values, float size) {
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        float& v = values[i];
+        if (kind == 0) v *= size;                                     // large
+        if (kind == 1) v += v != 0 ? size : 0.f;                      // a large mean
+        if (kind == 2) v *= (i % 7 == 0 ? size : 1.f);                // few large
+        if (kind == 3) v = v != 0 ? (i % 2 == 0 ? size : -size) : 0;  // alternating
+      }
+    };
+    change(r.x.values, 1000);
+    change(r.dy.values, 100);
+    r.compute();
+    INFO("kind ", kind);
+    const results out = run_winograd<4>(2, r);
+    // The sums of absolute products bound what any order of summing can lose.
+    CHECK(difference(out.y.values, r.y, r.size_y) < 1e-5);
+    CHECK(difference(out.dx.values, r.dx, r.size_dx) < 1e-5);
+    CHECK(difference(out.dw, r.dw, r.size_dw) < 1e-5);
+  }
+}
 
 TEST_CASE("convolution of random shapes agrees with the definition in double precision") {
   advprop::random_stream r(9);
@@ -247,9 +333,6 @@ TEST_CASE("convolution has the same bits at any number of threads") {
     many.batch += 5;
     reference r(many, advprop::random_stream(10, ++stream));
     const results one = run_default(1, r);
-    const auto same = [](const std::vector<float>& a, const std::vector<float>& b) {
-      return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-    };
     for (int threads : {2, 3, 7}) {
       INFO(many.text(), "threads ", threads);
       const results more = run_default(threads, r);

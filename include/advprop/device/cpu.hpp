@@ -8,6 +8,11 @@
 
 namespace advprop {
 
+/// Which engines convolutions may use: a choice between speed and rounding. Relative to the largest result, Winograd
+/// F(4x4,3x3) rounds to some 1e-6 where F(2x2,3x3) and direct kernels round to some 1e-7; `gemm` is im2col and Eigen,
+/// the reference.
+enum class convolution_policy { fastest, winograd_2, direct, gemm };
+
 /// Outlives the models made on it. Several models may share one; use one a thread of control.
 class cpu {
  public:
@@ -23,6 +28,9 @@ class cpu {
   int threads() const { return threads_; }
   arena& memory() { return memory_; }
 
+  convolution_policy convolutions() const { return convolutions_; }
+  void convolutions(convolution_policy p) { convolutions_ = p; }
+
   /// Elements that a batch of feature maps takes in this device's layout.
   static constexpr std::ptrdiff_t elements(int batch, shape s) {
     const int blocks = (s.channels + channel_block - 1) / channel_block;
@@ -31,6 +39,7 @@ class cpu {
 
  private:
   int threads_;
+  convolution_policy convolutions_ = convolution_policy::fastest;
   arena memory_;
 };
 

@@ -89,6 +89,38 @@ struct lanes {
 using f8 = lanes<float>;
 using d8 = lanes<double>;
 
+/// Two blocks side by side, and back.
+template <class V>
+[[gnu::always_inline]] inline lanes<float, 16> join(const V& low, const V& high) {
+  lanes<float, 16> r;
+  if constexpr (decltype(r)::parts < V::parts * 2) {
+    r.v[0] = __builtin_shufflevector(low.v[0], high.v[0], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  } else {
+    for (int i = 0; i < V::parts; ++i) r.v[i] = low.v[i], r.v[V::parts + i] = high.v[i];
+  }
+  return r;
+}
+template <class V>
+[[gnu::always_inline]] inline f8 lower_half(const V& x) {
+  f8 r;
+  if constexpr (V::parts == 1) {
+    r.v[0] = __builtin_shufflevector(x.v[0], x.v[0], 0, 1, 2, 3, 4, 5, 6, 7);
+  } else {
+    for (int i = 0; i < f8::parts; ++i) r.v[i] = x.v[i];
+  }
+  return r;
+}
+template <class V>
+[[gnu::always_inline]] inline f8 upper_half(const V& x) {
+  f8 r;
+  if constexpr (V::parts == 1) {
+    r.v[0] = __builtin_shufflevector(x.v[0], x.v[0], 8, 9, 10, 11, 12, 13, 14, 15);
+  } else {
+    for (int i = 0; i < f8::parts; ++i) r.v[i] = x.v[f8::parts + i];
+  }
+  return r;
+}
+
 inline d8 widen(const f8& x) {
   float e[8];
   double w[8];
