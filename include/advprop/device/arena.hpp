@@ -9,6 +9,10 @@
 #include <utility>
 #include <vector>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <advprop/core/error.hpp>
 
 #if defined(__has_feature)
@@ -103,6 +107,10 @@ class arena {
     } catch (const std::bad_alloc&) {
       fail("out of memory: ", size >> 20, " MiB more were asked for on top of ", reserved() >> 20, " MiB");
     }
+#if defined(__linux__)
+    // Large pages, where the system has them: a convolution walks over dozens of streams at once. A hint; may fail.
+    madvise(s.memory.get(), s.bytes, MADV_HUGEPAGE);
+#endif
     new (s.memory.get()) header{size, nullptr, 0, true};
     ADVPROP_POISON(s.memory.get() + sizeof(header), size);
     slabs_.push_back(std::move(s));
@@ -122,7 +130,7 @@ class arena {
 
  private:
   static constexpr std::size_t minimum_slab = std::size_t{16} << 20;
-  static constexpr std::size_t slab_alignment = 4096;
+  static constexpr std::size_t slab_alignment = std::size_t{2} << 20;  // a large page
   /// Up to a multiple of the alignment. More than any system has (a size below zero, say) must not wrap round to
   /// little.
   static constexpr std::size_t rounded(std::size_t bytes) {

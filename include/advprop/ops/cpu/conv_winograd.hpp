@@ -481,8 +481,8 @@ void winograd_output_adjoint(const winograd_grid& g, feature_view<const float> d
   }
 }
 
-/// sums[8][V * lanes] += v[tile][8]^T * w[tile][V * lanes].
-template <int V>
+/// sums[8][V * lanes] (+)= v[tile][8]^T * w[tile][V * lanes].
+template <int V, bool Add>
 void winograd_weight_product(const float* v, const float* w, std::ptrdiff_t tiles, float* sums) {
   using simd::lanes;
   constexpr int rows = simd::lanes == 16 ? 8 : 4;  // what the register file holds
@@ -490,7 +490,7 @@ void winograd_weight_product(const float* v, const float* w, std::ptrdiff_t tile
     simd::vec sum[rows][V];
     ADVPROP_UNROLL
     for (int c = 0; c < rows; ++c) ADVPROP_UNROLL
-    for (int k = 0; k < V; ++k) sum[c][k] = simd::load(sums + ((r + c) * V + k) * lanes);
+    for (int k = 0; k < V; ++k) sum[c][k] = Add ? simd::load(sums + ((r + c) * V + k) * lanes) : simd::vec{};
     const float *a = v + r, *g = w;
     for (std::ptrdiff_t t = 0; t < tiles; ++t, a += 8, g += V * lanes) {
       simd::vec gradient[V];
@@ -512,7 +512,7 @@ void winograd_weight_product(const float* v, const float* w, std::ptrdiff_t tile
 /// Tiles whose V and M stay in the second-level cache together.
 template <int M>
 int winograd_chunk(int channels, int width, std::ptrdiff_t tiles) {
-  constexpr std::ptrdiff_t cache = simd::lanes == 16 ? 1200 << 10 : 384 << 10;
+  constexpr std::ptrdiff_t cache = simd::lanes == 16 ? 800 << 10 : 384 << 10;
   constexpr std::ptrdiff_t squared = winograd<M>::points * winograd<M>::points;
   const std::ptrdiff_t fit = cache / (squared * (channels + width) * std::ptrdiff_t{sizeof(float)});
   const std::ptrdiff_t steps = std::clamp<std::ptrdiff_t>(fit / winograd_step, 1, 112 / winograd_step);
@@ -608,7 +608,7 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
   });
 }
 
-/// Adds the gradient of the weights. dU lies as [slice][point][input][outputs].
+/// Adds the gradient of the weights.
 template <int M>
 void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const float> x, feature_view<const float> dy,
                          float* dw) {
@@ -617,10 +617,13 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
   const winograd_weights weights{nullptr, x.channels, dy.channels, false};
   const int blocks = weights.blocks(), slices = weights.slices(), channels = blocks * 8;
   const int wide = slices == 1 ? weights.width(0) : winograd_wide;
-  const std::ptrdiff_t u_pitch = std::ptrdiff_t{channels} * wide, u_slice = squared * u_pitch, sums = u_slice * slices;
-  // Few tiles: all of V and W at once, and a task is a part of dU. Else every part of the tiles has sums of its own,
-  // added at the end; how many depends on the shape alone.
-  const bool at_once = squared * g.count * (channels + slices * wide) <= std::ptrdiff_t{4} << 20;
+  const std::ptrdiff_t tasks = std::ptrdiff_t{slices} * blocks;  // of 8 inputs and a slice of outputs
+  // Few tiles: all of V and W = A dy A^T first; then a task sums over all tiles and needs no more room than its own dU.
+  // Else parts of the tiles each have a dU, [slice][point][input][outputs], and the tasks add them up. How many depends
+  // on the shape alone.
+  const bool at_once = g.count * (channels + slices * wide) <= std::ptrdiff_t{3} * channels * slices * wide;
+  const std::ptrdiff_t rows = at_once ? 8 : channels;
+  const std::ptrdiff_t u_pitch = rows * wide, u_slice = squared * u_pitch, sums = slices * u_slice;
   std::ptrdiff_t parts = 1;
   while (!at_once && parts < 8 && parts * 2 * winograd_step <= g.count && 2 * parts * sums <= std::ptrdiff_t{3} << 20)
     parts *= 2;
@@ -632,23 +635,20 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
   const std::ptrdiff_t workers = std::min<std::ptrdiff_t>(d.threads(), at_once ? blocks : parts);
   const std::ptrdiff_t data =
       at_once ? v_floats + slices * w_floats + workers * plane : workers * (v_floats + w_floats + plane);
-  const std::ptrdiff_t finishers = std::min<std::ptrdiff_t>(d.threads(), std::ptrdiff_t{slices} * blocks);
-  const auto memory = d.memory().allocate(
-      sizeof(float) * static_cast<std::size_t>(winograd_lines(parts * sums) + data + finishers * 72 * winograd_wide));
-  float *u = static_cast<float*>(memory.data()), *rest = u + winograd_lines(parts * sums);
-  float* buffers = rest + data;
+  const std::ptrdiff_t finishers = std::min<std::ptrdiff_t>(d.threads(), tasks);
+  const std::ptrdiff_t kept = at_once ? finishers * u_slice : parts * sums, buffer = 72 * winograd_wide;
+  const auto memory =
+      d.memory().allocate(sizeof(float) * static_cast<std::size_t>(winograd_lines(kept) + data + finishers * buffer));
+  float *u = static_cast<float*>(memory.data()), *rest = u + winograd_lines(kept), *buffers = rest + data;
 
-  // dU of a slice and an input block from `count` tiles.
-  const auto product = [&](int slice, int block, const float* v, const float* w, std::ptrdiff_t count, float* sum) {
-    const int width = weights.width(slice);
-    for (int p = 0; p < squared; ++p) {
-      float* to = sum + slice * u_slice + p * u_pitch + std::ptrdiff_t{block} * 8 * width;
-      const float* from = v + p * v_pitch + block * v_tiles * 8;
-      if (width == winograd_wide)
-        winograd_weight_product<2>(from, w + p * w_pitch, count, to);
-      else
-        winograd_weight_product<1>(from, w + p * w_pitch, count, to);
-    }
+  // dU of a slice and an input block from `count` tiles; added to what is there if there is something.
+  const auto product = [&](int width, int block, const float* v, const float* w, std::ptrdiff_t count, bool add,
+                           float* to) {
+    const auto kernel = width == winograd_wide
+                            ? (add ? winograd_weight_product<2, true> : winograd_weight_product<2, false>)
+                            : (add ? winograd_weight_product<1, true> : winograd_weight_product<1, false>);
+    for (int p = 0; p < squared; ++p)
+      kernel(v + p * v_pitch + block * v_tiles * 8, w + p * w_pitch, count, to + p * u_pitch);
   };
   const auto gradient = [&](int slice, std::ptrdiff_t first, std::ptrdiff_t count, float* w) {
     winograd_output_adjoint<M>(g, dy, slice * winograd_wide / 8, weights.width(slice), first, count, w, w_pitch);
@@ -663,52 +663,47 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
     parallel_ranges(d.threads(), workers, parts, [&](std::ptrdiff_t worker, std::ptrdiff_t part, std::ptrdiff_t last) {
       float *v = rest + worker * (v_floats + w_floats + plane), *w = v + v_floats, *padded = w + w_floats;
       for (; part < last; ++part) {
-        float* sum = u + part * sums;
-        std::fill_n(sum, sums, 0.f);
-        const std::ptrdiff_t end = g.count * (part + 1) / parts;
-        for (std::ptrdiff_t first = g.count * part / parts; first < end; first += chunk) {
+        const std::ptrdiff_t begin = g.count * part / parts, end = g.count * (part + 1) / parts;
+        for (std::ptrdiff_t first = begin; first < end; first += chunk) {
           const std::ptrdiff_t count = std::min<std::ptrdiff_t>(chunk, end - first);
           for (int b = 0; b < blocks; ++b)
             winograd_input<M>(g, x, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
           for (int s = 0; s < slices; ++s) {
+            const int width = weights.width(s);
             gradient(s, first, count, w);
-            for (int b = 0; b < blocks; ++b) product(s, b, v, w, count, sum);
+            for (int b = 0; b < blocks; ++b)
+              product(width, b, v, w, count, first > begin, u + part * sums + s * u_slice + b * 8 * width);
           }
         }
       }
     });
   }
 
-  parallel_ranges(
-      d.threads(), finishers, std::ptrdiff_t{slices} * blocks,
-      [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
-        float* buffer = buffers + worker * 72 * winograd_wide;
-        for (; task < last; ++task) {
-          const int slice = static_cast<int>(task / blocks), block = static_cast<int>(task % blocks);
-          const int width = weights.width(slice);
-          if (at_once) {
-            for (int p = 0; p < squared; ++p)
-              std::fill_n(u + slice * u_slice + p * u_pitch + std::ptrdiff_t{block} * 8 * width, 8 * width, 0.f);
-            product(slice, block, rest, rest + v_floats + slice * w_floats, g.count, u);
-          }
-          for (int c = 0; c < 8; ++c)
-            for (int lane = 0; lane < width; lane += winograd_lanes) {
-              const float* from = u + slice * u_slice + (std::ptrdiff_t{block} * 8 + c) * width + lane;
-              float* to = buffer + c * 9 * width + lane;
-              transform_square<points, 3, winograd_vector>(
-                  [](const auto& s, auto& r) __attribute__((always_inline)) { winograd<M>::weight_adjoint(s, r); },
-                  [&](int i, int j) __attribute__((always_inline)) {
-                    winograd_vector total(from + (i * points + j) * u_pitch);
-                    for (std::ptrdiff_t part = 1; part < parts; ++part)
-                      total += winograd_vector(from + part * sums + (i * points + j) * u_pitch);
-                    return total;
-                  },
-                  [&](int i, int j, const winograd_vector& value)
-                      __attribute__((always_inline)) { value.store(to + (i * 3 + j) * width); });
-            }
-          weights.scatter(slice, block, buffer, dw);
+  parallel_ranges(d.threads(), finishers, tasks, [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
+    float* small = buffers + worker * buffer;
+    for (; task < last; ++task) {
+      const int slice = static_cast<int>(task / blocks), block = static_cast<int>(task % blocks);
+      const int width = weights.width(slice);
+      float* mine = at_once ? u + worker * u_slice : u + slice * u_slice + block * 8 * width;
+      if (at_once) product(width, block, rest, rest + v_floats + slice * w_floats, g.count, false, mine);
+      for (int c = 0; c < 8; ++c)
+        for (int lane = 0; lane < width; lane += winograd_lanes) {
+          const float* from = mine + c * width + lane;
+          float* to = small + c * 9 * width + lane;
+          transform_square<points, 3, winograd_vector>(
+              [](const auto& s, auto& r) __attribute__((always_inline)) { winograd<M>::weight_adjoint(s, r); },
+              [&](int i, int j) __attribute__((always_inline)) {
+                winograd_vector total(from + (i * points + j) * u_pitch);
+                for (std::ptrdiff_t part = 1; part < parts; ++part)
+                  total += winograd_vector(from + part * sums + (i * points + j) * u_pitch);
+                return total;
+              },
+              [&](int i, int j, const winograd_vector& value)
+                  __attribute__((always_inline)) { value.store(to + (i * 3 + j) * width); });
         }
-      });
+      weights.scatter(slice, block, small, dw);
+    }
+  });
 }
 
 inline winograd_grid winograd_forward_grid(const conv_spec& s, int tile, int batch, int height, int width) {
