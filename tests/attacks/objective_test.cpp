@@ -5,6 +5,8 @@
 #include "../models/harness.hpp"
 
 #include <advprop/attacks/pgd.hpp>
+#include <advprop/models/efficientnet.hpp>
+#include <advprop/models/resnet.hpp>
 
 using namespace harness;
 
@@ -65,6 +67,39 @@ TEST_CASE("The input gradient is that of each image's own loss, with and without
       x = start;
       CHECK((up - down) / (2 * h) == doctest::Approx(std::sqrt(slope)).epsilon(0.01));
     }
+}
+
+TEST_CASE("How many images a pass takes at once changes no bit of the gradient") {
+  cpu d(2);
+  two m(d, seed{3});
+  scramble(m);
+  auto x = images(7);
+  const auto y = labels(7);
+  const device_images<cpu> batch(d, x.view());
+  const auto gradient = [&](int at_once) {
+    objective_options options;
+    options.through = auxiliary;
+    options.at_once = at_once;
+    objective<two> o(m, options);
+    const auto g = o.input_gradient(batch, y.view());
+    return std::vector<float>(g.begin(), g.end());
+  };
+  const auto whole = gradient(7);
+  CHECK(gradient(0) == whole);
+  for (int at_once : {1, 2, 3, 6, 100}) CHECK(gradient(at_once) == whole);
+}
+
+TEST_CASE(
+    "A small network takes as many images at once as the caches hold; a large one and batch statistics take all") {
+  const cpu one(1), two_threads(2);
+  const std::ptrdiff_t cache = detail::second_level_cache() / 4;
+  CHECK(one.images_at_once(cache / 16, 1000) == 8);
+  CHECK(two_threads.images_at_once(cache / 16, 1000) == 16);
+  CHECK(one.images_at_once(10 * cache, 1000) == 1);
+  CHECK(one.images_at_once(cache / 16, 100 * cache) == 0);
+  static_assert(largest_map<resnet20<10>>({3, 32, 32}) == 16 * 32 * 32);
+  static_assert(largest_map<resnet50<10>>({3, 224, 224}) == 64 * 112 * 112);
+  static_assert(largest_map<efficientnet_b0<10>>({3, 224, 224}) == 96 * 112 * 112);
 }
 
 TEST_CASE("copy, least_likely and classes are what they say") {

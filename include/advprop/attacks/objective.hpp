@@ -1,6 +1,7 @@
 // A model as attacks see it: images in, gradient of the images out.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include <advprop/attacks/attack.hpp>
@@ -15,6 +16,7 @@ struct objective_options {
   float label_smoothing = 0;
   bool drop = false;    ///< are dropout and stochastic depth on
   layer_noise noise{};  ///< their masks
+  int at_once = 0;      ///< images of a pass; 0: as suits the device. Changes no bit.
 };
 
 /// The view of a model that `attack_policy::perturb` gets: it cannot change weights or running statistics, because
@@ -30,12 +32,17 @@ class objective {
     if (!gradient_ || gradient_->extents() != images.extents()) gradient_.emplace(net_->device(), images.extents());
     const int batch = images.extent(0);
     check_targets("objective", labels, batch, Model::classes);
-    auto logits = net_->forward(images, how(), wrt::input, options_.noise);
-    feature_map<device_type> dlogits(net_->device(), batch, logits.image());
-    // The weight undoes the mean over the batch: each image gets the gradient of its own loss.
-    cross_entropy(net_->device(), logits, labels, options_.label_smoothing, static_cast<float>(batch), dlogits);
-    logits = {};
-    net_->template backward<wrt::input>(std::move(dlogits), *gradient_);
+    const int group = images_at_once(batch, {channels, images.extent(1), images.extent(2)});
+    for (int first = 0; first < batch; first += group) {
+      const int count = std::min(group, batch - first);
+      auto logits = net_->forward(images.slice(first, count), how(), wrt::input, options_.noise);
+      feature_map<device_type> dlogits(net_->device(), count, logits.image());
+      // The weight undoes the mean: each image gets the gradient of its own loss.
+      cross_entropy(net_->device(), logits, labels.slice(first, count), options_.label_smoothing,
+                    static_cast<float>(count), dlogits);
+      logits = {};
+      net_->template backward<wrt::input>(std::move(dlogits), gradient_->slice(first, count));
+    }
     return *gradient_;
   }
 
@@ -54,6 +61,15 @@ class objective {
   int classes() const { return Model::classes; }
 
  private:
+  static constexpr int channels = Model::channels;
+
+  /// Where no image knows of another, a pass may take a few at a time: then they stay in the processor's caches from
+  /// layer to layer.
+  int images_at_once(int batch, shape image) const {
+    if (options_.source == statistics::batch || options_.drop) return batch;
+    const int n = options_.at_once > 0 ? options_.at_once : net_->images_at_once(image);
+    return n > 0 ? std::min(n, batch) : batch;
+  }
   pass how() const { return pass::attack(options_.through, options_.source, options_.drop); }
 
   Model* net_;

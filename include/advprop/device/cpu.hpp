@@ -1,12 +1,29 @@
 // The CPU: how many threads, and the memory that its models share.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#if defined(__linux__)
+#include <unistd.h>
+#endif
+
 #include <advprop/core/error.hpp>
 #include <advprop/core/parallel.hpp>
 #include <advprop/core/shape.hpp>
 #include <advprop/device/arena.hpp>
 
 namespace advprop {
+
+namespace detail {
+/// Bytes a core; where the system does not tell, a usual size.
+inline std::ptrdiff_t second_level_cache() {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  static const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  if (bytes > 0) return bytes;
+#endif
+  return std::ptrdiff_t{1} << 20;
+}
+}  // namespace detail
 
 /// Which engines convolutions may use: a choice between speed and rounding. Relative to the largest result, Winograd
 /// F(4x4,3x3) rounds to some 1e-6 where F(2x2,3x3) and direct kernels round to some 1e-7; `gemm` is im2col and Eigen,
@@ -30,6 +47,16 @@ class cpu {
 
   convolution_policy convolutions() const { return convolutions_; }
   void convolutions(convolution_policy p) { convolutions_ = p; }
+
+  /// How many images should go through a network together where none knows of another: so many that their largest map,
+  /// `map` numbers an image, takes half of the threads' second-level caches. 0, all: for networks with so many weights
+  /// that these are what moves through the caches.
+  int images_at_once(std::ptrdiff_t map, std::ptrdiff_t weights) const {
+    const std::ptrdiff_t cache = detail::second_level_cache() / std::ptrdiff_t{sizeof(float)};
+    if (weights > 4 * cache) return 0;
+    return static_cast<int>(
+        std::clamp<std::ptrdiff_t>(threads_ * cache / (2 * std::max<std::ptrdiff_t>(map, 1)), 1, 1 << 20));
+  }
 
   /// Elements that a batch of feature maps takes in this device's layout.
   static constexpr std::ptrdiff_t elements(int batch, shape s) {

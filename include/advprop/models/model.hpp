@@ -10,6 +10,7 @@
 #include <advprop/core/error.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/domains/pass.hpp>
+#include <advprop/layers/largest_map.hpp>
 #include <advprop/layers/layer.hpp>
 #include <advprop/models/architecture.hpp>
 
@@ -85,6 +86,14 @@ class model {
   }
 
   Device& device() const { return *device_; }
+
+  /// How many images of this shape a pass in which none knows of another should take at once; 0: the more the better.
+  int images_at_once(shape image) const {
+    if constexpr (requires { device_->images_at_once(std::ptrdiff_t{}, std::ptrdiff_t{}); })
+      return device_->images_at_once(largest_map<Network>(image), static_cast<std::ptrdiff_t>(decayed()));
+    else
+      return 0;
+  }
 
   /// How often the last residual branches are left out in passes that `drop`; the rate of block b of B is rate * b / B.
   /// It starts as `Network::drop_path`, or 0 without that. Throws `argument_error` outside [0, 1).
