@@ -9,7 +9,8 @@
 #include <vector>
 
 #include <advprop/core/random.hpp>
-#include <advprop/ops/cpu/conv.hpp>
+#include <advprop/ops/cpu.hpp>
+#include <advprop/ops/cpu/engines.hpp>
 
 namespace {
 

@@ -2,7 +2,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-install(DIRECTORY include/advprop DESTINATION include FILES_MATCHING PATTERN "*.hpp" PATTERN "*.cuh")
+install(DIRECTORY include/advprop DESTINATION include FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inl" PATTERN "*.cuh")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(TARGETS advprop EXPORT advprop-targets)
 install(EXPORT advprop-targets NAMESPACE advprop:: DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/advprop)

@@ -1,7 +1,7 @@
 // The library's attacks, compiled once for all models.
 #include "attack.hpp"
 
-#include <advprop/ops/cpu/elementwise.hpp>
+#include <advprop/ops/cpu.hpp>
 
 #include <advprop/attacks/gradient_descent.hpp>
 #include <advprop/attacks/momentum.hpp>

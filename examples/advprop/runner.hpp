@@ -10,8 +10,7 @@
 #include <advprop/core/random.hpp>
 #include <advprop/core/tensor.hpp>
 
-#include <advprop/ops/cpu/elementwise.hpp>
-#include <advprop/ops/cpu/loss.hpp>
+#include <advprop/ops/cpu.hpp>
 
 #include <advprop/data/loader.hpp>
 #include <advprop/device/cpu.hpp>

@@ -1,5 +1,8 @@
 #include <advprop/device/cpu.hpp>
 
+#include <algorithm>
+#include <string>
+
 #include <doctest/doctest.h>
 
 using namespace advprop;
@@ -14,6 +17,36 @@ TEST_CASE("0 threads are as many as there are processors; fewer are refused") {
   CHECK(cpu(0).threads() == processors());
   CHECK(cpu(3).threads() == 3);
   CHECK_THROWS_WITH_AS(cpu(-1), "cpu: -1 threads; must be 0 (all) or more", argument_error);
+}
+
+TEST_CASE("A device takes the best instruction set of this processor, or another that it has") {
+  REQUIRE(!instruction_sets().empty());
+  CHECK(cpu().instructions() == best_instruction_set());
+  CHECK(best_instruction_set() == instruction_sets().back());
+  CHECK(std::ranges::is_sorted(instruction_sets()));
+  for (instruction_set s : instruction_sets()) {
+    CHECK(processor_has(s));
+    CHECK(cpu(1, s).instructions() == s);
+  }
+#if defined(__x86_64__)
+  // However this was compiled: what the processor has is used.
+  for (instruction_set s : {instruction_set::avx2, instruction_set::avx512})
+    if (processor_has(s)) CHECK(best_instruction_set() >= s);
+#endif
+}
+
+TEST_CASE("An instruction set that this processor or this program does not have is refused") {
+  for (instruction_set s : {instruction_set::portable, instruction_set::avx2, instruction_set::avx512}) {
+    CAPTURE(std::string(name(s)));
+    const std::string missing = "cpu: this processor has no " + std::string(name(s)),
+                      left_out = "cpu: this program was not compiled for " + std::string(name(s));
+    if (!processor_has(s))
+      CHECK_THROWS_WITH_AS(cpu(1, s), missing.c_str(), argument_error);
+    else if (std::ranges::count(instruction_sets(), s) == 0)
+      CHECK_THROWS_WITH_AS(cpu(1, s), left_out.c_str(), argument_error);
+    else
+      CHECK_NOTHROW(cpu(1, s));
+  }
 }
 
 TEST_CASE("Feature maps lie as image, block of 8 channels, row, column, channel") {

@@ -1,14 +1,16 @@
-#include <advprop/ops/cpu/activation.hpp>
+#include <advprop/ops/cpu.hpp>
 
 #include <array>
 #include <cmath>
 
 #include <doctest/doctest.h>
 
+#include "each_set.hpp"
 #include "maps.hpp"
 
 using namespace advprop;
 using maps::map;
+namespace lanes = advprop::ADVPROP_BASELINE::detail;
 
 namespace {
 constexpr std::array<activation, 4> activations{activation::identity, activation::relu, activation::silu,
@@ -32,7 +34,7 @@ TEST_CASE("The exponential of eight lanes is within 2 ulp, saturates outside [-8
   for (int i = -87000; i < 88000; i += 8) {
     float e[8], x[8];
     for (int l = 0; l < 8; ++l) x[l] = static_cast<float>(i + l) / 1000;
-    detail::exp(detail::f8(x)).store(e);
+    lanes::exp(lanes::f8(x)).store(e);
     for (int l = 0; l < 8; ++l) {
       const double exact = std::exp(double(x[l]));
       const float rounded = static_cast<float>(exact);
@@ -43,7 +45,7 @@ TEST_CASE("The exponential of eight lanes is within 2 ulp, saturates outside [-8
   MESSAGE("largest error: " << worst << " ulp");
   const float x[8] = {-1e30f, -INFINITY, -88, 88, 1e30f, INFINITY, NAN, 0};
   float e[8];
-  detail::exp(detail::f8(x)).store(e);
+  lanes::exp(lanes::f8(x)).store(e);
   for (int l = 0; l < 3; ++l) CHECK((e[l] >= 0 && e[l] < 2e-38f));
   for (int l = 3; l < 6; ++l) CHECK((e[l] > 1.6e38f && e[l] < INFINITY));
   CHECK(std::isnan(e[6]));
@@ -53,15 +55,15 @@ TEST_CASE("The exponential of eight lanes is within 2 ulp, saturates outside [-8
 TEST_CASE("The lanes' sigmoid is right at both ends, at infinity and for a NaN") {
   const float x[8] = {-INFINITY, -200, -50, -1, 0, 40, INFINITY, NAN};
   float y[8];
-  detail::logistic(detail::f8(x)).store(y);
+  lanes::logistic(lanes::f8(x)).store(y);
   for (int l = 1; l < 6; ++l) CHECK(y[l] == doctest::Approx(1 / (1 + std::exp(-double(x[l])))).epsilon(1e-6));
   CHECK((y[0] >= 0 && y[0] < 2e-38f));
   CHECK(y[6] == 1);
   CHECK(std::isnan(y[7]));
 }
 
-TEST_CASE("Activations and their gradients equal the formula and its central differences, in place and not") {
-  cpu d(2);
+TEST_EACH_SET("Activations and their gradients equal the formula and its central differences, in place and not") {
+  cpu d(2, tested);
   for (int channels : {5, 8, 13})
     for (activation a : activations) {
       CAPTURE(channels);
@@ -91,8 +93,8 @@ TEST_CASE("Activations and their gradients equal the formula and its central dif
     }
 }
 
-TEST_CASE("ReLU6 lets no gradient through at 0 and at 6, as PyTorch's") {
-  cpu d(1);
+TEST_EACH_SET("ReLU6 lets no gradient through at 0 and at 6, as PyTorch's") {
+  cpu d(1, tested);
   map x = map::zero(1, 5, 1, 1), dy = x, dx = x;
   const float values[] = {0, 6, std::nextafter(0.f, 1.f), std::nextafter(6.f, 0.f), 7};
   for (int c = 0; c < 5; ++c) x(0, c) = values[c], dy(0, c) = 1;
@@ -100,11 +102,11 @@ TEST_CASE("ReLU6 lets no gradient through at 0 and at 6, as PyTorch's") {
   for (int c = 0; c < 5; ++c) CHECK(dx(0, c) == (c == 2 || c == 3 ? 1 : 0));
 }
 
-TEST_CASE("Activations handle more than one chunk and keep a NaN") {
+TEST_EACH_SET("Activations handle more than one chunk and keep a NaN") {
   map x = map::random(8, 16, 33, 32, 1);
   x(5, 9, 20, 20) = NAN;
   for (activation a : activations) {
-    cpu one(1), three(3);
+    cpu one(1, tested), three(3, tested);
     map y = x.like(), z = x.like();
     activation_forward(one, a, x, y);
     activation_forward(three, a, x, z);

@@ -7,7 +7,10 @@
 #include <doctest/doctest.h>
 
 #include <advprop/core/random.hpp>
-#include <advprop/ops/cpu/conv.hpp>
+#include <advprop/ops/cpu.hpp>
+#include <advprop/ops/cpu/engines.hpp>
+
+#include "each_set.hpp"
 
 using namespace advprop;
 
@@ -120,7 +123,7 @@ struct results {
 
 template <class Forward, class Input, class Weight>
 results run(int threads, reference& r, Forward forward, Input input, Weight weight) {
-  cpu d(threads);
+  cpu d(threads, tested);
   results out{map(r.p.batch, r.dy.s), map(r.p.batch, r.x.s), std::vector<float>(r.w.size(), 0.0f)};
   out.y.poison();
   out.dx.poison();
@@ -185,7 +188,7 @@ static_assert(conv_spec{3, 32, 3, 2, 1}.before(224) == 1);
 
 }  // namespace
 
-TEST_CASE("convolution by im2col agrees with the definition in double precision") {
+TEST_EACH_SET("convolution by im2col agrees with the definition in double precision") {
   std::uint64_t stream = 0;
   for (const problem& p : cases) {
     reference r(p, advprop::random_stream(7, ++stream));
@@ -193,7 +196,7 @@ TEST_CASE("convolution by im2col agrees with the definition in double precision"
   }
 }
 
-TEST_CASE("convolution by the chosen engine agrees with the definition in double precision") {
+TEST_EACH_SET("convolution by the chosen engine agrees with the definition in double precision") {
   std::uint64_t stream = 0;
   for (const problem& p : cases) {
     reference r(p, advprop::random_stream(8, ++stream));
@@ -201,7 +204,8 @@ TEST_CASE("convolution by the chosen engine agrees with the definition in double
   }
 }
 
-TEST_CASE("depthwise convolution agrees with the definition and with im2col, and has the same bits on any threads") {
+TEST_EACH_SET(
+    "depthwise convolution agrees with the definition and with im2col, and has the same bits on any threads") {
   std::uint64_t stream = 0;
   const int extents[][2] = {{1, 1}, {1, 2}, {2, 1}, {3, 2}, {4, 4}, {7, 7}, {5, 8}, {6, 15}, {3, 33}, {14, 14}};
   for (int kernel : {1, 2, 3, 4, 5, 7, 11})
@@ -249,7 +253,8 @@ static_assert(select_conv_engine({64, 64, 3, 1, 1, 1}, 8, 8, convolution_policy:
 static_assert(select_conv_engine({64, 64, 3, 1, 1, 1}, 8, 8, convolution_policy::direct) == conv_engine::direct);
 static_assert(select_conv_engine({64, 64, 3, 1, 1, 1}, 8, 8, convolution_policy::gemm) == conv_engine::gemm);
 
-TEST_CASE("Winograd convolution agrees with the definition on hundreds of shapes, with the same bits on any threads") {
+TEST_EACH_SET(
+    "Winograd convolution agrees with the definition on hundreds of shapes, with the same bits on any threads") {
   advprop::random_stream r(15);
   const int channels[] = {1, 3, 8, 9, 16, 17, 24, 31, 40, 64, 72};
   double worst[2][3] = {};
@@ -277,11 +282,11 @@ TEST_CASE("Winograd convolution agrees with the definition on hundreds of shapes
   // The stated bounds, relative to the largest result.
   for (double w : worst[0]) CHECK(w < 2e-6);
   for (double w : worst[1]) CHECK(w < 5e-6);
-  MESSAGE("largest errors of F(2x2): ", worst[0][0], " ", worst[0][1], " ", worst[0][2], ", of F(4x4): ", worst[1][0],
-          " ", worst[1][1], " ", worst[1][2]);
+  MESSAGE(std::string(name(tested)), ": largest errors of F(2x2): ", worst[0][0], " ", worst[0][1], " ", worst[0][2],
+          ", of F(4x4): ", worst[1][0], " ", worst[1][1], " ", worst[1][2]);
 }
 
-TEST_CASE("Winograd's rounding stays bounded where the data are large, uneven or cancel") {
+TEST_EACH_SET("Winograd's rounding stays bounded where the data are large, uneven or cancel") {
   for (int kind = 0; kind < 4; ++kind) {
     reference r({{32, 32, 3, 1, 1, 1}, 3, 12, 12}, advprop::random_stream(16));
     const auto change = [&](std::vector<float>& values, float size) {
@@ -305,7 +310,7 @@ TEST_CASE("Winograd's rounding stays bounded where the data are large, uneven or
   }
 }
 
-TEST_CASE("convolution of random shapes agrees with the definition in double precision") {
+TEST_EACH_SET("convolution of random shapes agrees with the definition in double precision") {
   advprop::random_stream r(9);
   for (int i = 0; i < 60; ++i) {
     problem p;
@@ -326,7 +331,7 @@ TEST_CASE("convolution of random shapes agrees with the definition in double pre
   }
 }
 
-TEST_CASE("convolution has the same bits at any number of threads") {
+TEST_EACH_SET("convolution has the same bits at any number of threads") {
   std::uint64_t stream = 0;
   for (const problem& p : cases) {
     problem many = p;
@@ -348,9 +353,9 @@ TEST_CASE("convolution has the same bits at any number of threads") {
   }
 }
 
-TEST_CASE("the weight gradient is added to what is there") {
+TEST_EACH_SET("the weight gradient is added to what is there") {
   reference r({{16, 16, 3, 1, 1, 1}, 2, 8, 8}, advprop::random_stream(11));
-  cpu d(2);
+  cpu d(2, tested);
   std::vector<float> once(r.w.size(), 0.0f), twice(r.w.size(), 0.0f);
   conv_backward_weight(d, r.p.s, r.x.view(), r.dy.view(), once.data());
   conv_backward_weight(d, r.p.s, r.x.view(), r.dy.view(), twice.data());
@@ -358,7 +363,7 @@ TEST_CASE("the weight gradient is added to what is there") {
   for (std::size_t i = 0; i < once.size(); ++i) CHECK(twice[i] == 2 * once[i]);
 }
 
-TEST_CASE("an empty batch is no error and adds nothing to the weight gradient") {
+TEST_EACH_SET("an empty batch is no error and adds nothing to the weight gradient") {
   for (const problem& p : {problem{{3, 16, 3, 1, 1, 1}, 0, 8, 8}, problem{{16, 16, 3, 2, 1, 1}, 0, 8, 8},
                            problem{{16, 16, 3, 1, 1, 4}, 0, 8, 8}, problem{{16, 16, 3, 1, 1, 16}, 0, 8, 8}}) {
     reference r(p, advprop::random_stream(12));
@@ -367,7 +372,7 @@ TEST_CASE("an empty batch is no error and adds nothing to the weight gradient") 
   }
 }
 
-TEST_CASE("a depthwise convolution's weight gradient knows nothing of pixels that no output sees") {
+TEST_EACH_SET("a depthwise convolution's weight gradient knows nothing of pixels that no output sees") {
   reference r({{8, 8, 3, 2, 0, 8}, 1, 6, 6}, advprop::random_stream(14));
   for (int i = 0; i < 6; ++i) r.x.at(0, 3, i, 5) = r.x.at(0, 3, 5, i) = std::nanf("");
   const results out = run_depthwise(1, r);

@@ -9,6 +9,7 @@
 #include <advprop/io/safetensors.hpp>
 #include <advprop/ops/cpu.hpp>
 
+#include "each_set.hpp"
 #include "golden_file.hpp"
 
 using namespace advprop;
@@ -29,8 +30,8 @@ double difference(const T& mine, const std::string& key) {
 
 }  // namespace
 
-TEST_CASE("convolutions with TensorFlow's padding equal PyTorch's of an image padded by hand, by every engine") {
-  cpu d(2);
+TEST_EACH_SET("convolutions with TensorFlow's padding equal PyTorch's of an image padded by hand, by every engine") {
+  cpu d(2, tested);
   for (const char* name :
        {"stem", "dense5", "point", "depthwise3", "depthwise5", "depthwise5_stride1", "depthwise5_tiny"}) {
     CAPTURE(name);
@@ -56,8 +57,8 @@ TEST_CASE("convolutions with TensorFlow's padding equal PyTorch's of an image pa
   }
 }
 
-TEST_CASE("ReLU6 equals PyTorch's, with inputs of exactly 0 and 6") {
-  cpu d(2);
+TEST_EACH_SET("ReLU6 equals PyTorch's, with inputs of exactly 0 and 6") {
+  cpu d(2, tested);
   const map x = load_map("relu6.x"), dy = load_map("relu6.dy");
   map y = dy.like(), dx = x.like(), from_y = x.like();
   activation_forward(d, activation::relu6, x, y);

@@ -10,6 +10,7 @@
 #include <advprop/io/safetensors.hpp>
 #include <advprop/ops/cpu.hpp>
 
+#include "each_set.hpp"
 #include "golden_file.hpp"
 
 using namespace advprop;
@@ -32,8 +33,8 @@ constexpr double rounding = 3e-6;  // of float32 sums of a few hundred terms
 
 }  // namespace
 
-TEST_CASE("convolutions equal PyTorch's: odd sizes, strides, groups, depthwise, a 7x7 stem") {
-  cpu d(2);
+TEST_EACH_SET("convolutions equal PyTorch's: odd sizes, strides, groups, depthwise, a 7x7 stem") {
+  cpu d(2, tested);
   for (const char* name : {"odd_stride2", "even_stride2", "stem7", "point_stride2", "grouped", "depthwise5"}) {
     CAPTURE(name);
     const std::string key = std::string("conv.") + name + ".";
@@ -53,8 +54,8 @@ TEST_CASE("convolutions equal PyTorch's: odd sizes, strides, groups, depthwise, 
   }
 }
 
-TEST_CASE("batch norm equals PyTorch's in training and in evaluation, with its running statistics") {
-  cpu d(2);
+TEST_EACH_SET("batch norm equals PyTorch's in training and in evaluation, with its running statistics") {
+  cpu d(2, tested);
   for (const bool train : {true, false}) {
     const std::string key = train ? "batch_norm.train." : "batch_norm.eval.";
     CAPTURE(key);
@@ -83,8 +84,8 @@ TEST_CASE("batch norm equals PyTorch's in training and in evaluation, with its r
   }
 }
 
-TEST_CASE("pooling equals PyTorch's, ties and padding included") {
-  cpu d(2);
+TEST_EACH_SET("pooling equals PyTorch's, ties and padding included") {
+  cpu d(2, tested);
   for (const char* name : {"k3s2p1", "k2s2"}) {
     CAPTURE(name);
     const auto spec_of = [&](const std::string& key) {
@@ -111,8 +112,8 @@ TEST_CASE("pooling equals PyTorch's, ties and padding included") {
   }
 }
 
-TEST_CASE("SiLU and linear layers equal PyTorch's") {
-  cpu d(2);
+TEST_EACH_SET("SiLU and linear layers equal PyTorch's") {
+  cpu d(2, tested);
   {
     const map x = load_map("silu.x"), dy = load_map("silu.dy");
     map y = x.like(), dx = x.like();
@@ -134,8 +135,8 @@ TEST_CASE("SiLU and linear layers equal PyTorch's") {
   CHECK(difference(db, "linear.dbias") < rounding);
 }
 
-TEST_CASE("cross entropy equals PyTorch's with and without label smoothing") {
-  cpu d(2);
+TEST_EACH_SET("cross entropy equals PyTorch's with and without label smoothing") {
+  cpu d(2, tested);
   for (const char* smoothing : {"0.0", "0.1"}) {
     const std::string key = std::string("cross_entropy.") + smoothing + ".";
     const map logits = load_map(key + "logits");
@@ -149,9 +150,9 @@ TEST_CASE("cross entropy equals PyTorch's with and without label smoothing") {
   }
 }
 
-TEST_CASE("cross entropy against soft labels equals PyTorch's with and without label smoothing") {
+TEST_EACH_SET("cross entropy against soft labels equals PyTorch's with and without label smoothing") {
   const auto file = safetensors::read(ADVPROP_TEST_SOURCE "/golden/regularization.safetensors");
-  cpu d(2);
+  cpu d(2, tested);
   map logits = map::zero(6, 10, 1, 1), dlogits = logits.like();
   const auto z = file.floats("logits");
   std::size_t at = 0;
@@ -169,8 +170,8 @@ TEST_CASE("cross entropy against soft labels equals PyTorch's with and without l
   }
 }
 
-TEST_CASE("three steps of SGD equal PyTorch's: plain, with momentum, with Nesterov's") {
-  cpu d(2);
+TEST_EACH_SET("three steps of SGD equal PyTorch's: plain, with momentum, with Nesterov's") {
+  cpu d(2, tested);
   for (const char* name : {"plain", "momentum", "nesterov"}) {
     CAPTURE(name);
     const std::string key = std::string("sgd.") + name + ".";

@@ -1,10 +1,11 @@
-#include <advprop/ops/cpu/linear.hpp>
+#include <advprop/ops/cpu.hpp>
 
 #include <array>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "each_set.hpp"
 #include "maps.hpp"
 
 using namespace advprop;
@@ -16,8 +17,8 @@ constexpr std::array<std::array<int, 3>, 7> sizes{
 std::size_t at(int o, int i, int in) { return std::size_t(o) * std::size_t(in) + std::size_t(i); }
 }  // namespace
 
-TEST_CASE("The fully connected layer and its gradients equal the sums in double precision") {
-  cpu d(2);
+TEST_EACH_SET("The fully connected layer and its gradients equal the sums in double precision") {
+  cpu d(2, tested);
   for (const auto& size : sizes) {
     const int batch = size[0], in = size[1], out = size[2];
     CAPTURE(batch);
@@ -66,8 +67,8 @@ TEST_CASE("The fully connected layer and its gradients equal the sums in double 
   }
 }
 
-TEST_CASE("The gradients of the fully connected layer equal central differences of its forward") {
-  cpu d(2);
+TEST_EACH_SET("The gradients of the fully connected layer equal central differences of its forward") {
+  cpu d(2, tested);
   map x = map::random(3, 13, 1, 1, 1), y(3, 5, 1, 1), dx = x.like();
   const map dy = map::random(3, 5, 1, 1, 2);
   auto w = maps::normals(13 * 5, 3), b = maps::normals(5, 4);
@@ -85,13 +86,13 @@ TEST_CASE("The gradients of the fully connected layer equal central differences 
     CHECK(db[i] == doctest::Approx(maps::slope(b[i], 0.5f, loss)).epsilon(1e-5));
 }
 
-TEST_CASE("The fully connected layer has the same bits at any thread count") {
+TEST_EACH_SET("The fully connected layer has the same bits at any thread count") {
   for (const auto& [batch, in, out] : sizes) {
     const map x = map::random(batch, in, 1, 1, 1), dy = map::random(batch, out, 1, 1, 2);
     const auto w = maps::normals(in * out, 3);
     std::vector<std::vector<float>> results;
     for (int threads : {1, 3}) {
-      cpu d(threads);
+      cpu d(threads, tested);
       map y = dy.like(), dx = x.like();
       std::vector<float> dw(w.size()), db(std::size_t(out), 0.f);
       linear_forward(d, x, w.data(), nullptr, y);

@@ -1,4 +1,4 @@
-#include <advprop/ops/cpu/loss.hpp>
+#include <advprop/ops/cpu.hpp>
 
 #include <algorithm>
 #include <array>
@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include "each_set.hpp"
 #include "maps.hpp"
 
 using namespace advprop;
@@ -37,8 +38,8 @@ const_label_view as_view(const std::vector<int>& labels) { return {labels.data()
 
 }  // namespace
 
-TEST_CASE("Cross entropy equals its definition, and its gradient central differences, with and without smoothing") {
-  cpu d(2);
+TEST_EACH_SET("Cross entropy equals its definition, and its gradient central differences, with and without smoothing") {
+  cpu d(2, tested);
   for (int classes : {1, 2, 5, 8, 13, 100})
     for (float smoothing : {0.f, 0.1f, 1.f}) {
       CAPTURE(classes);
@@ -57,8 +58,8 @@ TEST_CASE("Cross entropy equals its definition, and its gradient central differe
     }
 }
 
-TEST_CASE("Soft targets: the definition, central differences, one-hot as hard, hits counted by the label") {
-  cpu d(2);
+TEST_EACH_SET("Soft targets: the definition, central differences, one-hot as hard, hits counted by the label") {
+  cpu d(2, tested);
   for (int classes : {2, 5, 8, 13})
     for (float smoothing : {0.f, 0.1f}) {
       map z = map::random(6, classes, 1, 1, 1, 2.f), dz = z.like(), hard = z.like();
@@ -100,8 +101,9 @@ TEST_CASE("Soft targets: the definition, central differences, one-hot as hard, h
         doctest::Approx(std::log(2.0)));
 }
 
-TEST_CASE("The worst class for an attack is neither the label nor a mixture's second class, where a third is left") {
-  cpu d(1);
+TEST_EACH_SET(
+    "The worst class for an attack is neither the label nor a mixture's second class, where a third is left") {
+  cpu d(1, tested);
   map z = map::zero(3, 4, 1, 1);
   for (int n = 0; n < 3; ++n)
     for (int k = 0; k < 4; ++k) z(n, k) = float(k);
@@ -119,8 +121,8 @@ TEST_CASE("The worst class for an attack is neither the label nor a mixture's se
   CHECK(worst[0] == 1);
 }
 
-TEST_CASE("Huge logits neither overflow nor lose the loss") {
-  cpu d(1);
+TEST_EACH_SET("Huge logits neither overflow nor lose the loss") {
+  cpu d(1, tested);
   map z = map::zero(2, 3, 1, 1), dz = z.like();
   z(0, 0) = 1e30f, z(0, 1) = -1e30f, z(1, 0) = 3e4f, z(1, 1) = 3e4f, z(1, 2) = 3e4f;
   const std::vector<int> labels{0, 1};
@@ -132,8 +134,8 @@ TEST_CASE("Huge logits neither overflow nor lose the loss") {
   CHECK(cross_entropy(d, z, as_view(labels), 0, 1, dz).loss == doctest::Approx(std::log(3.0) / 2));
 }
 
-TEST_CASE("A NaN logit makes the loss NaN and is no hit") {
-  cpu d(1);
+TEST_EACH_SET("A NaN logit makes the loss NaN and is no hit") {
+  cpu d(1, tested);
   for (int where : {0, 1, 2}) {
     map z = map::zero(2, 3, 1, 1), dz = z.like();
     z(0, where) = NAN;
@@ -149,8 +151,8 @@ TEST_CASE("A NaN logit makes the loss NaN and is no hit") {
   }
 }
 
-TEST_CASE("Top-1 and top-5 hits count a tie for the lower class") {
-  cpu d(1);
+TEST_EACH_SET("Top-1 and top-5 hits count a tie for the lower class") {
+  cpu d(1, tested);
   map z = map::zero(4, 10, 1, 1);
   for (int n = 0; n < 4; ++n)
     for (int k = 0; k < 10; ++k) z(n, k) = float(-k);  // the label's rank is the label
@@ -169,8 +171,8 @@ TEST_CASE("Top-1 and top-5 hits count a tie for the lower class") {
   CHECK(r.correct5 == 2);  // fewer than five classes
 }
 
-TEST_CASE("Softmax sums to one, and the best and the least likely class are the first of their kind") {
-  cpu d(2);
+TEST_EACH_SET("Softmax sums to one, and the best and the least likely class are the first of their kind") {
+  cpu d(2, tested);
   const map z = map::random(5, 13, 1, 1, 1, 3.f);
   std::vector<float> p(5 * 13, NAN);
   softmax(d, z, {p.data(), {5, 13}});
@@ -207,10 +209,10 @@ TEST_CASE("Softmax sums to one, and the best and the least likely class are the 
   CHECK(worst[0] == 4);
 }
 
-TEST_CASE("The loss and its gradient have the same bits at any thread count") {
+TEST_EACH_SET("The loss and its gradient have the same bits at any thread count") {
   const map z = map::random(101, 13, 1, 1, 1, 3.f);
   const auto labels = some_labels(101, 13);
-  cpu one(1), three(3);
+  cpu one(1, tested), three(3, tested);
   map a = z.like(), b = z.like();
   CHECK(cross_entropy(one, z, as_view(labels), 0.1f, 1, a).loss ==
         cross_entropy(three, z, as_view(labels), 0.1f, 1, b).loss);

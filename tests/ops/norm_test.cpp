@@ -1,4 +1,4 @@
-#include <advprop/ops/cpu/norm.hpp>
+#include <advprop/ops/cpu.hpp>
 
 #include <array>
 #include <cmath>
@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "each_set.hpp"
 #include "maps.hpp"
 
 using namespace advprop;
@@ -90,8 +91,8 @@ gradients backward(cpu& d, activation a, statistics s, const map& x, const map* 
 
 }  // namespace
 
-TEST_CASE("Batch statistics equal those in double precision on every shape") {
-  cpu d(2);
+TEST_EACH_SET("Batch statistics equal those in double precision on every shape") {
+  cpu d(2, tested);
   for (const auto& [n, c, h, w] : shapes) {
     const map x = map::random(n, c, h, w, 7, 2.f, 0.5f);
     const reference r(x);
@@ -105,8 +106,8 @@ TEST_CASE("Batch statistics equal those in double precision on every shape") {
   }
 }
 
-TEST_CASE("A small variance about a large mean, and behind an outlying first value, is not lost") {
-  cpu d(2);
+TEST_EACH_SET("A small variance about a large mean, and behind an outlying first value, is not lost") {
+  cpu d(2, tested);
   map x = map::random(16, 5, 20, 20, 3, 0.01f, 1000.f);
   x.each([first = true](float& v) mutable { v = first ? 0.f : v, first = false; });  // channel 0: one far outlier
   const reference r(x);
@@ -129,8 +130,8 @@ TEST_CASE("A small variance about a large mean, and behind an outlying first val
   CHECK(variance[2] == 0.f);
 }
 
-TEST_CASE("A NaN in the input makes the statistics of its channel NaN and of no other") {
-  cpu d(1);
+TEST_EACH_SET("A NaN in the input makes the statistics of its channel NaN and of no other") {
+  cpu d(1, tested);
   map x = map::random(4, 6, 8, 8, 3);
   x(2, 3, 4, 5) = NAN;
   std::vector<float> mean(6), variance(6);
@@ -141,8 +142,8 @@ TEST_CASE("A NaN in the input makes the statistics of its channel NaN and of no 
   }
 }
 
-TEST_CASE("Running statistics move by the momentum, the variance made unbiased") {
-  cpu d(1);
+TEST_EACH_SET("Running statistics move by the momentum, the variance made unbiased") {
+  cpu d(1, tested);
   const std::vector<float> mean{2, 4}, variance{3, 6};
   std::vector<float> running_mean{1, 1}, running_variance{1, 2};
   norm_update_running(d, 2, mean.data(), variance.data(), 4, 0.25f, running_mean.data(), running_variance.data());
@@ -150,8 +151,8 @@ TEST_CASE("Running statistics move by the momentum, the variance made unbiased")
   CHECK(running_variance == std::vector<float>{0.75f + 0.25f * 4, 1.5f + 0.25f * 8});
 }
 
-TEST_CASE("The forward equals the formula for every activation, with an add and without, in place and not") {
-  cpu d(2);
+TEST_EACH_SET("The forward equals the formula for every activation, with an add and without, in place and not") {
+  cpu d(2, tested);
   for (const auto& [n, c, h, w] : shapes)
     for (activation a : activations)
       for (bool with_add : {false, true}) {
@@ -175,8 +176,8 @@ TEST_CASE("The forward equals the formula for every activation, with an add and 
       }
 }
 
-TEST_CASE("A NaN passes through relu, silu and relu6") {
-  cpu d(1);
+TEST_EACH_SET("A NaN passes through relu, silu and relu6") {
+  cpu d(1, tested);
   const affine p(3, 1);
   map x = map::zero(1, 3, 1, 1), y = x;
   x(0, 1) = NAN;
@@ -187,8 +188,8 @@ TEST_CASE("A NaN passes through relu, silu and relu6") {
   }
 }
 
-TEST_CASE("The backward equals central differences of the forward in double precision") {
-  cpu d(2);
+TEST_EACH_SET("The backward equals central differences of the forward in double precision") {
+  cpu d(2, tested);
   for (int channels : {5, 8, 13})
     for (activation a : activations)
       for (statistics s : sources)
@@ -221,8 +222,8 @@ TEST_CASE("The backward equals central differences of the forward in double prec
         }
 }
 
-TEST_CASE("The backward in place equals the backward beside it, and reads nothing it need not") {
-  cpu d(2);
+TEST_EACH_SET("The backward in place equals the backward beside it, and reads nothing it need not") {
+  cpu d(2, tested);
   for (const auto& [n, c, h, w] : shapes)
     for (activation a : activations)
       for (statistics s : sources)
@@ -262,7 +263,7 @@ TEST_CASE("The backward in place equals the backward beside it, and reads nothin
         }
 }
 
-TEST_CASE("Statistics and gradients have the same bits at any thread count") {
+TEST_EACH_SET("Statistics and gradients have the same bits at any thread count") {
   for (const auto& [n, c, h, w] : shapes)
     for (activation a : activations)
       for (statistics s : sources) {
@@ -270,7 +271,7 @@ TEST_CASE("Statistics and gradients have the same bits at any thread count") {
         std::vector<gradients> g;
         std::vector<affine> p;
         for (int threads : {1, 3}) {
-          cpu d(threads);
+          cpu d(threads, tested);
           affine q(c, 31, a);
           norm_statistics(d, x, q.mean.data(), q.variance.data());
           g.push_back(backward(d, a, s, x, &add, q, dy));

@@ -1,4 +1,4 @@
-#include <advprop/ops/cpu/pool.hpp>
+#include <advprop/ops/cpu.hpp>
 
 #include <algorithm>
 #include <array>
@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include "each_set.hpp"
 #include "maps.hpp"
 
 using namespace advprop;
@@ -42,8 +43,8 @@ map integers(int n, int c, int h, int w, std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("Max pooling takes the maximum and sends the gradient to the first one") {
-  cpu d(2);
+TEST_EACH_SET("Max pooling takes the maximum and sends the gradient to the first one") {
+  cpu d(2, tested);
   for (const pool_spec& s : specs)
     for (int channels : {5, 8, 13}) {
       CAPTURE(s.kernel);
@@ -67,8 +68,8 @@ TEST_CASE("Max pooling takes the maximum and sends the gradient to the first one
     }
 }
 
-TEST_CASE("The gradient of max pooling equals central differences where the maximum is unique") {
-  cpu d(2);
+TEST_EACH_SET("The gradient of max pooling equals central differences where the maximum is unique") {
+  cpu d(2, tested);
   const pool_spec s{3, 2, 1};
   map x = map::random(2, 5, 7, 6, 1);
   const map dy = map::random(2, 5, 4, 3, 2);
@@ -81,8 +82,8 @@ TEST_CASE("The gradient of max pooling equals central differences where the maxi
   CHECK(maps::error(dx, [&](int n, int c, int h, int w) { return maps::slope(x(n, c, h, w), 1e-4f, loss); }) < 1e-4);
 }
 
-TEST_CASE("Max pooling gives NaN where a window holds one and sends the gradient there") {
-  cpu d(1);
+TEST_EACH_SET("Max pooling gives NaN where a window holds one and sends the gradient there") {
+  cpu d(1, tested);
   map x = map::random(1, 3, 4, 4, 1), y(1, 3, 2, 2), dx = x.like(), dy = map::random(1, 3, 2, 2, 2);
   x(0, 1, 0, 1) = NAN;
   max_pool_forward(d, {2, 2, 0}, x, y);
@@ -92,8 +93,8 @@ TEST_CASE("Max pooling gives NaN where a window holds one and sends the gradient
   CHECK(dx(0, 1, 0, 0) == 0);
 }
 
-TEST_CASE("Average pooling divides by the whole kernel, and its gradient equals central differences") {
-  cpu d(2);
+TEST_EACH_SET("Average pooling divides by the whole kernel, and its gradient equals central differences") {
+  cpu d(2, tested);
   for (const pool_spec& s : specs)
     for (int channels : {5, 8, 13}) {
       CAPTURE(s.kernel);
@@ -117,8 +118,8 @@ TEST_CASE("Average pooling divides by the whole kernel, and its gradient equals 
     }
 }
 
-TEST_CASE("Global average pooling is the mean of the pixels, and its gradient spreads evenly") {
-  cpu d(2);
+TEST_EACH_SET("Global average pooling is the mean of the pixels, and its gradient spreads evenly") {
+  cpu d(2, tested);
   for (int channels : {5, 8, 13})
     for (const auto& [height, width] : {std::array{7, 7}, std::array{1, 1}, std::array{30, 31}}) {
       const map x = map::random(3, channels, height, width, 1, 1.f, 5.f), dy = map::random(3, channels, 1, 1, 2);

@@ -1,4 +1,4 @@
-#include <advprop/ops/cpu/update.hpp>
+#include <advprop/ops/cpu.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -7,8 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include <advprop/ops/cpu/memory.hpp>
-
+#include "each_set.hpp"
 #include "maps.hpp"
 
 using namespace advprop;
@@ -21,7 +20,7 @@ using numbers = std::vector<float>;
 /// Runs f(device) on one thread and on three; both results must have the same bits.
 template <class F>
 numbers on_any_threads(F f) {
-  cpu one(1), three(3);
+  cpu one(1, tested), three(3, tested);
   const numbers a = f(one), b = f(three);
   CHECK(maps::same_bits(a, b));
   return a;
@@ -53,7 +52,7 @@ double worst_after_three(float first, Update update, Expected expected) {
 
 }  // namespace
 
-TEST_CASE("SGD takes PyTorch's steps: plain, with momentum, with Nesterov's, with decay and a gradient scale") {
+TEST_EACH_SET("SGD takes PyTorch's steps: plain, with momentum, with Nesterov's, with decay and a gradient scale") {
   for (const sgd_spec& s : {sgd_spec{0.1f}, sgd_spec{0.1f, 0.9f, 0, false, 1}, sgd_spec{0.1f, 0.9f, 0.01f, false, 0.5f},
                             sgd_spec{0.05f, 0.8f, 0.02f, true, 2.f}}) {
     const auto start = maps::normals(count, 1);
@@ -80,7 +79,7 @@ TEST_CASE("SGD takes PyTorch's steps: plain, with momentum, with Nesterov's, wit
   }
 }
 
-TEST_CASE("RMSProp takes TensorFlow's steps: epsilon inside the root, the rate inside the momentum") {
+TEST_EACH_SET("RMSProp takes TensorFlow's steps: epsilon inside the root, the rate inside the momentum") {
   for (const rmsprop_spec& o : {rmsprop_spec{}, rmsprop_spec{0.1f, 0.8f, 0, 0.5f, 0.1f, 0.5f}}) {
     const double worst = worst_after_three(
         1, [&](cpu& d, numbers& w, const numbers& g, numbers& s, numbers& v, int) { rmsprop_update(d, o, w, g, s, v); },
@@ -94,7 +93,7 @@ TEST_CASE("RMSProp takes TensorFlow's steps: epsilon inside the root, the rate i
   }
 }
 
-TEST_CASE("AdamW takes PyTorch's steps: epsilon outside the root, decay outside the moments") {
+TEST_EACH_SET("AdamW takes PyTorch's steps: epsilon outside the root, decay outside the moments") {
   for (adamw_spec o : {adamw_spec{}, adamw_spec{0.1f, 0.8f, 0.9f, 0.01f, 0.1f, 0.5f}}) {
     const double worst = worst_after_three(
         0,
@@ -115,7 +114,7 @@ TEST_CASE("AdamW takes PyTorch's steps: epsilon outside the root, decay outside 
   }
 }
 
-TEST_CASE("A moving average goes a part of the way to the values, which stay as they are") {
+TEST_EACH_SET("A moving average goes a part of the way to the values, which stay as they are") {
   const numbers values = maps::normals(count, 1), before = maps::normals(count, 2);
   const numbers average = on_any_threads([&](cpu& d) {
     numbers a = before;
@@ -126,7 +125,7 @@ TEST_CASE("A moving average goes a part of the way to the values, which stay as 
   for (std::size_t i = 0; i < values.size(); ++i)
     worst = std::fmax(worst, std::abs(average[i] - (0.75 * double(before[i]) + 0.25 * double(values[i]))));
   CHECK(worst < 5e-7);
-  cpu d(1);
+  cpu d(1, tested);
   numbers all = before, none = before;
   average_update(d, 0, values, none);
   CHECK(maps::same_bits(none, before));
@@ -135,7 +134,7 @@ TEST_CASE("A moving average goes a part of the way to the values, which stay as 
 }
 
 TEST_CASE("Two places in memory exchange their numbers") {
-  cpu d(1);
+  cpu d(1, tested);
   const numbers a = maps::normals(count, 1), b = maps::normals(count, 2);
   numbers x = a, y = b;
   memory_swap(d, x, y);

@@ -1,4 +1,4 @@
-// The CPU: how many threads, and the memory that its models share.
+// The CPU: how many threads, which instruction set, and the memory that its models share.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <advprop/core/parallel.hpp>
 #include <advprop/core/shape.hpp>
 #include <advprop/device/arena.hpp>
+#include <advprop/device/instruction_set.hpp>
 
 namespace advprop {
 
@@ -38,11 +39,17 @@ class cpu {
   using element = float;
 
   /// `threads` = 0: as many as there are processors.
-  explicit cpu(int threads = 0) : threads_(threads == 0 ? processors() : threads) {
+  explicit cpu(int threads = 0, instruction_set instructions = best_instruction_set())
+      : threads_(threads == 0 ? processors() : threads), instructions_(instructions) {
     if (threads < 0) fail<argument_error>("cpu: ", threads, " threads; must be 0 (all) or more");
+    if (!processor_has(instructions)) fail<argument_error>("cpu: this processor has no ", name(instructions));
+    if (std::ranges::count(instruction_sets(), instructions) == 0)
+      fail<argument_error>("cpu: this program was not compiled for ", name(instructions));
   }
 
   int threads() const { return threads_; }
+  /// What the operations are computed with. Their results' last bits depend on it.
+  instruction_set instructions() const { return instructions_; }
   arena& memory() { return memory_; }
 
   convolution_policy convolutions() const { return convolutions_; }
@@ -66,6 +73,7 @@ class cpu {
 
  private:
   int threads_;
+  instruction_set instructions_;
   convolution_policy convolutions_ = convolution_policy::fastest;
   arena memory_;
 };

@@ -1,16 +1,7 @@
 // Softmax cross entropy on the CPU, and what else is read off logits. Logits are a 1x1 feature map.
-#pragma once
+// Included once for each instruction set by ops/cpu/kernels.hpp.
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-
-#include <advprop/core/target_view.hpp>
-#include <advprop/device/cpu.hpp>
-#include <advprop/ops/cpu/lanes.hpp>
-#include <advprop/ops/loss_result.hpp>
-
-namespace advprop {
+namespace advprop::ADVPROP_TARGET {
 
 namespace detail {
 struct exponentials {
@@ -24,10 +15,6 @@ inline exponentials sum_exponentials(const float* z, int classes) {
 }
 }  // namespace detail
 
-/// Softmax cross entropy against (1 - smoothing) * p + smoothing / classes, p being one-hot or the soft target. What is
-/// correct is counted against the labels; a tie of logits counts for the lower class. Overwrites dlogits (data null:
-/// not wanted; may be the logits' memory) with weight / batch * (softmax * the target's sum - target). A NaN logit
-/// makes the loss NaN and counts as a miss.
 inline loss_result cross_entropy(cpu& d, feature_view<const float> logits, const target_view& targets, float smoothing,
                                  float weight, feature_view<float> dlogits) {
   using namespace detail;
@@ -82,7 +69,6 @@ inline loss_result cross_entropy(cpu& d, feature_view<const float> logits, const
   return total;
 }
 
-/// probabilities (batch x classes) = softmax of every image's logits.
 inline void softmax(cpu& d, feature_view<const float> logits, view<float, 2> probabilities) {
   const int classes = logits.channels, stride = channel_blocks(logits) * cpu::channel_block;
   parallel_for(d.threads(), logits.batch, [&](std::ptrdiff_t n) {
@@ -93,7 +79,6 @@ inline void softmax(cpu& d, feature_view<const float> logits, view<float, 2> pro
   });
 }
 
-/// The class of the largest logit, the lowest such class on a tie.
 inline void predict(cpu& d, feature_view<const float> logits, label_view best) {
   const int classes = logits.channels, stride = channel_blocks(logits) * cpu::channel_block;
   parallel_for(d.threads(), logits.batch, [&](std::ptrdiff_t n) {
@@ -102,9 +87,7 @@ inline void predict(cpu& d, feature_view<const float> logits, label_view best) {
   });
 }
 
-/// The class of the smallest logit, the lowest such class on a tie (Kurakin et al. 2017, section 2.3). With `own`
-/// given, neither an image's label nor, where a third class is left, the second class of a soft target.
-inline void predict_worst(cpu& d, feature_view<const float> logits, label_view worst, const target_view& own = {}) {
+inline void predict_worst(cpu& d, feature_view<const float> logits, label_view worst, const target_view& own) {
   const int classes = logits.channels, stride = channel_blocks(logits) * cpu::channel_block;
   parallel_for(d.threads(), logits.batch, [&](std::ptrdiff_t n) {
     const float* z = logits.data + n * stride;
@@ -116,4 +99,4 @@ inline void predict_worst(cpu& d, feature_view<const float> logits, label_view w
   });
 }
 
-}  // namespace advprop
+}  // namespace advprop::ADVPROP_TARGET

@@ -1,24 +1,13 @@
 // Depthwise convolution in nChw8c: one filter a channel, stride 1 or 2; the three passes.
-#pragma once
+// Included once for each instruction set by ops/cpu/kernels.hpp.
 
-#include <algorithm>
-#include <cstddef>
-#include <cstring>
-
-#include <advprop/core/parallel.hpp>
-#include <advprop/device/cpu.hpp>
-#include <advprop/ops/cpu/lanes.hpp>
-#include <advprop/ops/cpu/simd.hpp>
-#include <advprop/ops/spec.hpp>
-
-namespace advprop {
+namespace advprop::ADVPROP_TARGET {
 namespace detail {
 
 // How it works. The rows of one channel block that an output row needs stand zero-padded in a ring of row buffers, the
 // even and the odd columns apart when the stride is 2. There a tap is one constant offset, neighbouring outputs read
 // neighbouring pixels, and the loops below see runs of pixels without edges or strides.
 
-inline constexpr int depthwise_kernel_limit = 11, depthwise_stride_limit = 2;
 inline constexpr int depthwise_vector_pixels = std::max(1, vector_bytes / 32);
 inline constexpr int depthwise_lanes = depthwise_vector_pixels * 8;
 using depthwise_vector = lanes<float, depthwise_lanes>;
@@ -254,12 +243,6 @@ inline float* pack_depthwise(const conv_spec& s, const float* w, int block, cons
 
 }  // namespace detail
 
-/// Whether the depthwise engine computes this convolution.
-constexpr bool is_depthwise(const conv_spec& s) {
-  return s.groups == s.in && s.groups == s.out && s.kernel <= detail::depthwise_kernel_limit &&
-         s.stride <= detail::depthwise_stride_limit;
-}
-
 /// As `conv_forward`; `is_depthwise` only.
 inline void conv_depthwise_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
                                    feature_view<float> y) {
@@ -430,4 +413,4 @@ inline void conv_depthwise_backward_weight(cpu& d, const conv_spec& s, feature_v
       }
 }
 
-}  // namespace advprop
+}  // namespace advprop::ADVPROP_TARGET

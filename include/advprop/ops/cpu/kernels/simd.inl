@@ -1,35 +1,14 @@
 // The widest float vector of the target, by GCC's vector extensions (clang has them too); one type, a few functions.
-#pragma once
+// Included once for each instruction set by ops/cpu/kernels.hpp.
 
-#include <cstddef>
+namespace advprop::ADVPROP_TARGET::simd {
 
-#include <advprop/device/cpu.hpp>
+inline constexpr int lanes = ADVPROP_TARGET_BYTES / 4;
 
-#if defined(__AVX512F__)
-#define ADVPROP_SIMD_BYTES 64
-#elif defined(__AVX__)
-#define ADVPROP_SIMD_BYTES 32
-#else
-#define ADVPROP_SIMD_BYTES 16
-#endif
-
-/// Before a loop with a constant count: unroll it whole, also at -O2, so that arrays of vectors become registers.
-#if defined(__clang__)
-#define ADVPROP_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define ADVPROP_UNROLL _Pragma("GCC unroll 32")
-#endif
-
-#define ADVPROP_INLINE inline __attribute__((always_inline))
-
-namespace advprop::simd {
-
-inline constexpr int lanes = ADVPROP_SIMD_BYTES / 4;
-
-typedef float vec __attribute__((vector_size(ADVPROP_SIMD_BYTES)));
-typedef float unaligned_vec __attribute__((vector_size(ADVPROP_SIMD_BYTES), aligned(4), may_alias));
-typedef float half_vec __attribute__((vector_size(ADVPROP_SIMD_BYTES / 2)));
-typedef float unaligned_half_vec __attribute__((vector_size(ADVPROP_SIMD_BYTES / 2), aligned(4), may_alias));
+typedef float vec __attribute__((vector_size(ADVPROP_TARGET_BYTES)));
+typedef float unaligned_vec __attribute__((vector_size(ADVPROP_TARGET_BYTES), aligned(4), may_alias));
+typedef float half_vec __attribute__((vector_size(ADVPROP_TARGET_BYTES / 2)));
+typedef float unaligned_half_vec __attribute__((vector_size(ADVPROP_TARGET_BYTES / 2), aligned(4), may_alias));
 
 ADVPROP_INLINE vec load(const float* p) { return *reinterpret_cast<const unaligned_vec*>(p); }
 ADVPROP_INLINE void store(float* p, vec v) { *reinterpret_cast<unaligned_vec*>(p) = v; }
@@ -38,7 +17,7 @@ ADVPROP_INLINE void store(float* p, vec v) { *reinterpret_cast<unaligned_vec*>(p
 /// Blocks that are not there give zero. `first` is a multiple of `lanes`.
 ADVPROP_INLINE vec load_channels(const float* p, std::ptrdiff_t pitch, int first, int blocks) {
   const int b = first / cpu::channel_block;
-#if defined(__AVX512F__)
+#if ADVPROP_TARGET_BYTES == 64
   half_vec low{}, high{};
   if (b < blocks) low = *reinterpret_cast<const unaligned_half_vec*>(p + b * pitch);
   if (b + 1 < blocks) high = *reinterpret_cast<const unaligned_half_vec*>(p + (b + 1) * pitch);
@@ -52,7 +31,7 @@ ADVPROP_INLINE vec load_channels(const float* p, std::ptrdiff_t pitch, int first
 /// The reverse of `load_channels`; leaves out blocks that are not there.
 ADVPROP_INLINE void store_channels(float* p, std::ptrdiff_t pitch, int first, int blocks, vec v) {
   const int b = first / cpu::channel_block;
-#if defined(__AVX512F__)
+#if ADVPROP_TARGET_BYTES == 64
   if (b < blocks)
     *reinterpret_cast<unaligned_half_vec*>(p + b * pitch) = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
   if (b + 1 < blocks)
@@ -63,4 +42,4 @@ ADVPROP_INLINE void store_channels(float* p, std::ptrdiff_t pitch, int first, in
 #endif
 }
 
-}  // namespace advprop::simd
+}  // namespace advprop::ADVPROP_TARGET::simd

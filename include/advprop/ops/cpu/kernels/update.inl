@@ -1,18 +1,8 @@
 // What changes the learnt numbers on the CPU, one sweep each: the optimizers' steps and the moving average.
-#pragma once
+// Included once for each instruction set by ops/cpu/kernels.hpp.
 
-#include <cmath>
-#include <cstddef>
-#include <span>
+namespace advprop::ADVPROP_TARGET {
 
-#include <advprop/device/cpu.hpp>
-#include <advprop/ops/cpu/lanes.hpp>
-#include <advprop/ops/spec.hpp>
-
-namespace advprop {
-
-/// g = gradient_scale * g + weight_decay * w;  v = momentum * v + g;
-/// w -= learning_rate * (nesterov ? g + momentum * v : v). The velocity starts at zero.
 inline void sgd_update(cpu& d, const sgd_spec& s, std::span<float> weights, std::span<const float> gradients,
                        std::span<float> velocity) {
   detail::for_chunks(d, std::ssize(weights), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
@@ -28,9 +18,6 @@ inline void sgd_update(cpu& d, const sgd_spec& s, std::span<float> weights, std:
   });
 }
 
-/// g = gradient_scale * g + weight_decay * w;  s += (1 - decay) * (g^2 - s);
-/// v = momentum * v + learning_rate * g / sqrt(s + epsilon);  w -= v.
-/// The mean square s starts at one, the velocity v at zero.
 inline void rmsprop_update(cpu& d, const rmsprop_spec& o, std::span<float> weights, std::span<const float> gradients,
                            std::span<float> mean_square, std::span<float> velocity) {
   detail::for_chunks(d, std::ssize(weights), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
@@ -47,9 +34,6 @@ inline void rmsprop_update(cpu& d, const rmsprop_spec& o, std::span<float> weigh
   });
 }
 
-/// g = gradient_scale * g;  m += (1 - beta1) * (g - m);  s += (1 - beta2) * (g^2 - s);
-/// w -= learning_rate * weight_decay * w;  w -= step_size * m / (root_scale * sqrt(s) + epsilon).
-/// Both moments start at zero.
 inline void adamw_update(cpu& d, const adamw_spec& o, std::span<float> weights, std::span<const float> gradients,
                          std::span<float> mean, std::span<float> mean_square) {
   detail::for_chunks(d, std::ssize(weights), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
@@ -66,7 +50,6 @@ inline void adamw_update(cpu& d, const adamw_spec& o, std::span<float> weights, 
   });
 }
 
-/// average += rate * (values - average)
 inline void average_update(cpu& d, float rate, std::span<const float> values, std::span<float> average) {
   detail::for_chunks(d, std::ssize(values), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
     const float* x = values.data() + first;
@@ -75,4 +58,4 @@ inline void average_update(cpu& d, float rate, std::span<const float> values, st
   });
 }
 
-}  // namespace advprop
+}  // namespace advprop::ADVPROP_TARGET

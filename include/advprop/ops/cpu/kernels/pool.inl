@@ -1,14 +1,7 @@
 // Max, average and global average pooling on the CPU.
-#pragma once
+// Included once for each instruction set by ops/cpu/kernels.hpp.
 
-#include <algorithm>
-#include <cstddef>
-
-#include <advprop/device/cpu.hpp>
-#include <advprop/ops/cpu/lanes.hpp>
-#include <advprop/ops/spec.hpp>
-
-namespace advprop {
+namespace advprop::ADVPROP_TARGET {
 
 namespace detail {
 
@@ -49,7 +42,6 @@ struct maximum {
 
 }  // namespace detail
 
-/// y = the maximum of every window; padding counts as -infinity.
 inline void max_pool_forward(cpu& d, const pool_spec& s, feature_view<const float> x, feature_view<float> y) {
   using namespace detail;
   for_blocks(d, x, [&](int n, int b) {
@@ -61,7 +53,6 @@ inline void max_pool_forward(cpu& d, const pool_spec& s, feature_view<const floa
   });
 }
 
-/// dx = dy at the first maximum (in row-major order) of every window, else 0.
 inline void max_pool_backward(cpu& d, const pool_spec& s, feature_view<const float> x, feature_view<const float> dy,
                               feature_view<float> dx) {
   using namespace detail;
@@ -81,7 +72,6 @@ inline void max_pool_backward(cpu& d, const pool_spec& s, feature_view<const flo
   });
 }
 
-/// y = the sum of every window / kernel^2: padding counts as zeros (PyTorch's count_include_pad).
 inline void average_pool_forward(cpu& d, const pool_spec& s, feature_view<const float> x, feature_view<float> y) {
   using namespace detail;
   const f8 share(1.f / static_cast<float>(s.kernel * s.kernel));
@@ -97,7 +87,6 @@ inline void average_pool_forward(cpu& d, const pool_spec& s, feature_view<const 
   });
 }
 
-/// The gradient of average_pool_forward; overwrites dx.
 inline void average_pool_backward(cpu& d, const pool_spec& s, feature_view<const float> dy, feature_view<float> dx) {
   using namespace detail;
   const f8 share(1.f / static_cast<float>(s.kernel * s.kernel));
@@ -116,7 +105,6 @@ inline void average_pool_backward(cpu& d, const pool_spec& s, feature_view<const
   });
 }
 
-/// y (1x1) = the mean of every channel's pixels.
 inline void global_average_pool_forward(cpu& d, feature_view<const float> x, feature_view<float> y) {
   using namespace detail;
   const int pixels = x.height * x.width;
@@ -131,7 +119,6 @@ inline void global_average_pool_forward(cpu& d, feature_view<const float> x, fea
   });
 }
 
-/// The gradient of global_average_pool_forward; dy is 1x1; overwrites dx.
 inline void global_average_pool_backward(cpu& d, feature_view<const float> dy, feature_view<float> dx) {
   using namespace detail;
   const int pixels = dx.height * dx.width;
@@ -142,4 +129,4 @@ inline void global_average_pool_backward(cpu& d, feature_view<const float> dy, f
   });
 }
 
-}  // namespace advprop
+}  // namespace advprop::ADVPROP_TARGET

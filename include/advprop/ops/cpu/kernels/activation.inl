@@ -1,13 +1,7 @@
-// Activations on the CPU that stand alone (behind a batch norm they are part of it: norm.hpp).
-#pragma once
+// Activations on the CPU that stand alone (behind a batch norm they are part of it: norm.inl).
+// Included once for each instruction set by ops/cpu/kernels.hpp.
 
-#include <cstddef>
-
-#include <advprop/device/cpu.hpp>
-#include <advprop/ops/cpu/lanes.hpp>
-#include <advprop/ops/spec.hpp>
-
-namespace advprop {
+namespace advprop::ADVPROP_TARGET {
 
 namespace detail {
 template <activation A>
@@ -53,7 +47,6 @@ void with_activation(activation a, F&& f) {
 }
 }  // namespace detail
 
-/// y = a(x); y may be x's memory.
 inline void activation_forward(cpu& d, activation a, feature_view<const float> x, feature_view<float> y) {
   using namespace detail;
   with_activation(a, [&]<activation A>() {
@@ -63,7 +56,6 @@ inline void activation_forward(cpu& d, activation a, feature_view<const float> x
   });
 }
 
-/// dx = dy * a'(x); dx may be dy's memory. For relu and relu6, x may as well be the output y.
 inline void activation_backward(cpu& d, activation a, feature_view<const float> x, feature_view<const float> dy,
                                 feature_view<float> dx) {
   using namespace detail;
@@ -79,4 +71,4 @@ inline void activation_backward(cpu& d, activation a, feature_view<const float> 
   });
 }
 
-}  // namespace advprop
+}  // namespace advprop::ADVPROP_TARGET

@@ -1,21 +1,8 @@
 // What works number by number on the CPU: input stage, adds, gates, dropout, attacks' loops.
-#pragma once
+// Included once for each instruction set by ops/cpu/kernels.hpp.
 
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <span>
+namespace advprop::ADVPROP_TARGET {
 
-#include <advprop/core/random.hpp>
-#include <advprop/core/shape.hpp>
-#include <advprop/device/cpu.hpp>
-#include <advprop/ops/cpu/lanes.hpp>
-
-namespace advprop {
-
-/// y = (image - mean) / deviation, a mean and a deviation a channel; NHWC to channel blocks.
 inline void normalize_forward(cpu& d, const_image_view images, const float* mean, const float* deviation,
                               feature_view<float> y) {
   using namespace detail;
@@ -28,7 +15,6 @@ inline void normalize_forward(cpu& d, const_image_view images, const float* mean
   });
 }
 
-/// dimages = dy / deviation; channel blocks to NHWC.
 inline void normalize_backward(cpu& d, feature_view<const float> dy, const float* deviation, image_view dimages) {
   using namespace detail;
   for_blocks(d, dy, [&](int n, int b) {
@@ -40,7 +26,6 @@ inline void normalize_backward(cpu& d, feature_view<const float> dy, const float
   });
 }
 
-/// y += a
 inline void add(cpu& d, feature_view<const float> a, feature_view<float> y) {
   using namespace detail;
   for_chunks(d, cpu::elements(y.batch, y.image()), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
@@ -48,7 +33,6 @@ inline void add(cpu& d, feature_view<const float> a, feature_view<float> y) {
   });
 }
 
-/// y += b, one number a channel.
 inline void bias_forward(cpu& d, const float* b, feature_view<float> y) {
   using namespace detail;
   for_blocks(d, y, [&](int n, int k) {
@@ -58,7 +42,6 @@ inline void bias_forward(cpu& d, const float* b, feature_view<float> y) {
   });
 }
 
-/// db += the sum of dy over batch x height x width.
 inline void bias_backward(cpu& d, feature_view<const float> dy, float* db) {
   using namespace detail;
   const int count = channel_blocks(dy);
@@ -78,8 +61,6 @@ inline void bias_backward(cpu& d, feature_view<const float> dy, float* db) {
   }
 }
 
-/// y[c + pad_before] = x[c] at every stride-th pixel, other channels 0: the parameter-free shortcut, option A of
-/// He et al. 2015, section 3.3.
 inline void subsample_forward(cpu& d, int stride, int pad_before, feature_view<const float> x, feature_view<float> y) {
   detail::for_blocks(d, y, [&](int n, int b) {
     float* py = channel_block(y, n, b);
@@ -94,7 +75,6 @@ inline void subsample_forward(cpu& d, int stride, int pad_before, feature_view<c
   });
 }
 
-/// The gradient of subsample_forward; overwrites dx.
 inline void subsample_backward(cpu& d, int stride, int pad_before, feature_view<const float> dy,
                                feature_view<float> dx) {
   detail::for_blocks(d, dx, [&](int n, int b) {
@@ -111,7 +91,6 @@ inline void subsample_backward(cpu& d, int stride, int pad_before, feature_view<
   });
 }
 
-/// y = x * gate, one number an image and channel (gate is 1x1); y may be x's memory.
 inline void scale_forward(cpu& d, feature_view<const float> x, feature_view<const float> gate, feature_view<float> y) {
   using namespace detail;
   for_blocks(d, x, [&](int n, int b) {
@@ -122,7 +101,6 @@ inline void scale_forward(cpu& d, feature_view<const float> x, feature_view<cons
   });
 }
 
-/// dx = dy * gate, dgate = sum(dy * x) over the pixels; overwrites both. dx may be dy's memory.
 inline void scale_backward(cpu& d, feature_view<const float> x, feature_view<const float> gate,
                            feature_view<const float> dy, feature_view<float> dx, feature_view<float> dgate) {
   using namespace detail;
@@ -140,7 +118,6 @@ inline void scale_backward(cpu& d, feature_view<const float> x, feature_view<con
   });
 }
 
-/// y = 1 / (1 + e^-x), 0 in the lanes past the last channel; y may be x's memory.
 inline void sigmoid_forward(cpu& d, feature_view<const float> x, feature_view<float> y) {
   using namespace detail;
   for_blocks(d, x, [&](int n, int b) {
@@ -153,7 +130,6 @@ inline void sigmoid_forward(cpu& d, feature_view<const float> x, feature_view<fl
   });
 }
 
-/// dx = dy * y * (1 - y); dx may be dy's memory.
 inline void sigmoid_backward(cpu& d, feature_view<const float> y, feature_view<const float> dy,
                              feature_view<float> dx) {
   using namespace detail;
@@ -191,8 +167,6 @@ class random_words {
 };
 }  // namespace detail
 
-/// y = x / (1 - rate) where the number drawn for the element is at least `rate`, else 0 (Srivastava et al. 2014).
-/// Element (n, c, h, w) takes position r.position() + its NCHW index, whatever the layout. y may be x's memory.
 inline void dropout_forward(cpu& d, float rate, random_stream r, feature_view<const float> x, feature_view<float> y) {
   const std::ptrdiff_t pixels = std::ptrdiff_t{x.height} * x.width;
   const float scale = 1 / (1 - rate);
@@ -212,14 +186,11 @@ inline void dropout_forward(cpu& d, float rate, random_stream r, feature_view<co
   });
 }
 
-/// The gradient of dropout_forward with the same r; dx may be dy's memory.
 inline void dropout_backward(cpu& d, float rate, random_stream r, feature_view<const float> dy,
                              feature_view<float> dx) {
-  dropout_forward(d, rate, r, dy, dx);
+  ADVPROP_TARGET::dropout_forward(d, rate, r, dy, dx);
 }
 
-/// y = x / (1 - rate) in images whose number is at least `rate`, else 0 (Huang et al. 2016). Image n takes position
-/// r.position() + n. y may be x's memory. The gradient is the same operation on dy.
 inline void drop_images(cpu& d, float rate, random_stream r, feature_view<const float> x, feature_view<float> y) {
   using namespace detail;
   const float scale = 1 / (1 - rate);
@@ -236,7 +207,6 @@ inline void drop_images(cpu& d, float rate, random_stream r, feature_view<const 
   });
 }
 
-/// values = value
 inline void fill(cpu& d, float value, std::span<float> values) {
   detail::for_chunks(d, std::ssize(values), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
     std::fill_n(values.data() + first, count, value);
@@ -259,7 +229,6 @@ inline double square_sum(const float* p, std::ptrdiff_t count) {
 }
 }  // namespace detail
 
-/// The sum of squares.
 inline double squared_norm(cpu& d, std::span<const float> values) {
   const std::ptrdiff_t count = (std::ssize(values) + detail::flat_range - 1) / detail::flat_range;
   const auto scratch = d.memory().allocate(sizeof(double) * static_cast<std::size_t>(count));
@@ -272,34 +241,12 @@ inline double squared_norm(cpu& d, std::span<const float> values) {
   return total;
 }
 
-/// x[i] = f(x[i], g[i]); x and g may be the same memory.
-template <class F>
-void transform(cpu& d, image_view x, const_image_view g, F f) {
-  detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
-    float* px = x.data() + first;
-    const float* pg = g.data() + first;
-    detail::for_each_index(count, [=](std::ptrdiff_t i) { px[i] = f(px[i], pg[i]); });
-  });
-}
-
-/// x[i] = f(x[i], a[i], b[i])
-template <class F>
-void transform(cpu& d, image_view x, const_image_view a, const_image_view b, F f) {
-  detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
-    float* px = x.data() + first;
-    const float *pa = a.data() + first, *pb = b.data() + first;
-    detail::for_each_index(count, [=](std::ptrdiff_t i) { px[i] = f(px[i], pa[i], pb[i]); });
-  });
-}
-
-/// norms[n] = the L2 norm of image n.
 inline void image_norms(cpu& d, const_image_view x, float* norms) {
   parallel_for(d.threads(), x.extent(0), [&](std::ptrdiff_t n) {
     norms[n] = static_cast<float>(std::sqrt(detail::square_sum(x.data() + n * x.stride(), x.stride())));
   });
 }
 
-/// Mean absolute value of each image's numbers.
 inline void mean_magnitudes(cpu& d, const_image_view x, float* means) {
   parallel_for(d.threads(), x.extent(0), [&](std::ptrdiff_t n) {
     const float* p = x.data() + n * x.stride();
@@ -309,7 +256,6 @@ inline void mean_magnitudes(cpu& d, const_image_view x, float* means) {
   });
 }
 
-/// Element i = a number uniform in [low, high), drawn at position r.position() + i.
 inline void fill_uniform(cpu& d, random_stream r, float low, float high, image_view x) {
   detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
     detail::random_words words(r);
@@ -319,7 +265,6 @@ inline void fill_uniform(cpu& d, random_stream r, float low, float high, image_v
   });
 }
 
-/// Element i = what random::normal gives from position r.position() + 2 i.
 inline void fill_normal(cpu& d, random_stream r, image_view x) {
   detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
     random_stream own(r.seed(), r.stream(), r.position() + 2 * static_cast<std::uint64_t>(first));
@@ -327,4 +272,4 @@ inline void fill_normal(cpu& d, random_stream r, image_view x) {
   });
 }
 
-}  // namespace advprop
+}  // namespace advprop::ADVPROP_TARGET

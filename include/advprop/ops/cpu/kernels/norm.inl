@@ -1,18 +1,7 @@
 // Batch norm on the CPU, with the activation and the residual add that follow it (Ioffe & Szegedy, ICML 2015).
-#pragma once
+// Included once for each instruction set by ops/cpu/kernels.hpp.
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <new>
-
-#include <advprop/device/cpu.hpp>
-#include <advprop/ops/cpu/activation.hpp>
-#include <advprop/ops/cpu/lanes.hpp>
-#include <advprop/ops/norm_parameters.hpp>
-#include <advprop/ops/spec.hpp>
-
-namespace advprop {
+namespace advprop::ADVPROP_TARGET {
 
 namespace detail {
 
@@ -40,8 +29,10 @@ struct norm_chunks {
 
 /// Mean and sum of squared deviations of `count` values (Chan, Golub & LeVeque 1983).
 struct moments {
-  d8 mean{0.0}, deviation{0.0};
+  d8 mean, deviation;
   double count = 0;
+
+  moments() : mean(0.0), deviation(0.0) {}
 
   [[gnu::always_inline]] void merge(const d8& m, const d8& v, double n) {
     const double total = count + n;
@@ -145,8 +136,6 @@ void norm_backward_sweep(cpu& d, const norm_gradient& t) {
 
 }  // namespace detail
 
-/// Mean and biased variance of every channel over batch x height x width; one read of x. Sound where the mean is large
-/// and the variance small.
 inline void norm_statistics(cpu& d, feature_view<const float> x, float* mean, float* variance) {
   using namespace detail;
   const norm_chunks chunks(x);
@@ -191,7 +180,6 @@ inline void norm_statistics(cpu& d, feature_view<const float> x, float* mean, fl
   }
 }
 
-/// running = (1 - momentum) * running + momentum * value, the variance made unbiased from `count` values a channel.
 inline void norm_update_running(cpu&, int channels, const float* mean, const float* variance, std::ptrdiff_t count,
                                 float momentum, float* running_mean, float* running_variance) {
   const float unbiased = count > 1 ? static_cast<float>(double(count) / double(count - 1)) : 1.f;
@@ -201,8 +189,6 @@ inline void norm_update_running(cpu&, int channels, const float* mean, const flo
   }
 }
 
-/// y = a((x - mean) / sqrt(variance + epsilon) * scale + shift + add); no add where its data is null.
-/// y may be the same memory as x or add.
 inline void norm_forward(cpu& d, activation a, feature_view<const float> x, const norm_parameters& p,
                          feature_view<const float> add, feature_view<float> y) {
   using namespace detail;
@@ -224,13 +210,6 @@ inline void norm_forward(cpu& d, activation a, feature_view<const float> x, cons
       a, [&]<activation A>() { add.data ? run.template operator()<A, true>() : run.template operator()<A, false>(); });
 }
 
-/// The gradients of norm_forward, where g = dy * a'(pre-activation), s = sqrt(variance + epsilon) and
-/// xhat = (x - mean) / s:
-///   batch:   dx = scale / s * (g - mean(g) - xhat * mean(g * xhat))
-///   running: dx = scale / s * g
-///   dadd = g (if its data is not null);  dscale += sum(g * xhat), dshift += sum(g) (both null: not wanted).
-/// relu and relu6 read y; silu reads x and add (null: there was none); identity neither. x is read besides with batch
-/// statistics or for dscale. What is not read may be null. dx or dadd (one of them) may be dy's memory.
 inline void norm_backward(cpu& d, activation a, statistics source, feature_view<const float> x,
                           feature_view<const float> y, feature_view<const float> dy, feature_view<const float> add,
                           const norm_parameters& p, feature_view<float> dx, feature_view<float> dadd, float* dscale,
@@ -293,4 +272,4 @@ inline void norm_backward(cpu& d, activation a, statistics source, feature_view<
   });
 }
 
-}  // namespace advprop
+}  // namespace advprop::ADVPROP_TARGET

@@ -1,12 +1,7 @@
 // The fully connected layer on the CPU.
-#pragma once
+// Included once for each instruction set by ops/cpu/kernels.hpp.
 
-#include <cstddef>
-
-#include <advprop/device/cpu.hpp>
-#include <advprop/ops/cpu/lanes.hpp>
-
-namespace advprop {
+namespace advprop::ADVPROP_TARGET {
 
 namespace detail {
 
@@ -58,7 +53,6 @@ inline std::size_t packed_bytes(int blocks, int depth) {
 
 }  // namespace detail
 
-/// y = x w^T + b; x and y are 1x1 feature maps, w is out x in, b may be null.
 inline void linear_forward(cpu& d, feature_view<const float> x, const float* w, const float* b, feature_view<float> y) {
   using namespace detail;
   const int in = x.channels, count = channel_blocks(y), stride = channel_blocks(x) * 8;
@@ -77,7 +71,6 @@ inline void linear_forward(cpu& d, feature_view<const float> x, const float* w, 
   });
 }
 
-/// dx = dy w
 inline void linear_backward_input(cpu& d, feature_view<const float> dy, const float* w, feature_view<float> dx) {
   using namespace detail;
   const int in = dx.channels, out = dy.channels, count = channel_blocks(dx), stride = channel_blocks(dy) * 8;
@@ -92,7 +85,6 @@ inline void linear_backward_input(cpu& d, feature_view<const float> dy, const fl
            [&](int n, int i, const f8& s) { s.store(channel_block(dx, n, i)); });
 }
 
-/// dw += dy^T x, db += the sum of dy over the batch (null: not wanted).
 inline void linear_backward_weight(cpu& d, feature_view<const float> x, feature_view<const float> dy, float* dw,
                                    float* db) {
   using namespace detail;
@@ -112,4 +104,4 @@ inline void linear_backward_weight(cpu& d, feature_view<const float> x, feature_
   });
 }
 
-}  // namespace advprop
+}  // namespace advprop::ADVPROP_TARGET

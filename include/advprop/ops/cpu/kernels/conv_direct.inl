@@ -1,20 +1,7 @@
 // Direct convolution in nChw8c, register-tiled, without groups: the three passes at any kernel size and stride.
-#pragma once
+// Included once for each instruction set by ops/cpu/kernels.hpp.
 
-#include <algorithm>
-#include <array>
-#include <cstddef>
-#include <cstring>
-#include <optional>
-#include <span>
-#include <utility>
-
-#include <advprop/core/parallel.hpp>
-#include <advprop/device/cpu.hpp>
-#include <advprop/ops/cpu/simd.hpp>
-#include <advprop/ops/spec.hpp>
-
-namespace advprop {
+namespace advprop::ADVPROP_TARGET {
 namespace detail {
 
 // How it works. A tap of the kernel reads, for output pixel (y, x), the input pixel (step*y + ty, step*x + tx). Each
@@ -22,7 +9,6 @@ namespace detail {
 // Then a tap is one constant offset, and the kernels below see only runs of pixels, offsets and packed weights.
 // The gradient of a strided convolution's input is stride^2 such problems of step 1, one for each phase of the input.
 
-inline constexpr int direct_kernel_limit = 11, direct_stride_limit = 4;
 inline constexpr int direct_block = cpu::channel_block;
 inline constexpr int direct_wide = 2 * simd::lanes;  // output channels a tile of two vectors
 
@@ -189,11 +175,11 @@ struct direct_tile_kernel {
 
 /// The compiled tiles: as many accumulators as the register file takes, and smaller ones for small images.
 inline constexpr direct_tile_kernel direct_tiles[] = {
-#if defined(__AVX512F__)
+#if ADVPROP_TARGET_BYTES == 64
     {14, 2, direct_tile<14, 2>}, {8, 2, direct_tile<8, 2>},   {7, 2, direct_tile<7, 2>},   {4, 2, direct_tile<4, 2>},
     {1, 2, direct_tile<1, 2>},   {28, 1, direct_tile<28, 1>}, {16, 1, direct_tile<16, 1>}, {8, 1, direct_tile<8, 1>},
     {4, 1, direct_tile<4, 1>},   {1, 1, direct_tile<1, 1>},
-#elif defined(__AVX__)
+#elif ADVPROP_TARGET_BYTES == 32
     {6, 2, direct_tile<6, 2>},   {5, 2, direct_tile<5, 2>}, {4, 2, direct_tile<4, 2>}, {1, 2, direct_tile<1, 2>},
     {12, 1, direct_tile<12, 1>}, {7, 1, direct_tile<7, 1>}, {4, 1, direct_tile<4, 1>}, {1, 1, direct_tile<1, 1>},
 #else
@@ -521,7 +507,7 @@ void direct_weight_rows(const direct_weight_job& job, const float* x, const std:
                         int singles, const float* dy, float* sums) {
   constexpr int width = V * simd::lanes;
   int i = 0;
-#if defined(__AVX512F__)
+#if ADVPROP_TARGET_BYTES == 64
   if constexpr (V == 1)
     for (; i + 3 <= octets; i += 3, sums += 24 * width) direct_weight<3, 8, V>(job, x, offsets + i, dy, sums, 24);
   for (; i < octets; ++i, sums += 8 * width) direct_weight<1, 8, V>(job, x, offsets + i, dy, sums, 8);
@@ -707,4 +693,4 @@ inline void conv_direct_backward_weight(cpu& d, const conv_spec& s, feature_view
   run_direct_weight(d, direct_forward_problem(s, x.height, x.width), x, dy, s.kernel, dw);
 }
 
-}  // namespace advprop
+}  // namespace advprop::ADVPROP_TARGET

@@ -1,24 +1,11 @@
-// Eight channels at a time, and the loops over feature maps that the ops share.
-#pragma once
+// Eight channels at a time.
+// Included once for each instruction set by ops/cpu/kernels.hpp.
 
-#include <algorithm>
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
+namespace advprop::ADVPROP_TARGET::detail {
 
-#include <advprop/core/parallel.hpp>
-#include <advprop/core/shape.hpp>
-#include <advprop/device/cpu.hpp>
+using namespace advprop::detail;  // the shared loops
 
-namespace advprop::detail {
-
-#if defined(__AVX512F__)
-inline constexpr int vector_bytes = 64;
-#elif defined(__AVX__)
-inline constexpr int vector_bytes = 32;
-#else
-inline constexpr int vector_bytes = 16;
-#endif
+inline constexpr int vector_bytes = ADVPROP_TARGET_BYTES;
 
 /// N numbers, by default one channel block of one pixel. Made of the target's own vectors, as GCC does wider ones a
 /// scalar at a time.
@@ -175,35 +162,4 @@ inline f8 narrow(const d8& x) {
   return f8(1.f) / (f8(1.f) + exp(f8(0.f) - t));
 }
 
-/// Channels of block b that exist.
-template <class T>
-int channels_in_block(const feature_view<T>& x, int b) {
-  return std::min(cpu::channel_block, x.channels - b * cpu::channel_block);
-}
-
-/// f(n, b) for every block of every image.
-template <class T, class F>
-void for_blocks(cpu& d, const feature_view<T>& x, F&& f) {
-  const int count = channel_blocks(x);
-  parallel_for(d.threads(), std::ptrdiff_t{x.batch} * count,
-               [&](std::ptrdiff_t i) { f(static_cast<int>(i / count), static_cast<int>(i % count)); });
-}
-
-/// f(first, count) for ranges of [0, size) that depend on nothing but size; all but the last are `flat_range` long.
-inline constexpr std::ptrdiff_t flat_range = 8192;
-template <class F>
-void for_chunks(cpu& d, std::ptrdiff_t size, F&& f) {
-  parallel_for(d.threads(), (size + flat_range - 1) / flat_range,
-               [&](std::ptrdiff_t i) { f(i * flat_range, std::min(flat_range, size - i * flat_range)); });
-}
-
-/// f(i) for i in [0, count), vectorised: GCC's -O2 needs to be told.
-template <class F>
-[[gnu::always_inline]] inline void for_each_index(std::ptrdiff_t count, F&& f) {
-#if defined(_OPENMP) && !defined(__clang__)
-#pragma omp simd
-#endif
-  for (std::ptrdiff_t i = 0; i < count; ++i) f(i);
-}
-
-}  // namespace advprop::detail
+}  // namespace advprop::ADVPROP_TARGET::detail

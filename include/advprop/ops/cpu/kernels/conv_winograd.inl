@@ -1,17 +1,7 @@
 // Winograd convolution in nChw8c: 3x3 kernels, stride 1 (Lavin & Gray, CVPR 2016); the three passes.
-#pragma once
+// Included once for each instruction set by ops/cpu/kernels.hpp.
 
-#include <algorithm>
-#include <cstddef>
-#include <cstring>
-
-#include <advprop/core/parallel.hpp>
-#include <advprop/device/cpu.hpp>
-#include <advprop/ops/cpu/lanes.hpp>
-#include <advprop/ops/cpu/simd.hpp>
-#include <advprop/ops/spec.hpp>
-
-namespace advprop {
+namespace advprop::ADVPROP_TARGET {
 namespace detail {
 
 // How it works. An output is cut into tiles of M x M pixels, which depend on (M+2) x (M+2) of the input. In a
@@ -382,11 +372,11 @@ struct winograd_product_kernel {
   winograd_product_function run;
 };
 inline constexpr winograd_product_kernel winograd_products[] = {
-#if defined(__AVX512F__)
+#if ADVPROP_TARGET_BYTES == 64
     {14, 2, winograd_product<14, 2>}, {8, 2, winograd_product<8, 2>},   {4, 2, winograd_product<4, 2>},
     {1, 2, winograd_product<1, 2>},   {28, 1, winograd_product<28, 1>}, {16, 1, winograd_product<16, 1>},
     {8, 1, winograd_product<8, 1>},   {1, 1, winograd_product<1, 1>},
-#elif defined(__AVX__)
+#elif ADVPROP_TARGET_BYTES == 32
     {6, 2, winograd_product<6, 2>},   {4, 2, winograd_product<4, 2>}, {1, 2, winograd_product<1, 2>},
     {12, 1, winograd_product<12, 1>}, {8, 1, winograd_product<8, 1>}, {1, 1, winograd_product<1, 1>},
 #else
@@ -712,15 +702,6 @@ inline winograd_grid winograd_forward_grid(const conv_spec& s, int tile, int bat
 
 }  // namespace detail
 
-/// Whether the Winograd engine can compute this convolution.
-constexpr bool is_winograd(const conv_spec& s) {
-  return s.kernel == 3 && s.stride == 1 && s.groups == 1 && s.padding <= 2;
-}
-
-/// Below this the transforms cost more than the products save.
-inline constexpr int winograd_least_channels = 12;
-
-/// As `conv_forward`; `is_winograd` only. Tiles of M x M outputs, M = 2 or 4.
 template <int M>
 void conv_winograd_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
                            feature_view<float> y) {
@@ -728,7 +709,6 @@ void conv_winograd_forward(cpu& d, const conv_spec& s, feature_view<const float>
                           {w, s.in, s.out, false}, y);
 }
 
-/// As `conv_backward_input`; `is_winograd` only.
 template <int M>
 void conv_winograd_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
                                   feature_view<float> dx) {
@@ -736,11 +716,10 @@ void conv_winograd_backward_input(cpu& d, const conv_spec& s, feature_view<const
   detail::run_winograd<M>(d, grid, dy, {w, s.out, s.in, true}, dx);
 }
 
-/// As `conv_backward_weight`; `is_winograd` only.
 template <int M>
 void conv_winograd_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
                                    feature_view<const float> dy, float* dw) {
   detail::run_winograd_weight<M>(d, detail::winograd_forward_grid(s, M, x.batch, x.height, x.width), x, dy, dw);
 }
 
-}  // namespace advprop
+}  // namespace advprop::ADVPROP_TARGET

@@ -1,0 +1,107 @@
+// The kernels of the CPU's operations, compiled once for each instruction set into a namespace of its name, as
+// Highway's foreach_target does; and how an operation is handed on to the device's set.
+#pragma once
+
+// Everything that the kernels use stands here, before any function target: what is instantiated from it keeps to the
+// compiler's own instruction set wherever it is called from, so that the linker may pick any copy of it. For the same
+// reason the kernels define nothing outside ADVPROP_TARGET. A constructor that the compiler writes itself has no
+// function target in g++, so structs that start with vectors of numbers have one of their own.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include <advprop/core/parallel.hpp>
+#include <advprop/core/random.hpp>
+#include <advprop/core/shape.hpp>
+#include <advprop/core/target_view.hpp>
+#include <advprop/device/cpu.hpp>
+#include <advprop/ops/cpu/conv_engine.hpp>
+#include <advprop/ops/cpu/conv_gemm.hpp>
+#include <advprop/ops/cpu/loops.hpp>
+#include <advprop/ops/loss_result.hpp>
+#include <advprop/ops/norm_parameters.hpp>
+#include <advprop/ops/spec.hpp>
+
+/// Before a loop with a constant count: unroll it whole, also at -O2, so that arrays of vectors become registers.
+#if defined(__clang__)
+#define ADVPROP_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define ADVPROP_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+#define ADVPROP_INLINE inline __attribute__((always_inline))
+
+// ADVPROP_TARGET is the set's namespace, ADVPROP_TARGET_BYTES its widest vector. g++ redefines __AVX512F__ and the like
+// in a function target and clang does not, so kernels do not ask for them.
+#define ADVPROP_TARGET ADVPROP_BASELINE
+#if defined(__AVX512F__)
+#define ADVPROP_TARGET_BYTES 64
+#elif defined(__AVX__)
+#define ADVPROP_TARGET_BYTES 32
+#else
+#define ADVPROP_TARGET_BYTES 16
+#endif
+#include <advprop/ops/cpu/kernels/all.inl>
+#undef ADVPROP_TARGET
+#undef ADVPROP_TARGET_BYTES
+
+#if defined(ADVPROP_TARGETS_AVX2)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,bmi,bmi2"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,bmi,bmi2")
+#endif
+#define ADVPROP_TARGET avx2
+#define ADVPROP_TARGET_BYTES 32
+#include <advprop/ops/cpu/kernels/all.inl>
+#undef ADVPROP_TARGET
+#undef ADVPROP_TARGET_BYTES
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#define ADVPROP_CALL_AVX2(call) \
+  if (d.instructions() == instruction_set::avx2) return avx2::call;
+#else
+#define ADVPROP_CALL_AVX2(call)
+#endif
+
+#if defined(ADVPROP_TARGETS_AVX512)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi,bmi2"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi,bmi2")
+#endif
+#define ADVPROP_TARGET avx512
+#define ADVPROP_TARGET_BYTES 64
+#include <advprop/ops/cpu/kernels/all.inl>
+#undef ADVPROP_TARGET
+#undef ADVPROP_TARGET_BYTES
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#define ADVPROP_CALL_AVX512(call) \
+  if (d.instructions() == instruction_set::avx512) return avx512::call;
+#else
+#define ADVPROP_CALL_AVX512(call)
+#endif
+
+/// The body of an operation: the call, in the namespace of device d's instruction set. A semicolon comes after it.
+#define ADVPROP_DISPATCH(call)                                                         \
+  { ADVPROP_CALL_AVX512(call) ADVPROP_CALL_AVX2(call) return ADVPROP_BASELINE::call; } \
+  static_assert(true)
+
+#define ADVPROP_API inline

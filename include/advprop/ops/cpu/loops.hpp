@@ -1,0 +1,44 @@
+// The loops over feature maps and flat arrays that the CPU's operations share.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <advprop/core/parallel.hpp>
+#include <advprop/core/shape.hpp>
+#include <advprop/device/cpu.hpp>
+
+namespace advprop::detail {
+
+/// Channels of block b that exist.
+template <class T>
+int channels_in_block(const feature_view<T>& x, int b) {
+  return std::min(cpu::channel_block, x.channels - b * cpu::channel_block);
+}
+
+/// f(n, b) for every block of every image.
+template <class T, class F>
+void for_blocks(cpu& d, const feature_view<T>& x, F&& f) {
+  const int count = channel_blocks(x);
+  parallel_for(d.threads(), std::ptrdiff_t{x.batch} * count,
+               [&](std::ptrdiff_t i) { f(static_cast<int>(i / count), static_cast<int>(i % count)); });
+}
+
+/// f(first, count) for ranges of [0, size) that depend on nothing but size; all but the last are `flat_range` long.
+inline constexpr std::ptrdiff_t flat_range = 8192;
+template <class F>
+void for_chunks(cpu& d, std::ptrdiff_t size, F&& f) {
+  parallel_for(d.threads(), (size + flat_range - 1) / flat_range,
+               [&](std::ptrdiff_t i) { f(i * flat_range, std::min(flat_range, size - i * flat_range)); });
+}
+
+/// f(i) for i in [0, count), vectorised: GCC's -O2 needs to be told.
+template <class F>
+[[gnu::always_inline]] inline void for_each_index(std::ptrdiff_t count, F&& f) {
+#if defined(_OPENMP) && !defined(__clang__)
+#pragma omp simd
+#endif
+  for (std::ptrdiff_t i = 0; i < count; ++i) f(i);
+}
+
+}  // namespace advprop::detail

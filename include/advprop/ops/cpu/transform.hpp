@@ -1,0 +1,32 @@
+// Loops over images with a function of the user's, which is compiled for what the compiler's command line allows.
+#pragma once
+
+#include <cstddef>
+
+#include <advprop/core/shape.hpp>
+#include <advprop/device/cpu.hpp>
+#include <advprop/ops/cpu/loops.hpp>
+
+namespace advprop {
+
+/// x[i] = f(x[i], g[i]); x and g may be the same memory.
+template <class F>
+void transform(cpu& d, image_view x, const_image_view g, F f) {
+  detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+    float* px = x.data() + first;
+    const float* pg = g.data() + first;
+    detail::for_each_index(count, [=](std::ptrdiff_t i) { px[i] = f(px[i], pg[i]); });
+  });
+}
+
+/// x[i] = f(x[i], a[i], b[i])
+template <class F>
+void transform(cpu& d, image_view x, const_image_view a, const_image_view b, F f) {
+  detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+    float* px = x.data() + first;
+    const float *pa = a.data() + first, *pb = b.data() + first;
+    detail::for_each_index(count, [=](std::ptrdiff_t i) { px[i] = f(px[i], pa[i], pb[i]); });
+  });
+}
+
+}  // namespace advprop
