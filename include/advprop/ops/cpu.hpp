@@ -78,6 +78,21 @@ ADVPROP_API void norm_backward(cpu& d, activation a, statistics source, feature_
                                float* dscale, float* dshift)
     ADVPROP_DISPATCH(norm_backward(d, a, source, x, y, dy, add, p, dx, dadd, dscale, dshift));
 
+// A convolution and the batch norm behind it where that has fixed numbers (running statistics). A device need not have
+// these: layers then use the operations above.
+
+/// y = a(norm(x * w) + add), the norm that of norm_forward; no add where its data is null.
+ADVPROP_API void conv_norm_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
+                                   activation a, const norm_parameters& p, feature_view<const float> add,
+                                   feature_view<float> y) ADVPROP_DISPATCH(conv_norm_forward(d, s, x, w, a, p, add, y));
+
+/// Overwrites dx with the gradient of conv_norm_forward's x, told from its result y; a is identity (y may be null),
+/// relu or relu6.
+ADVPROP_API void conv_norm_backward_input(cpu& d, const conv_spec& s, activation a, feature_view<const float> y,
+                                          feature_view<const float> dy, const float* w, const norm_parameters& p,
+                                          feature_view<float> dx)
+    ADVPROP_DISPATCH(conv_norm_backward_input(d, s, a, y, dy, w, p, dx));
+
 // Activations that stand alone.
 
 /// y = a(x); y may be x's memory.

@@ -4,6 +4,8 @@
 #include <advprop/ops/cpu/kernels/simd.inl>
 
 #include <advprop/ops/cpu/kernels/activation.inl>
+#include <advprop/ops/cpu/kernels/conv_epilogue.inl>
+
 #include <advprop/ops/cpu/kernels/conv_depthwise.inl>
 #include <advprop/ops/cpu/kernels/conv_direct.inl>
 #include <advprop/ops/cpu/kernels/conv_winograd.inl>

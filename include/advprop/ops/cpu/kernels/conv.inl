@@ -57,4 +57,49 @@ inline void conv_backward_weight(cpu& d, const conv_spec& s, feature_view<const 
   }
 }
 
+inline void conv_norm_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w, activation a,
+                              const norm_parameters& p, feature_view<const float> add, feature_view<float> y) {
+  const detail::folded_norm norm(d, p, s.out);
+  const detail::conv_epilogue after{norm.factor(), norm.shift(), add, a};
+  switch (select_conv_engine(s, x.height, x.width, d.convolutions())) {
+    case conv_engine::direct:
+      return conv_direct_forward(d, s, x, w, y, &after);
+    case conv_engine::depthwise:
+      return conv_depthwise_forward(d, s, x, w, y, &after);
+    case conv_engine::winograd_2:
+      if (a != activation::silu) return conv_winograd_forward<2>(d, s, x, w, y, &after);
+      break;
+    case conv_engine::winograd_4:
+      if (a != activation::silu) return conv_winograd_forward<4>(d, s, x, w, y, &after);
+      break;
+    case conv_engine::gemm:
+    case conv_engine::linear:
+      break;
+  }
+  ADVPROP_TARGET::conv_forward(d, s, x, w, y);
+  ADVPROP_TARGET::norm_forward(d, a, y, p, add, y);
+}
+
+inline void conv_norm_backward_input(cpu& d, const conv_spec& s, activation a, feature_view<const float> y,
+                                     feature_view<const float> dy, const float* w, const norm_parameters& p,
+                                     feature_view<float> dx) {
+  const detail::folded_norm norm(d, p, s.out);
+  const detail::conv_prologue before{y, norm.factor(), a};
+  switch (select_conv_engine(s, dx.height, dx.width, d.convolutions())) {
+    case conv_engine::winograd_2:
+      return conv_winograd_backward_input<2>(d, s, dy, w, dx, &before);
+    case conv_engine::winograd_4:
+      return conv_winograd_backward_input<4>(d, s, dy, w, dx, &before);
+    default:
+      break;
+  }
+  const auto memory =
+      d.memory().allocate(sizeof(float) * static_cast<std::size_t>(cpu::elements(dy.batch, dy.image())));
+  const feature_view<float> g{static_cast<float*>(memory.data()), dy.batch, dy.channels, dy.height, dy.width};
+  detail::for_blocks(d, dy, [&](int n, int b) {
+    before.apply(channel_block(dy, n, b), n, b, 0, std::ptrdiff_t{dy.height} * dy.width * 8, channel_block(g, n, b));
+  });
+  ADVPROP_TARGET::conv_backward_input(d, s, g, w, dx);
+}
+
 }  // namespace advprop::ADVPROP_TARGET

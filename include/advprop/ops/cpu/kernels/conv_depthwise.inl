@@ -245,7 +245,7 @@ inline float* pack_depthwise(const conv_spec& s, const float* w, int block, cons
 
 /// As `conv_forward`; `is_depthwise` only.
 inline void conv_depthwise_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
-                                   feature_view<float> y) {
+                                   feature_view<float> y, const detail::conv_epilogue* after = nullptr) {
   using namespace detail;
   const depthwise_order order(s);
   const depthwise_tile tile = choose_depthwise_tile(order.evens, order.odds, y.width);
@@ -275,6 +275,7 @@ inline void conv_depthwise_forward(cpu& d, const conv_spec& s, feature_view<cons
         for (int k = 0; k < s.kernel; ++k) job.rows[k] = ring.row(row * s.stride - above + k);
         job.room = std::ptrdiff_t{y.height - row} * y.width;
         tile.run(job, out);
+        if (after) after->finish(y, n, b, std::ptrdiff_t{row} * y.width, y.width);
       }
     }
   });

@@ -291,7 +291,7 @@ struct direct_plan {
 
   /// Tiles [tile_begin, tile_end) of images [first, first + count).
   void run(feature_view<const float> x, int first, int count, int tile_begin, int tile_end, const float* packed,
-           float* scratch) const {
+           float* scratch, const conv_epilogue* after = nullptr, feature_view<float> whole = {}) const {
     auto* offsets = reinterpret_cast<std::ptrdiff_t*>(scratch);
     float* streams = scratch + offset_floats;
     float* results = streams + stream_floats;
@@ -326,12 +326,20 @@ struct direct_plan {
                                   : y.data + std::ptrdiff_t{first + n} * out_blocks * y.block_floats;
           out += tile_block * job.block_pitch;
           const auto kernel = kernels[vectors - 1];
+          const auto piece = [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t pixels) {
+            kernel(job, in + from * direct_block, out + to * direct_block, static_cast<int>(pixels));
+            if (after && b1 == blocks)
+              for (int b = 0; b < job.out_blocks; ++b) after->finish(whole, first + n, tile_block + b, to, pixels);
+          };
           if (by_rows)
-            for (int r = 0; r < p.output_height; ++r)
-              kernel(job, in + std::ptrdiff_t{r} * layout.x.extent * direct_block,
-                     out + std::ptrdiff_t{r} * p.output_width * direct_block, p.output_width);
-          else
-            kernel(job, in, out, static_cast<int>(p.pixels()));
+            for (std::ptrdiff_t r = 0; r < p.output_height; ++r)
+              piece(r * layout.x.extent, r * p.output_width, p.output_width);
+          else  // with an epilogue in pieces that stay in the first-level cache, the last at least as long as a tile
+            for (std::ptrdiff_t i = 0, most = after ? 112 : p.pixels(); i < p.pixels();) {
+              const std::ptrdiff_t rest = p.pixels() - i, pixels = rest < 2 * most ? rest : most;
+              piece(i, i, pixels);
+              i += pixels;
+            }
         }
       }
     }
@@ -354,7 +362,7 @@ struct direct_plan {
 /// Images whose every pixel is not some problem's are set to zero first (`clear`).
 inline void run_direct(cpu& d, std::span<std::optional<direct_plan>> plans, feature_view<const float> x, int kernel,
                        const float* w, std::ptrdiff_t out_stride, std::ptrdiff_t in_stride, feature_view<float> y,
-                       bool clear) {
+                       bool clear, const conv_epilogue* after = nullptr) {
   std::ptrdiff_t pixels = 0, weights = 0, scratch = 0;
   for (const auto& plan : plans) {
     pixels = std::max(pixels, plan->p.pixels());
@@ -384,7 +392,7 @@ inline void run_direct(cpu& d, std::span<std::optional<direct_plan>> plans, feat
       const float* from = packed;
       for (const auto& plan : plans) {
         plan->run(x, first, count, tiles * split / splits, tiles * (split + 1) / splits, from,
-                  packed + weights + worker * scratch);
+                  packed + weights + worker * scratch, after, y);
         from += plan->weights();
       }
     }
@@ -641,12 +649,12 @@ inline direct_problem direct_forward_problem(const conv_spec& s, int height, int
 
 /// As `conv_forward`; groups must be 1 and the kernel no larger than 11.
 inline void conv_direct_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
-                                feature_view<float> y) {
+                                feature_view<float> y, const detail::conv_epilogue* after = nullptr) {
   using namespace detail;
   const int taps = s.kernel * s.kernel;
   const direct_target target{y.data, std::ptrdiff_t{y.height} * y.width * direct_block, y.width, 1, 0};
   std::optional<direct_plan> plan(std::in_place, direct_forward_problem(s, x.height, x.width), target);
-  run_direct(d, {&plan, 1}, x, s.kernel, w, std::ptrdiff_t{s.in} * taps, taps, y, false);
+  run_direct(d, {&plan, 1}, x, s.kernel, w, std::ptrdiff_t{s.in} * taps, taps, y, false, after);
 }
 
 /// As `conv_backward_input`; groups must be 1, the kernel no larger than 11 and the stride no larger than 4.

@@ -200,8 +200,8 @@ struct winograd_grid {
 };
 
 /// Copies rows [first, first + count) of a channel block, counted from the grid's first, with zeros around.
-inline void winograd_plane(const winograd_grid& g, feature_view<const float> x, int n, int b, int first, int count,
-                           float* plane) {
+inline void winograd_plane(const winograd_grid& g, feature_view<const float> x, const conv_prologue* before, int n,
+                           int b, int first, int count, float* plane) {
   const std::ptrdiff_t pitch = std::ptrdiff_t{g.plane_width()} * 8;
   const int begin = g.left, used = std::min(x.width, g.plane_width() - begin);
   const float* source = channel_block(x, n, b);
@@ -212,8 +212,11 @@ inline void winograd_plane(const winograd_grid& g, feature_view<const float> x, 
       continue;
     }
     std::memset(plane, 0, sizeof(float) * 8 * static_cast<std::size_t>(begin));
-    std::memcpy(plane + begin * 8, source + std::ptrdiff_t{y} * x.width * 8,
-                sizeof(float) * 8 * static_cast<std::size_t>(used));
+    const std::ptrdiff_t offset = std::ptrdiff_t{y} * x.width * 8, floats = std::ptrdiff_t{used} * 8;
+    if (before)
+      before->apply(source + offset, n, b, offset, floats, plane + begin * 8);
+    else
+      std::memcpy(plane + begin * 8, source + offset, sizeof(float) * static_cast<std::size_t>(floats));
     std::memset(plane + (begin + used) * 8, 0,
                 sizeof(float) * 8 * static_cast<std::size_t>(g.plane_width() - begin - used));
   }
@@ -222,15 +225,15 @@ inline void winograd_plane(const winograd_grid& g, feature_view<const float> x, 
 /// V of one channel block for tiles [first, first + count), to v + point * pitch + tile * 8. Writes up to a whole
 /// vector of tiles.
 template <int M>
-void winograd_input(const winograd_grid& g, feature_view<const float> x, int b, std::ptrdiff_t first,
-                    std::ptrdiff_t count, float* plane, float* v, std::ptrdiff_t pitch) {
+void winograd_input(const winograd_grid& g, feature_view<const float> x, const conv_prologue* before, int b,
+                    std::ptrdiff_t first, std::ptrdiff_t count, float* plane, float* v, std::ptrdiff_t pitch) {
   constexpr int points = winograd<M>::points;
   const std::ptrdiff_t row_pitch = std::ptrdiff_t{g.plane_width()} * 8;
   while (count > 0) {
     const std::ptrdiff_t n = first / g.per_image(), inside = first % g.per_image();
     const std::ptrdiff_t here = std::min(count, g.per_image() - inside);
     const int top = static_cast<int>(inside / g.columns), bottom = static_cast<int>((inside + here - 1) / g.columns);
-    winograd_plane(g, x, static_cast<int>(n), b, M * top, M * (bottom - top) + points, plane);
+    winograd_plane(g, x, before, static_cast<int>(n), b, M * top, M * (bottom - top) + points, plane);
     const auto place = [&](std::ptrdiff_t i) {
       const std::ptrdiff_t t = inside + std::min(i, here - 1);
       return plane + ((t / g.columns - top) * row_pitch + (t % g.columns) * 8) * M;
@@ -402,7 +405,7 @@ inline winograd_product_function choose_winograd_product(int vectors, int tiles)
 /// y from M: block b0 of y is the first of the slice. Tiles [first, first + count).
 template <int M>
 void winograd_output(const winograd_grid& g, const float* m, std::ptrdiff_t pitch, int width, std::ptrdiff_t first,
-                     std::ptrdiff_t count, feature_view<float> y, int b0) {
+                     std::ptrdiff_t count, feature_view<float> y, int b0, const conv_epilogue* after) {
   constexpr int points = winograd<M>::points;
   const int blocks = channel_blocks(y);
   const std::ptrdiff_t block_floats = std::ptrdiff_t{g.height} * g.width * 8, row_floats = std::ptrdiff_t{g.width} * 8;
@@ -417,26 +420,34 @@ void winograd_output(const winograd_grid& g, const float* m, std::ptrdiff_t pitc
       const float* from = m + i * width + lane;
       float* to = channel_block(y, n, b) + (std::ptrdiff_t{top} * g.width + left) * 8;
       const bool both = b + 1 < blocks;
-      const auto tile_out = [&]<bool Whole>() __attribute__((always_inline)) {
-        transform_square<points, M, winograd_vector>(
-            [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::output(d, r); },
-            [&](int r, int c)
-                __attribute__((always_inline)) { return winograd_vector(from + (r * points + c) * pitch); },
-            [&](int r, int c, const winograd_vector& value) __attribute__((always_inline)) {
-              if (!Whole && (r >= rows || c >= columns)) return;
-              float* out = to + r * row_floats + c * 8;
-              if constexpr (winograd_halves == 1) {
-                value.store(out);
-              } else {
-                lower_half(value).store(out);
-                if (Whole || both) upper_half(value).store(out + block_floats);
-              }
-            });
-      };
-      if (rows == M && columns == M && both)
-        tile_out.template operator()<true>();
-      else
-        tile_out.template operator()<false>();
+      const float* added = nullptr;
+      winograd_vector factor(1.f), shift(0.f), low(0.f), high(0.f);
+      if (after) {
+        factor = winograd_vector(after->factor + b * 8), shift = winograd_vector(after->shift + b * 8);
+        constexpr float infinity = std::numeric_limits<float>::infinity();
+        low = winograd_vector(after->after == activation::identity ? -infinity : 0.f);
+        high = winograd_vector(after->after == activation::relu6 ? 6.f : infinity);
+        if (after->add.data) added = channel_block(after->add, n, b) + (to - channel_block(y, n, b));
+      }
+      transform_square<points, M, winograd_vector>(
+          [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::output(d, r); },
+          [&](int r, int c) __attribute__((always_inline)) { return winograd_vector(from + (r * points + c) * pitch); },
+          [&](int r, int c, winograd_vector value) __attribute__((always_inline)) {
+            if (r >= rows || c >= columns) return;
+            const std::ptrdiff_t at = r * row_floats + c * 8;
+            if (after) {
+              value = value * factor + shift;
+              if (added) value += load_halves(added + at, added + at + (both ? block_floats : 0));
+              value = select(low > value, low, value);  // a NaN stays one
+              value = select(value > high, high, value);
+            }
+            if constexpr (winograd_halves == 1) {
+              value.store(to + at);
+            } else {
+              lower_half(value).store(to + at);
+              if (both) upper_half(value).store(to + at + block_floats);
+            }
+          });
     }
   }
 }
@@ -511,19 +522,21 @@ int winograd_chunk(int channels, int width, std::ptrdiff_t tiles) {
 
 /// V of every tile. A task is a whole channel block, as a vector of tiles may reach into the next image.
 template <int M>
-void winograd_all_inputs(cpu& d, const winograd_grid& g, feature_view<const float> x, std::ptrdiff_t workers,
-                         float* planes, std::ptrdiff_t plane, float* v, std::ptrdiff_t tiles, std::ptrdiff_t pitch) {
-  parallel_ranges(
-      d.threads(), workers, channel_blocks(x), [&](std::ptrdiff_t worker, std::ptrdiff_t b, std::ptrdiff_t last) {
-        for (; b < last; ++b)
-          winograd_input<M>(g, x, static_cast<int>(b), 0, g.count, planes + worker * plane, v + b * tiles * 8, pitch);
-      });
+void winograd_all_inputs(cpu& d, const winograd_grid& g, feature_view<const float> x, const conv_prologue* before,
+                         std::ptrdiff_t workers, float* planes, std::ptrdiff_t plane, float* v, std::ptrdiff_t tiles,
+                         std::ptrdiff_t pitch) {
+  parallel_ranges(d.threads(), workers, channel_blocks(x),
+                  [&](std::ptrdiff_t worker, std::ptrdiff_t b, std::ptrdiff_t last) {
+                    for (; b < last; ++b)
+                      winograd_input<M>(g, x, before, static_cast<int>(b), 0, g.count, planes + worker * plane,
+                                        v + b * tiles * 8, pitch);
+                  });
 }
 
 /// y = x * weights for every tile of the grid: the forward pass, or the gradient of the input.
 template <int M>
 void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, const winograd_weights& weights,
-                  feature_view<float> y) {
+                  feature_view<float> y, const conv_epilogue* after, const conv_prologue* before) {
   if (g.count == 0) return;
   constexpr int squared = winograd<M>::points * winograd<M>::points;
   const int blocks = weights.blocks(), slices = weights.slices(), channels = blocks * 8;
@@ -546,7 +559,7 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
     const auto kernel = choose_winograd_product(width / simd::lanes, count);
     for (int p = 0; p < squared; ++p)
       kernel({v + p * v_pitch, u + p * u_pitch, m + p * m_pitch, blocks, count, v_tiles * 8});
-    winograd_output<M>(g, m, m_pitch, width, first, count, y, slice * winograd_wide / 8);
+    winograd_output<M>(g, m, m_pitch, width, first, count, y, slice * winograd_wide / 8, after);
   };
 
   if (!by_slices) {
@@ -569,7 +582,8 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
       for (; task < last; ++task) {
         const std::ptrdiff_t first = task * chunk;
         const int count = static_cast<int>(std::min<std::ptrdiff_t>(chunk, g.count - first));
-        for (int b = 0; b < blocks; ++b) winograd_input<M>(g, x, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
+        for (int b = 0; b < blocks; ++b)
+          winograd_input<M>(g, x, before, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
         for (int s = 0; s < slices; ++s) product(s, u + s * u_slice, v, first, count, m);
       }
     });
@@ -584,7 +598,7 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
   const auto memory = d.memory().allocate(
       sizeof(float) * static_cast<std::size_t>(v_floats + std::max(scratch * workers, plane * readers)));
   float *v = static_cast<float*>(memory.data()), *rest = v + v_floats;
-  winograd_all_inputs<M>(d, g, x, readers, rest, plane, v, v_tiles, v_pitch);
+  winograd_all_inputs<M>(d, g, x, before, readers, rest, plane, v, v_tiles, v_pitch);
   parallel_ranges(d.threads(), workers, tasks, [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
     float *u = rest + worker * scratch, *m = u + u_slice, *gathered = m + m_floats;
     for (; task < last; ++task) {
@@ -646,7 +660,7 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
 
   if (at_once) {
     float *v = rest, *w = v + v_floats;
-    winograd_all_inputs<M>(d, g, x, workers, w + slices * w_floats, plane, v, v_tiles, v_pitch);
+    winograd_all_inputs<M>(d, g, x, nullptr, workers, w + slices * w_floats, plane, v, v_tiles, v_pitch);
     parallel_for(d.threads(), slices,
                  [&](std::ptrdiff_t s) { gradient(static_cast<int>(s), 0, g.count, w + s * w_floats); });
   } else {
@@ -657,7 +671,7 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
         for (std::ptrdiff_t first = begin; first < end; first += chunk) {
           const std::ptrdiff_t count = std::min<std::ptrdiff_t>(chunk, end - first);
           for (int b = 0; b < blocks; ++b)
-            winograd_input<M>(g, x, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
+            winograd_input<M>(g, x, nullptr, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
           for (int s = 0; s < slices; ++s) {
             const int width = weights.width(s);
             gradient(s, first, count, w);
@@ -704,16 +718,16 @@ inline winograd_grid winograd_forward_grid(const conv_spec& s, int tile, int bat
 
 template <int M>
 void conv_winograd_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
-                           feature_view<float> y) {
+                           feature_view<float> y, const detail::conv_epilogue* after = nullptr) {
   detail::run_winograd<M>(d, detail::winograd_forward_grid(s, M, x.batch, x.height, x.width), x,
-                          {w, s.in, s.out, false}, y);
+                          {w, s.in, s.out, false}, y, after, nullptr);
 }
 
 template <int M>
 void conv_winograd_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
-                                  feature_view<float> dx) {
+                                  feature_view<float> dx, const detail::conv_prologue* before = nullptr) {
   const detail::winograd_grid grid(M, dx.batch, dx.height, dx.width, 2 - s.before(dx.height), 2 - s.before(dx.width));
-  detail::run_winograd<M>(d, grid, dy, {w, s.out, s.in, true}, dx);
+  detail::run_winograd<M>(d, grid, dy, {w, s.out, s.in, true}, dx, nullptr, before);
 }
 
 template <int M>
