@@ -106,6 +106,27 @@ class norm_state {
     return {std::move(dx), std::move(dadd)};
   }
 
+  /// Whether the convolution before does this norm's work: where its numbers are fixed and only its result is needed on
+  /// the way back.
+  static bool folds(const context<Domains, Device>& c, const norm_spec& s) {
+    return c.source == statistics::running && !has(c.keep, wrt::parameters) &&
+           (c.keep == wrt::nothing || s.after == activation::identity || slope_from_output(s.after));
+  }
+  /// f(first image, count, numbers) for each domain's images, in a pass that folds.
+  template <class F>
+  void for_groups(const context<Domains, Device>& c, const norm_spec& s, F&& f) const {
+    int first = 0, g = 0;
+    for (const part& p : c.groups) {
+      f(first, p.count, numbers(c, s, g++, p.domain));
+      first += p.count;
+    }
+  }
+  void keep_result(const context<Domains, Device>& c, const norm_spec& s, const feature_map<Device>& y) {
+    x_ = added_ = {};
+    y_ = saved_if(c.keep != wrt::nothing && slope_from_output(s.after), y);
+  }
+  feature_map<Device> take_result() { return std::move(y_); }
+
  private:
   float* batch_mean(const norm_spec& s, int group) const {
     return static_cast<float*>(batch_.data()) + group * 2 * s.channels;
@@ -127,9 +148,9 @@ class norm_state {
 /// `sequential` and `residual`.
 template <class Numbers, activation Activation, int In, class Domains, class Device>
 class norm_node {
+ public:
   static constexpr norm_spec spec{In, Activation, Numbers::epsilon, Numbers::momentum};
 
- public:
   void setup(registry& r, const std::string& name, bool closes_branch = false) {
     state_.setup(r, name, spec, closes_branch);
   }
@@ -145,6 +166,8 @@ class norm_node {
   feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
     return backward_branches<W>(c, std::move(dy), false).first;
   }
+  norm_state<Domains, Device>& core() { return state_; }
+  static bool folds(const context<Domains, Device>& c) { return norm_state<Domains, Device>::folds(c, spec); }
 
  private:
   norm_state<Domains, Device> state_;

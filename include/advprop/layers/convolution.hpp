@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cmath>
+#include <utility>
 
+#include <advprop/layers/batch_norm.hpp>
 #include <advprop/layers/layer.hpp>
 #include <advprop/ops/spec.hpp>
 
@@ -28,11 +30,7 @@ class conv_state {
 
   [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, const conv_spec& s, bias b,
                                                 const feature_map<Device>& x) {
-    const shape out{s.out, s.output(x.image().height), s.output(x.image().width)};
-    if (out.height < 1 || out.width < 1)
-      fail<argument_error>("convolution: a ", s.kernel, "x", s.kernel, " kernel does not fit an image of ",
-                           x.image().height, "x", x.image().width, " with padding ", s.padding);
-    feature_map<Device> y(c.device, x.batch(), out);
+    feature_map<Device> y = result_for(c, s, x);
     conv_forward(c.device, s, x, c.store.weight(weight_), y);
     if (b != bias::off) bias_forward(c.device, c.store.bias(bias_), y);
     in_ = x.image();
@@ -55,7 +53,52 @@ class conv_state {
     return dx;
   }
 
+  /// Convolution and the batch norm behind it as one operation; see `norm_state::folds`.
+  [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, const conv_spec& s,
+                                                norm_state<Domains, Device>& norm, const norm_spec& n,
+                                                const feature_map<Device>& x, const feature_map<Device>& added) {
+    feature_map<Device> y = result_for(c, s, x);
+    norm.for_groups(c, n, [&](int first, int count, const norm_parameters& p) {
+      conv_norm_forward(c.device, s, x.slice(first, count), c.store.weight(weight_), n.after, p,
+                        added.slice(first, count), y.slice(first, count));
+    });
+    norm.keep_result(c, n, y);
+    in_ = x.image();
+    return y;
+  }
+
+  /// The gradient of x, and that of the added branch when there was one.
+  [[gnu::noinline]] std::pair<feature_map<Device>, feature_map<Device>> backward(
+      context<Domains, Device>& c, const conv_spec& s, norm_state<Domains, Device>& norm, const norm_spec& n,
+      const feature_map<Device>& dy, bool has_add) {
+    const feature_map<Device> y = norm.take_result();
+    feature_map<Device> g = dy, dadd;
+    activation left = n.after;  // what the convolution's gradient has still to go through
+    if (has_add) {
+      if (n.after != activation::identity) {
+        g = writable(c.device, dy, dy.unique());
+        activation_backward(c.device, n.after, y, dy, g);
+        left = activation::identity;
+      }
+      dadd = g;
+    }
+    feature_map<Device> dx(c.device, dy.batch(), in_);
+    norm.for_groups(c, n, [&](int first, int count, const norm_parameters& p) {
+      conv_norm_backward_input(c.device, s, left, y.slice(first, count), g.slice(first, count), c.store.weight(weight_),
+                               p, dx.slice(first, count));
+    });
+    return {std::move(dx), std::move(dadd)};
+  }
+
  private:
+  feature_map<Device> result_for(context<Domains, Device>& c, const conv_spec& s, const feature_map<Device>& x) {
+    const shape out{s.out, s.output(x.image().height), s.output(x.image().width)};
+    if (out.height < 1 || out.width < 1)
+      fail<argument_error>("convolution: a ", s.kernel, "x", s.kernel, " kernel does not fit an image of ",
+                           x.image().height, "x", x.image().width, " with padding ", s.padding);
+    return feature_map<Device>(c.device, x.batch(), out);
+  }
+
   std::size_t weight_ = 0, bias_ = 0;
   shape in_;
   feature_map<Device> x_;
@@ -69,6 +112,7 @@ template <int Out, int Kernel, int Stride = 1, int Padding = Kernel / 2, int Gro
 struct convolution {
   static_assert(Out > 0 && Kernel > 0 && Stride > 0 && (Padding >= 0 || Padding == same_padding) && Groups > 0);
 
+  static constexpr bool folds = Bias == bias::off;  ///< a batch norm behind it can be folded in
   static constexpr conv_spec spec(int in) { return {in, Out, Kernel, Stride, Padding, Groups}; }
   static constexpr shape output(shape s) {
     const conv_spec c = spec(s.channels);
@@ -94,6 +138,17 @@ struct convolution {
       return state_.backward(c, conv, Bias, W, dy);
     }
 
+    /// With the batch norm behind it, in passes in which that `folds`.
+    template <class Norm>
+    feature_map<Device> forward(context<Domains, Device>& c, Norm& norm, feature_map<Device> x,
+                                feature_map<Device> added = {}) {
+      return state_.forward(c, conv, norm.core(), Norm::spec, x, added);
+    }
+    template <class Norm>
+    auto backward(context<Domains, Device>& c, Norm& norm, feature_map<Device> dy, bool has_add) {
+      return state_.backward(c, conv, norm.core(), Norm::spec, dy, has_add);
+    }
+
    private:
     detail::conv_state<Domains, Device> state_;
   };
@@ -102,6 +157,7 @@ struct convolution {
 /// One filter a channel.
 template <int Kernel, int Stride = 1, int Padding = Kernel / 2>
 struct depthwise {
+  static constexpr bool folds = true;
   // The output width is the input's, so it cannot be a plain alias of `convolution`.
   static constexpr shape output(shape s) {
     const conv_spec c{s.channels, s.channels, Kernel, Stride, Padding, s.channels};

@@ -102,16 +102,31 @@ struct split_last<sequential<Front...>, Last> {
 template <class... Front, class L, class M, class... Ls>
 struct split_last<sequential<Front...>, L, M, Ls...> : split_last<sequential<Front..., L>, M, Ls...> {};
 
-/// A body cut before its last batch norm; bodies that end otherwise stay whole.
+/// The layers before a norm, cut before the convolution that they end in, if the norm folds into it.
+template <class Front>
+struct cut_convolution {
+  using front = Front;
+  using conv = void;
+};
+template <class... Ls>
+  requires(sizeof...(Ls) > 0 && folding_layer<bare<typename split_last<sequential<>, Ls...>::last>>)
+struct cut_convolution<sequential<Ls...>> {
+  using front = typename split_last<sequential<>, Ls...>::front;
+  using conv = typename split_last<sequential<>, Ls...>::last;
+};
+
+/// A body cut before its last batch norm and the convolution before that; bodies that end otherwise stay whole.
 template <class Body>
 struct cut {
   using front = Body;
-  using last = void;
+  using conv = void;
+  using norm = void;
 };
 template <class... Ls>
   requires(sizeof...(Ls) > 0 && norm_layer<bare<typename split_last<sequential<>, Ls...>::last>>)
-struct cut<sequential<Ls...>> : split_last<sequential<>, Ls...> {
-  static constexpr int position = sizeof...(Ls) - 1;
+struct cut<sequential<Ls...>> : cut_convolution<typename split_last<sequential<>, Ls...>::front> {
+  using norm = typename split_last<sequential<>, Ls...>::last;
+  static constexpr int position = sizeof...(Ls) - 1;  // of the norm
 };
 template <class Body>
 struct structure_of {
@@ -148,32 +163,44 @@ class node<L, In, Domains, Device> {
   static_assert(detail::same_shape<L, to.channels, to.height, to.width, around.channels, around.height, around.width>,
                 "residual: body and shortcut give different shapes");
 
-  static constexpr bool ends_in_norm = !std::is_void_v<typename cut::last>;
+  static constexpr bool ends_in_norm = !std::is_void_v<typename cut::norm>;
+  static constexpr bool ends_in_conv = !std::is_void_v<typename cut::conv>;
+  static constexpr bool folds = ends_in_conv && detail::folding_device<Device>;
+  static constexpr bool learnt_before_conv = cut::front::parameters(In) > 0;
   template <bool>
-  struct last_of {
+  struct norm_of {
     using type =
-        detail::norm_node<typename detail::bare<typename cut::last>::numbers, L::after::which, width, Domains, Device>;
+        detail::norm_node<typename detail::bare<typename cut::norm>::numbers, L::after::which, width, Domains, Device>;
   };
-  using last_node = typename std::conditional_t<ends_in_norm, last_of<true>, std::type_identity<void>>::type;
+  template <bool>
+  struct conv_of {
+    using type = node<detail::bare<typename cut::conv>, cut::front::output(probe).channels, Domains, Device>;
+  };
+  struct nothing {};
 
  public:
   [[gnu::cold]] void setup(registry& r, const std::string& name) {
     body_.setup(r, name);
-    if constexpr (ends_in_norm) last_.setup(r, join(name, detail::name_of<typename cut::last>(cut::position)), true);
+    if constexpr (ends_in_conv) conv_.setup(r, join(name, detail::name_of<typename cut::conv>(cut::position - 1)));
+    if constexpr (ends_in_norm) last_.setup(r, join(name, detail::name_of<typename cut::norm>(cut::position)), true);
     shortcut_.setup(r, join(name, detail::name_of<typename L::shortcut>(0)));
   }
 
   feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
     feature_map<Device> added = shortcut_.forward(c, x);
     feature_map<Device> y = body_.forward(c, std::move(x));
+    if constexpr (folds) {
+      if (last_.folds(c)) return conv_.forward(c, last_, std::move(y), std::move(added));
+    }
+    if constexpr (ends_in_conv) y = conv_.forward(c, std::move(y));
     return last_.forward(c, std::move(y), std::move(added));
   }
 
   template <wrt W>
   feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
-    constexpr wrt inner = has(W, wrt::parameters) ? wrt::both : W;
-    auto [dbody, dshortcut] = last_.template backward_branches<inner>(c, std::move(dy), true);
-    feature_map<Device> dx = body_.template backward<W>(c, std::move(dbody));
+    auto [dbody, dshortcut] = backward_end<W>(c, std::move(dy));
+    feature_map<Device> dx;
+    if constexpr (has(W, wrt::input) || learnt_before_conv) dx = body_.template backward<W>(c, std::move(dbody));
     feature_map<Device> ds = shortcut_.template backward<W>(c, std::move(dshortcut));
     if constexpr (has(W, wrt::input)) add(c.device, ds, dx);
     return dx;
@@ -199,8 +226,24 @@ class node<L, In, Domains, Device> {
     }
   };
 
+  /// The gradients of what the body's front gave and of the shortcut's result.
+  template <wrt W>
+  std::pair<feature_map<Device>, feature_map<Device>> backward_end(context<Domains, Device>& c,
+                                                                   feature_map<Device> dy) {
+    constexpr wrt inner = has(W, wrt::parameters) ? wrt::both : W;
+    if constexpr (folds && W == wrt::input) {
+      if (last_.folds(c)) return conv_.backward(c, last_, std::move(dy), true);
+    }
+    auto both = last_.template backward_branches<inner>(c, std::move(dy), true);
+    if constexpr (ends_in_conv)
+      both.first = conv_.template backward < learnt_before_conv ? inner : W > (c, std::move(both.first));
+    return both;
+  }
+
   node<detail::body_of<L>, In, Domains, Device> body_;
-  std::conditional_t<ends_in_norm, last_node, plain> last_;
+  [[no_unique_address]]
+  typename std::conditional_t<ends_in_conv, conv_of<true>, std::type_identity<nothing>>::type conv_;
+  typename std::conditional_t<ends_in_norm, norm_of<true>, std::type_identity<plain>>::type last_;
   node<shortcut, In, Domains, Device> shortcut_;
 };
 

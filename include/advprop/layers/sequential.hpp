@@ -71,6 +71,11 @@ template <class L>
 concept norm_layer = requires {
   typename L::numbers;
 };
+/// A convolution that a batch norm behind it can be folded into.
+template <class L>
+concept folding_layer = requires {
+  requires L::folds;
+};
 template <class L>
 concept activation_layer = requires {
   L::which;
@@ -103,6 +108,7 @@ template <class L>
 /// A batch norm and the activation behind it.
 template <class Numbers, activation A>
 struct fused_norm {
+  using numbers = Numbers;
   static constexpr shape output(shape s) { return s; }
   static constexpr long parameters(int in) { return 2L * in; }
   template <int In, class Domains, class Device>
@@ -168,7 +174,7 @@ struct places_of<L, In, slots<S...>> {
   static constexpr auto places = [] {
     std::array<place, count + 1> p{};
     p[0] = {In, false};
-    shape s{In, sequential<>::probe, sequential<>::probe};
+    [[maybe_unused]] shape s{In, sequential<>::probe, sequential<>::probe};
     std::size_t i = 0;
     ((p[i + 1].learnt_before = p[i].learnt_before || S::run::parameters(s.channels) > 0, s = S::run::output(s),
       p[i + 1].channels = s.channels, ++i),
@@ -183,15 +189,24 @@ struct places_of<L, In, slots<S...>> {
   }
 };
 
+/// Whether a device has the operations that do a batch norm's work in the convolution before it.
+template <class Device>
+concept folding_device = requires(Device& d, const conv_spec& s, feature_view<float> x, const norm_parameters& p) {
+  conv_norm_forward(d, s, x, x.data, activation::relu, p, x, x);
+};
+
 /// The chain of nodes behind `sequential` L, from slot I on. Keyed on L and not on its pack: symbols stay short.
 template <class L, int In, class Domains, class Device, std::size_t I = 0>
 class chain {
   using all = places_of<L, In>;
   using slot = typename all::template slot<I>;
+  using rest = chain<L, In, Domains, Device, I + 1>;
 
  public:
+  using layer = typename slot::run;
+
   [[gnu::cold]] void setup(registry& r, const std::string& name) {
-    if constexpr (repeat_layer<typename slot::run> && !named_layer<typename slot::written>)
+    if constexpr (repeat_layer<layer> && !named_layer<typename slot::written>)
       node_.setup(r, name, slot::position);
     else
       node_.setup(r, join(name, name_of<typename slot::written>(slot::position)));
@@ -199,11 +214,24 @@ class chain {
   }
   /// Turns x into the output.
   void forward(context<Domains, Device>& c, feature_map<Device>& x) {
+    if constexpr (folds) {
+      if (rest_.node_.folds(c)) {
+        x = node_.forward(c, rest_.node_, std::move(x));
+        return rest_.rest_.forward(c, x);
+      }
+    }
     x = node_.forward(c, std::move(x));
     rest_.forward(c, x);
   }
   template <wrt W>
   void backward(context<Domains, Device>& c, feature_map<Device>& dy) {
+    if constexpr (folds && W == wrt::input) {
+      if (rest_.node_.folds(c)) {
+        rest_.rest_.template backward<W>(c, dy);
+        dy = node_.backward(c, rest_.node_, std::move(dy), false).first;
+        return;
+      }
+    }
     // The gradient goes no further down than the first layer that has something to learn.
     constexpr wrt mine = all::places[I].learnt_before && has(W, wrt::parameters) ? wrt::both : W;
     constexpr bool wanted = has(W, wrt::input) || all::places[I + 1].learnt_before;
@@ -212,13 +240,18 @@ class chain {
   }
 
  private:
-  node<typename slot::run, all::places[I].channels, Domains, Device> node_;
-  chain<L, In, Domains, Device, I + 1> rest_;
+  template <class, int, class, class, std::size_t>
+  friend class chain;
+  static constexpr bool folds = folding_device<Device> && folding_layer<layer> && norm_layer<typename rest::layer>;
+
+  node<layer, all::places[I].channels, Domains, Device> node_;
+  rest rest_;
 };
 template <class L, int In, class Domains, class Device, std::size_t I>
   requires(I == places_of<L, In>::count)
 class chain<L, In, Domains, Device, I> {
  public:
+  using layer = void;
   [[gnu::cold]] void setup(registry&, const std::string&) {}
   void forward(context<Domains, Device>&, feature_map<Device>&) {}
   template <wrt W>
