@@ -311,7 +311,7 @@ struct winograd_weights {
   }
 };
 
-/// U of a slice for one block of inputs; `u` is the slice's, points `pitch` apart. `buffer`: 72 * winograd_wide floats.
+/// U of a slice for one block of inputs, points `pitch` apart. `buffer`: 72 * winograd_wide floats.
 template <int M>
 void winograd_weight(const winograd_weights& weights, int slice, int block, float* buffer, float* u,
                      std::ptrdiff_t pitch) {
@@ -321,7 +321,7 @@ void winograd_weight(const winograd_weights& weights, int slice, int block, floa
   for (int c = 0; c < 8; ++c)
     for (int g = 0; g < width; g += winograd_lanes) {
       const float* from = buffer + c * 9 * width + g;
-      float* to = u + (std::ptrdiff_t{block} * 8 + c) * width + g;
+      float* to = u + c * width + g;
       transform_square<3, points, winograd_vector>(
           [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::weight(d, r); },
           [&](int i, int j) __attribute__((always_inline)) { return winograd_vector(from + (i * 3 + j) * width); },
@@ -330,23 +330,30 @@ void winograd_weight(const winograd_weights& weights, int slice, int block, floa
     }
 }
 
-/// m[tile][V * lanes] = v[block][tile][8] * u[block * 8][V * lanes], T tiles at a time; the last may overlap those
+/// m[tile][V * lanes] (+)= v[block][tile][8] * u[block * 8][V * lanes], T tiles at a time; the last T may overlap those
 /// before.
 struct winograd_product_job {
   const float *v, *u;
   float* m;
   int blocks, tiles;           // tiles >= T
   std::ptrdiff_t block_pitch;  // of v
+  bool add;
 };
 template <int T, int V>
 void winograd_product(const winograd_product_job& job) {
   using simd::lanes;
   for (int i = 0; i < job.tiles; i += T) {
-    const int start = std::min(i, job.tiles - T);
+    const int start = std::min(i, job.tiles - T), skip = i - start;
+    float* out = job.m + std::ptrdiff_t{start} * V * lanes;
     simd::vec sum[T][V];
     ADVPROP_UNROLL
     for (int t = 0; t < T; ++t) ADVPROP_UNROLL
     for (int v = 0; v < V; ++v) sum[t][v] = simd::vec{};
+    if (job.add) {
+      ADVPROP_UNROLL
+      for (int t = 0; t < T; ++t) ADVPROP_UNROLL
+      for (int v = 0; v < V; ++v) sum[t][v] = simd::load(out + (t * V + v) * lanes);
+    }
     const float *a = job.v + std::ptrdiff_t{start} * 8, *w = job.u;
     for (int b = 0; b < job.blocks; ++b, a += job.block_pitch) {
       const float* from = a;
@@ -362,10 +369,12 @@ void winograd_product(const winograd_product_job& job) {
         }
       }
     }
-    float* out = job.m + std::ptrdiff_t{start} * V * lanes;
     ADVPROP_UNROLL
-    for (int t = 0; t < T; ++t) ADVPROP_UNROLL
-    for (int v = 0; v < V; ++v) simd::store(out + (t * V + v) * lanes, sum[t][v]);
+    for (int t = 0; t < T; ++t)
+      if (t >= skip) {
+        ADVPROP_UNROLL
+        for (int v = 0; v < V; ++v) simd::store(out + (t * V + v) * lanes, sum[t][v]);
+      }
   }
 }
 
@@ -533,6 +542,8 @@ void winograd_all_inputs(cpu& d, const winograd_grid& g, feature_view<const floa
                   });
 }
 
+inline constexpr int winograd_portion = 16;
+
 /// y = x * weights for every tile of the grid: the forward pass, or the gradient of the input.
 template <int M>
 void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, const winograd_weights& weights,
@@ -541,25 +552,34 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
   constexpr int squared = winograd<M>::points * winograd<M>::points;
   const int blocks = weights.blocks(), slices = weights.slices(), channels = blocks * 8;
   const int wide = slices == 1 ? weights.width(0) : winograd_wide;
-  const std::ptrdiff_t u_pitch = winograd_pitch(std::ptrdiff_t{channels} * wide), u_slice = squared * u_pitch;
   const std::ptrdiff_t buffer = 72 * winograd_wide;
   // Few tiles and many channels: the transformed weights would be larger than all else, so each slice of outputs makes
   // its own and drops them. Else every chunk of tiles goes through all slices.
-  const bool by_slices = u_slice * slices > std::ptrdiff_t{1} << 20 && slices > 1;
-  const int chunk = by_slices ? static_cast<int>(std::min<std::ptrdiff_t>(8 * winograd_step, g.count))
+  const bool by_slices = squared * std::ptrdiff_t{channels} * wide * slices > std::ptrdiff_t{1} << 20 && slices > 1;
+  const int chunk = by_slices ? static_cast<int>(std::min<std::ptrdiff_t>(20 * winograd_step, g.count))
                               : winograd_chunk<M>(channels, wide, g.count);
   const std::ptrdiff_t chunks = (g.count + chunk - 1) / chunk;
+  // A slice that is used once need not be whole: inputs a portion at a time stay in the cache.
+  const int portion = by_slices && chunks == 1 ? std::min(blocks, winograd_portion) : blocks;
+  const std::ptrdiff_t u_pitch = winograd_pitch(std::ptrdiff_t{portion} * 8 * wide), u_slice = squared * u_pitch;
   const std::ptrdiff_t m_pitch = winograd_pitch(std::ptrdiff_t{chunk} * wide), m_floats = squared * m_pitch;
   const std::ptrdiff_t v_tiles = winograd_room(by_slices ? g.count : chunk);
   const std::ptrdiff_t v_pitch = winograd_pitch(blocks * v_tiles * 8), v_floats = squared * v_pitch;
   const std::ptrdiff_t plane = g.plane_floats(by_slices ? g.per_image() : chunk);
 
-  const auto product = [&](int slice, const float* u, const float* v, std::ptrdiff_t first, int count, float* m) {
-    const int width = weights.width(slice);
-    const auto kernel = choose_winograd_product(width / simd::lanes, count);
+  // M from input blocks [b0, b1), whose U is u.
+  const auto multiply = [&](int slice, int b0, int b1, const float* u, const float* v, int count, float* m) {
+    const auto kernel = choose_winograd_product(weights.width(slice) / simd::lanes, count);
     for (int p = 0; p < squared; ++p)
-      kernel({v + p * v_pitch, u + p * u_pitch, m + p * m_pitch, blocks, count, v_tiles * 8});
-    winograd_output<M>(g, m, m_pitch, width, first, count, y, slice * winograd_wide / 8, after);
+      kernel(
+          {v + p * v_pitch + b0 * v_tiles * 8, u + p * u_pitch, m + p * m_pitch, b1 - b0, count, v_tiles * 8, b0 > 0});
+  };
+  const auto output = [&](int slice, std::ptrdiff_t first, int count, const float* m) {
+    winograd_output<M>(g, m, m_pitch, weights.width(slice), first, count, y, slice * winograd_wide / 8, after);
+  };
+  const auto weight = [&](int slice, int b0, int b1, float* gathered, float* u) {
+    for (int b = b0; b < b1; ++b)
+      winograd_weight<M>(weights, slice, b, gathered, u + std::ptrdiff_t{b - b0} * 8 * weights.width(slice), u_pitch);
   };
 
   if (!by_slices) {
@@ -572,9 +592,9 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
     parallel_ranges(d.threads(), packers, std::ptrdiff_t{slices} * blocks,
                     [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
                       for (; task < last; ++task) {
-                        const int slice = static_cast<int>(task / blocks);
-                        winograd_weight<M>(weights, slice, static_cast<int>(task % blocks), rest + worker * buffer,
-                                           u + slice * u_slice, u_pitch);
+                        const int slice = static_cast<int>(task / blocks), b = static_cast<int>(task % blocks);
+                        weight(slice, b, b + 1, rest + worker * buffer,
+                               u + slice * u_slice + std::ptrdiff_t{b} * 8 * weights.width(slice));
                       }
                     });
     parallel_ranges(d.threads(), workers, chunks, [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
@@ -584,7 +604,10 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
         const int count = static_cast<int>(std::min<std::ptrdiff_t>(chunk, g.count - first));
         for (int b = 0; b < blocks; ++b)
           winograd_input<M>(g, x, before, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
-        for (int s = 0; s < slices; ++s) product(s, u + s * u_slice, v, first, count, m);
+        for (int s = 0; s < slices; ++s) {
+          multiply(s, 0, blocks, u + s * u_slice, v, count, m);
+          output(s, first, count, m);
+        }
       }
     });
     return;
@@ -603,10 +626,15 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
     float *u = rest + worker * scratch, *m = u + u_slice, *gathered = m + m_floats;
     for (; task < last; ++task) {
       const int slice = static_cast<int>(task / parts);
-      for (int b = 0; b < blocks; ++b) winograd_weight<M>(weights, slice, b, gathered, u, u_pitch);
-      for (std::ptrdiff_t c = chunks * (task % parts) / parts; c < chunks * (task % parts + 1) / parts; ++c) {
-        const std::ptrdiff_t first = c * chunk;
-        product(slice, u, v + first * 8, first, static_cast<int>(std::min<std::ptrdiff_t>(chunk, g.count - first)), m);
+      for (int b0 = 0; b0 < blocks; b0 += portion) {
+        const int b1 = std::min(b0 + portion, blocks);
+        weight(slice, b0, b1, gathered, u);
+        for (std::ptrdiff_t c = chunks * (task % parts) / parts; c < chunks * (task % parts + 1) / parts; ++c) {
+          const std::ptrdiff_t first = c * chunk;
+          const int count = static_cast<int>(std::min<std::ptrdiff_t>(chunk, g.count - first));
+          multiply(slice, b0, b1, u, v + first * 8, count, m);
+          if (b1 == blocks) output(slice, first, count, m);
+        }
       }
     }
   });
