@@ -4,8 +4,8 @@
 namespace advprop::ADVPROP_TARGET {
 
 namespace detail {
-template <activation A>
-[[gnu::always_inline]] inline f8 apply_activation(const f8& x) {
+template <activation A, int N>
+[[gnu::always_inline]] inline lanes<float, N> apply_activation(const lanes<float, N>& x) {
   if constexpr (A == activation::relu)
     return positive(x);
   else if constexpr (A == activation::relu6)
@@ -17,17 +17,19 @@ template <activation A>
 }
 
 /// silu'(x)
-[[gnu::always_inline]] inline f8 silu_slope(const f8& x) {
-  const f8 s = logistic(x);
-  return s * (f8(1.f) + x * (f8(1.f) - s));
+template <int N>
+[[gnu::always_inline]] inline lanes<float, N> silu_slope(const lanes<float, N>& x) {
+  const lanes<float, N> one(1.f), s = logistic(x);
+  return s * (one + x * (one - s));
 }
 
 /// g * a'(z) for a relu or relu6, told from z or from a(z): zero where it is cut off, the ends included (PyTorch).
-template <activation A>
-[[gnu::always_inline]] inline f8 cut_gradient(const f8& z, f8 g) {
+template <activation A, int N>
+[[gnu::always_inline]] inline lanes<float, N> cut_gradient(const lanes<float, N>& z, lanes<float, N> g) {
   static_assert(slope_from_output(A));
-  g = select(z > f8(0.f), g, f8(0.f));
-  if constexpr (A == activation::relu6) g = select(f8(6.f) > z, g, f8(0.f));
+  const lanes<float, N> zero(0.f);
+  g = select(z > zero, g, zero);
+  if constexpr (A == activation::relu6) g = select(lanes<float, N>(6.f) > z, g, zero);
   return g;
 }
 

@@ -97,7 +97,7 @@ inline void conv_norm_backward_input(cpu& d, const conv_spec& s, activation a, f
       d.memory().allocate(sizeof(float) * static_cast<std::size_t>(cpu::elements(dy.batch, dy.image())));
   const feature_view<float> g{static_cast<float*>(memory.data()), dy.batch, dy.channels, dy.height, dy.width};
   detail::for_blocks(d, dy, [&](int n, int b) {
-    before.apply(channel_block(dy, n, b), n, b, 0, std::ptrdiff_t{dy.height} * dy.width * 8, channel_block(g, n, b));
+    before.apply(channel_block(dy, n, b), n, b, 0, std::ptrdiff_t{dy.height} * dy.width, channel_block(g, n, b));
   });
   ADVPROP_TARGET::conv_backward_input(d, s, g, w, dx);
 }

@@ -15,13 +15,14 @@ struct conv_epilogue {
   void finish(feature_view<float> y, int n, int b, std::ptrdiff_t first, std::ptrdiff_t count) const {
     float* out = channel_block(y, n, b) + first * 8;
     const float* added = add.data ? channel_block(add, n, b) + first * 8 : nullptr;
-    const f8 f(factor + b * 8), s(shift + b * 8);
+    const wide f = each_pixel(f8(factor + b * 8)), s = each_pixel(f8(shift + b * 8));
     with_activation(after, [&]<activation A>() {
-      if (added)
-        for (std::ptrdiff_t i = 0; i < count * 8; i += 8)
-          apply_activation<A>(f8(out + i) * f + s + f8(added + i)).store(out + i);
-      else
-        for (std::ptrdiff_t i = 0; i < count * 8; i += 8) apply_activation<A>(f8(out + i) * f + s).store(out + i);
+      for_pixels(
+          0, static_cast<int>(count), [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
+            wide v = load_pixels<Whole>(out + i) * f + s;
+            if (added) v += load_pixels<Whole>(added + i);
+            store_pixels<Whole>(apply_activation<A>(v), out + i);
+          });
     });
   }
 };
@@ -54,16 +55,17 @@ struct conv_prologue {
   const float* factor;
   activation after;  // identity, relu or relu6
 
-  /// `count` numbers at `offset` of image n's block b of dy, which lie at `in`.
-  void apply(const float* in, int n, int b, std::ptrdiff_t offset, std::ptrdiff_t count, float* out) const {
-    const f8 f(factor + b * 8);
-    const float* result = y.data ? channel_block(y, n, b) + offset : nullptr;
+  /// `count` pixels at pixel `first` of image n's block b of dy, which lie at `in`.
+  void apply(const float* in, int n, int b, std::ptrdiff_t first, std::ptrdiff_t count, float* out) const {
+    const wide f = each_pixel(f8(factor + b * 8));
+    const float* result = y.data ? channel_block(y, n, b) + first * 8 : nullptr;
     const auto run = [&]<activation A>() __attribute__((always_inline)) {
-      for (std::ptrdiff_t i = 0; i < count; i += 8) {
-        f8 g = f8(in + i) * f;
-        if constexpr (slope_from_output(A)) g = cut_gradient<A>(f8(result + i), g);
-        g.store(out + i);
-      }
+      for_pixels(
+          0, static_cast<int>(count), [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
+            wide g = load_pixels<Whole>(in + i) * f;
+            if constexpr (slope_from_output(A)) g = cut_gradient<A>(load_pixels<Whole>(result + i), g);
+            store_pixels<Whole>(g, out + i);
+          });
     };
     if (after == activation::relu)
       run.template operator()<activation::relu>();

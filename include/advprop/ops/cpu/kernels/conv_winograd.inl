@@ -114,9 +114,8 @@ ADVPROP_INLINE void transform_square(F f, Load load, Store store) {
   }
 }
 
-inline constexpr int winograd_lanes = std::max(8, simd::lanes), winograd_wide = 2 * simd::lanes;
-inline constexpr int winograd_halves = winograd_lanes / 8;  // channel blocks, or tiles, in one vector
-using winograd_vector = lanes<float, winograd_lanes>;
+inline constexpr int winograd_lanes = 8 * vector_pixels, winograd_wide = 2 * simd::lanes;
+inline constexpr int winograd_halves = vector_pixels;  // channel blocks, or tiles, in one vector
 
 /// Eight numbers each from one or two places, as one vector.
 template <int Halves = winograd_halves>
@@ -212,11 +211,11 @@ inline void winograd_plane(const winograd_grid& g, feature_view<const float> x, 
       continue;
     }
     std::memset(plane, 0, sizeof(float) * 8 * static_cast<std::size_t>(begin));
-    const std::ptrdiff_t offset = std::ptrdiff_t{y} * x.width * 8, floats = std::ptrdiff_t{used} * 8;
+    const std::ptrdiff_t pixel = std::ptrdiff_t{y} * x.width;
     if (before)
-      before->apply(source + offset, n, b, offset, floats, plane + begin * 8);
+      before->apply(source + pixel * 8, n, b, pixel, used, plane + begin * 8);
     else
-      std::memcpy(plane + begin * 8, source + offset, sizeof(float) * static_cast<std::size_t>(floats));
+      std::memcpy(plane + begin * 8, source + pixel * 8, sizeof(float) * 8 * static_cast<std::size_t>(used));
     std::memset(plane + (begin + used) * 8, 0,
                 sizeof(float) * 8 * static_cast<std::size_t>(g.plane_width() - begin - used));
   }
@@ -241,12 +240,12 @@ void winograd_input(const winograd_grid& g, feature_view<const float> x, const c
     for (std::ptrdiff_t i = 0; i < here; i += winograd_halves) {
       const float *p = place(i), *q = winograd_halves == 1 ? p : place(i + 1);
       float* to = v + i * 8;
-      transform_square<points, points, winograd_vector>(
+      transform_square<points, points, wide>(
           [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::input(d, r); },
           [&](int r, int c) __attribute__((always_inline)) {
             return load_halves(p + r * row_pitch + c * 8, q + r * row_pitch + c * 8);
           },
-          [&](int r, int c, const winograd_vector& value)
+          [&](int r, int c, const wide& value)
               __attribute__((always_inline)) { value.store(to + (r * points + c) * pitch); });
     }
     v += here * 8, first += here, count -= here;
@@ -322,10 +321,10 @@ void winograd_weight(const winograd_weights& weights, int slice, int block, floa
     for (int g = 0; g < width; g += winograd_lanes) {
       const float* from = buffer + c * 9 * width + g;
       float* to = u + c * width + g;
-      transform_square<3, points, winograd_vector>(
+      transform_square<3, points, wide>(
           [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::weight(d, r); },
-          [&](int i, int j) __attribute__((always_inline)) { return winograd_vector(from + (i * 3 + j) * width); },
-          [&](int i, int j, const winograd_vector& value)
+          [&](int i, int j) __attribute__((always_inline)) { return wide(from + (i * 3 + j) * width); },
+          [&](int i, int j, const wide& value)
               __attribute__((always_inline)) { value.store(to + (i * points + j) * pitch); });
     }
 }
@@ -430,18 +429,18 @@ void winograd_output(const winograd_grid& g, const float* m, std::ptrdiff_t pitc
       float* to = channel_block(y, n, b) + (std::ptrdiff_t{top} * g.width + left) * 8;
       const bool both = b + 1 < blocks;
       const float* added = nullptr;
-      winograd_vector factor(1.f), shift(0.f), low(0.f), high(0.f);
+      wide factor(1.f), shift(0.f), low(0.f), high(0.f);
       if (after) {
-        factor = winograd_vector(after->factor + b * 8), shift = winograd_vector(after->shift + b * 8);
+        factor = wide(after->factor + b * 8), shift = wide(after->shift + b * 8);
         constexpr float infinity = std::numeric_limits<float>::infinity();
-        low = winograd_vector(after->after == activation::identity ? -infinity : 0.f);
-        high = winograd_vector(after->after == activation::relu6 ? 6.f : infinity);
+        low = wide(after->after == activation::identity ? -infinity : 0.f);
+        high = wide(after->after == activation::relu6 ? 6.f : infinity);
         if (after->add.data) added = channel_block(after->add, n, b) + (to - channel_block(y, n, b));
       }
-      transform_square<points, M, winograd_vector>(
+      transform_square<points, M, wide>(
           [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::output(d, r); },
-          [&](int r, int c) __attribute__((always_inline)) { return winograd_vector(from + (r * points + c) * pitch); },
-          [&](int r, int c, winograd_vector value) __attribute__((always_inline)) {
+          [&](int r, int c) __attribute__((always_inline)) { return wide(from + (r * points + c) * pitch); },
+          [&](int r, int c, wide value) __attribute__((always_inline)) {
             if (r >= rows || c >= columns) return;
             const std::ptrdiff_t at = r * row_floats + c * 8;
             if (after) {
@@ -478,14 +477,14 @@ void winograd_output_adjoint(const winograd_grid& g, feature_view<const float> d
       const int b = b0 + lane / 8;
       const float* from = b < blocks ? channel_block(dy, n, b) + (std::ptrdiff_t{top} * g.width + left) * 8 : nullptr;
       float* to = w + i * width + lane;
-      transform_square<M, points, winograd_vector>(
+      transform_square<M, points, wide>(
           [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::output_adjoint(d, r); },
           [&](int r, int c) __attribute__((always_inline)) {
             const bool here = from && r < rows && c < columns;
             const float* p = here ? from + r * row_floats + c * 8 : zero;
             return load_halves(p, here && b + 1 < blocks ? p + block_floats : zero);
           },
-          [&](int r, int c, const winograd_vector& value)
+          [&](int r, int c, const wide& value)
               __attribute__((always_inline)) { value.store(to + (r * points + c) * pitch); });
     }
   }
@@ -551,18 +550,18 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
   if (g.count == 0) return;
   constexpr int squared = winograd<M>::points * winograd<M>::points;
   const int blocks = weights.blocks(), slices = weights.slices(), channels = blocks * 8;
-  const int wide = slices == 1 ? weights.width(0) : winograd_wide;
+  const int row = slices == 1 ? weights.width(0) : winograd_wide;
   const std::ptrdiff_t buffer = 72 * winograd_wide;
   // Few tiles and many channels: the transformed weights would be larger than all else, so each slice of outputs makes
   // its own and drops them. Else every chunk of tiles goes through all slices.
-  const bool by_slices = squared * std::ptrdiff_t{channels} * wide * slices > std::ptrdiff_t{1} << 20 && slices > 1;
+  const bool by_slices = squared * std::ptrdiff_t{channels} * row * slices > std::ptrdiff_t{1} << 20 && slices > 1;
   const int chunk = by_slices ? static_cast<int>(std::min<std::ptrdiff_t>(20 * winograd_step, g.count))
-                              : winograd_chunk<M>(channels, wide, g.count);
+                              : winograd_chunk<M>(channels, row, g.count);
   const std::ptrdiff_t chunks = (g.count + chunk - 1) / chunk;
   // A slice that is used once need not be whole: inputs a portion at a time stay in the cache.
   const int portion = by_slices && chunks == 1 ? std::min(blocks, winograd_portion) : blocks;
-  const std::ptrdiff_t u_pitch = winograd_pitch(std::ptrdiff_t{portion} * 8 * wide), u_slice = squared * u_pitch;
-  const std::ptrdiff_t m_pitch = winograd_pitch(std::ptrdiff_t{chunk} * wide), m_floats = squared * m_pitch;
+  const std::ptrdiff_t u_pitch = winograd_pitch(std::ptrdiff_t{portion} * 8 * row), u_slice = squared * u_pitch;
+  const std::ptrdiff_t m_pitch = winograd_pitch(std::ptrdiff_t{chunk} * row), m_floats = squared * m_pitch;
   const std::ptrdiff_t v_tiles = winograd_room(by_slices ? g.count : chunk);
   const std::ptrdiff_t v_pitch = winograd_pitch(blocks * v_tiles * 8), v_floats = squared * v_pitch;
   const std::ptrdiff_t plane = g.plane_floats(by_slices ? g.per_image() : chunk);
@@ -648,21 +647,21 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
   constexpr int points = winograd<M>::points, squared = points * points;
   const winograd_weights weights{nullptr, x.channels, dy.channels, false};
   const int blocks = weights.blocks(), slices = weights.slices(), channels = blocks * 8;
-  const int wide = slices == 1 ? weights.width(0) : winograd_wide;
+  const int row = slices == 1 ? weights.width(0) : winograd_wide;
   const std::ptrdiff_t tasks = std::ptrdiff_t{slices} * blocks;  // of 8 inputs and a slice of outputs
   // Few tiles: all of V and W = A dy A^T first; then a task sums over all tiles and needs no more room than its own dU.
   // Else parts of the tiles each have a dU, [slice][point][input][outputs], and the tasks add them up. How many depends
   // on the shape alone.
-  const bool at_once = g.count * (channels + slices * wide) <= std::ptrdiff_t{3} * channels * slices * wide;
+  const bool at_once = g.count * (channels + slices * row) <= std::ptrdiff_t{3} * channels * slices * row;
   const std::ptrdiff_t rows = at_once ? 8 : channels;
-  const std::ptrdiff_t u_pitch = rows * wide, u_slice = squared * u_pitch, sums = slices * u_slice;
+  const std::ptrdiff_t u_pitch = rows * row, u_slice = squared * u_pitch, sums = slices * u_slice;
   std::ptrdiff_t parts = 1;
   while (!at_once && parts < 8 && parts * 2 * winograd_step <= g.count && 2 * parts * sums <= std::ptrdiff_t{3} << 20)
     parts *= 2;
-  const int chunk = at_once ? static_cast<int>(g.count) : winograd_chunk<M>(channels, wide, g.count);
+  const int chunk = at_once ? static_cast<int>(g.count) : winograd_chunk<M>(channels, row, g.count);
   const std::ptrdiff_t v_tiles = winograd_room(chunk);
   const std::ptrdiff_t v_pitch = winograd_pitch(blocks * v_tiles * 8), v_floats = squared * v_pitch;
-  const std::ptrdiff_t w_pitch = winograd_pitch(std::ptrdiff_t{chunk} * wide), w_floats = squared * w_pitch;
+  const std::ptrdiff_t w_pitch = winograd_pitch(std::ptrdiff_t{chunk} * row), w_floats = squared * w_pitch;
   const std::ptrdiff_t plane = g.plane_floats(at_once ? g.per_image() : chunk);
   const std::ptrdiff_t workers = std::min<std::ptrdiff_t>(d.threads(), at_once ? blocks : parts);
   const std::ptrdiff_t data =
@@ -722,15 +721,15 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
         for (int lane = 0; lane < width; lane += winograd_lanes) {
           const float* from = mine + c * width + lane;
           float* to = small + c * 9 * width + lane;
-          transform_square<points, 3, winograd_vector>(
+          transform_square<points, 3, wide>(
               [](const auto& s, auto& r) __attribute__((always_inline)) { winograd<M>::weight_adjoint(s, r); },
               [&](int i, int j) __attribute__((always_inline)) {
-                winograd_vector total(from + (i * points + j) * u_pitch);
+                wide total(from + (i * points + j) * u_pitch);
                 for (std::ptrdiff_t part = 1; part < parts; ++part)
-                  total += winograd_vector(from + part * sums + (i * points + j) * u_pitch);
+                  total += wide(from + part * sums + (i * points + j) * u_pitch);
                 return total;
               },
-              [&](int i, int j, const winograd_vector& value)
+              [&](int i, int j, const wide& value)
                   __attribute__((always_inline)) { value.store(to + (i * 3 + j) * width); });
         }
       weights.scatter(slice, block, small, dw);

@@ -123,19 +123,74 @@ inline f8 narrow(const d8& x) {
   return f8(e);
 }
 
+/// As many pixels of a channel block as one vector of the target holds.
+inline constexpr int vector_pixels = std::max(1, vector_bytes / 32);
+using wide = lanes<float, vector_pixels * 8>;
+
+/// A pixel in the first lanes, zero in the others.
+[[gnu::always_inline]] inline wide first_pixel(const f8& x) {
+  wide w(0.f);
+  std::memcpy(&w, &x, sizeof x);
+  return w;
+}
+/// The same numbers for each pixel.
+[[gnu::always_inline]] inline wide each_pixel(const f8& x) {
+  wide w;
+  for (int i = 0; i < vector_pixels; ++i) std::memcpy(reinterpret_cast<char*>(&w) + i * sizeof x, &x, sizeof x);
+  return w;
+}
+/// The sum over the pixels.
+[[gnu::always_inline]] inline f8 sum_pixels(const wide& w) {
+  f8 part[vector_pixels];
+  std::memcpy(part, &w, sizeof part);
+  for (int i = 1; i < vector_pixels; ++i) part[0] += part[i];
+  return part[0];
+}
+/// A vector of pixels from p on, or one pixel only.
+template <bool Whole>
+[[gnu::always_inline]] inline wide load_pixels(const float* p) {
+  return Whole ? wide(p) : first_pixel(f8(p));
+}
+template <bool Whole>
+[[gnu::always_inline]] inline void store_pixels(const wide& w, float* p) {
+  std::memcpy(p, &w, Whole ? sizeof w : sizeof(f8));
+}
+/// Calls f<whole>(offset, i) for the pixels [first, first + count) of a block: vectors of them, then the rest one by
+/// one; i is 0 and 1 in turn, for sums that need not wait for each other.
+template <class F>
+[[gnu::always_inline]] inline void for_pixels(std::ptrdiff_t first, int count, F&& f) {
+  constexpr std::ptrdiff_t step = wide::parts * wide::width;
+  std::ptrdiff_t i = first * 8;
+  const std::ptrdiff_t end = i + std::ptrdiff_t{count} * 8;
+  for (; i + 2 * step <= end; i += 2 * step)
+    f.template operator()<true>(i, 0), f.template operator()<true>(i + step, 1);
+  if (i + step <= end) f.template operator()<true>(i, 0), i += step;
+  if constexpr (vector_pixels > 1)
+    for (; i < end; i += 8) f.template operator()<false>(i, 1);
+}
+
 /// max(x, 0); a NaN stays one.
-[[gnu::always_inline]] inline f8 positive(const f8& x) { return select(f8(0.f) > x, f8(0.f), x); }
+template <int N>
+[[gnu::always_inline]] inline lanes<float, N> positive(const lanes<float, N>& x) {
+  const lanes<float, N> zero(0.f);
+  return select(zero > x, zero, x);
+}
 
 /// min(max(x, 0), 6); a NaN stays one.
-[[gnu::always_inline]] inline f8 positive_to_6(const f8& x) { return select(x > f8(6.f), f8(6.f), positive(x)); }
+template <int N>
+[[gnu::always_inline]] inline lanes<float, N> positive_to_6(const lanes<float, N>& x) {
+  const lanes<float, N> six(6.f);
+  return select(x > six, six, positive(x));
+}
 
-/// e^x to 2 ulp for x in [-87, 88], clamped there; a NaN stays one. Cephes' polynomial (Moshier, expf).
-[[gnu::always_inline]] inline f8 exp(const f8& x) {
-  f8 r;
-  for (int i = 0; i < f8::parts; ++i) {
-    typedef std::int32_t integers __attribute__((vector_size(f8::bytes)));
-    using vec = f8::vec;
-    const vec low = -87.f - vec{}, high = 88.f - vec{};
+/// e^x to 2 ulp for x in [-87, 87], clamped there; a NaN stays one. Cephes' polynomial (Moshier, expf).
+template <int N>
+[[gnu::always_inline]] inline lanes<float, N> exp(const lanes<float, N>& x) {
+  using vec = typename lanes<float, N>::vec;
+  typedef std::int32_t integers __attribute__((vector_size(sizeof(vec))));
+  lanes<float, N> r;
+  for (int i = 0; i < r.parts; ++i) {
+    const vec low = -87.f - vec{}, high = 87.f - vec{};
     vec a = low > x.v[i] ? low : x.v[i];
     a = a > high ? high : a;
     const vec rounded = a * 1.44269504088896341f + 0x1.8p23f;  // the integer sits in the low bits
@@ -157,9 +212,11 @@ inline f8 narrow(const d8& x) {
   }
   return r;
 }
-[[gnu::always_inline]] inline f8 logistic(const f8& x) {
-  const f8 t = select(x > f8(-87.f), x, select(x == x, f8(-87.f), x));  // keeps the quotient a normal number
-  return f8(1.f) / (f8(1.f) + exp(f8(0.f) - t));
+/// 1 / (1 + e^-x); a normal number, as `exp` is clamped.
+template <int N>
+[[gnu::always_inline]] inline lanes<float, N> logistic(const lanes<float, N>& x) {
+  const lanes<float, N> one(1.f);
+  return one / (one + exp(lanes<float, N>(0.f) - x));
 }
 
 }  // namespace advprop::ADVPROP_TARGET::detail

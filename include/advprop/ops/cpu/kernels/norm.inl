@@ -98,37 +98,35 @@ void norm_backward_sweep(cpu& d, const norm_gradient& t) {
   parallel_for(d.threads(), std::ptrdiff_t{chunks.count} * count, [&](std::ptrdiff_t task) {
     const int c = static_cast<int>(task / count), b = static_cast<int>(task % count);
     const norm_block k = t.numbers[b];
+    const wide mean = each_pixel(k.mean), factor = each_pixel(k.factor), shift = each_pixel(k.shift);
     d8 sum(0.0), product(0.0);
     chunks.for_segments(
         c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
-          f8 s[2] = {0.f, 0.f}, q[2] = {0.f, 0.f};
+          wide s[2] = {0.f, 0.f}, q[2] = {0.f, 0.f};
           for (int n = first; n < last; ++n) {
             const float *px = block_or_null(t.x, n, b), *py = block_or_null(t.y, n, b),
                         *pdy = channel_block(t.dy, n, b);
             const float* padd = block_or_null(t.add, n, b);
             float *pdx = block_or_null(t.dx, n, b), *pkept = block_or_null(t.kept, n, b);
-            const auto step = [&](std::ptrdiff_t i, int a) __attribute__((always_inline)) {
-              f8 g(pdy + i), centred(0.f);
-              if constexpr (Sums || A == activation::silu) centred = f8(px + i) - k.mean;
-              if constexpr (slope_from_output(A)) g = cut_gradient<A>(f8(py + i), g);
-              if constexpr (A == activation::silu) {
-                f8 z = centred * k.factor + k.shift;
-                if constexpr (Add) z += f8(padd + i);
-                g = g * silu_slope(z);
-              }
-              if constexpr (Sums) {
-                s[a] += g;
-                q[a] += g * centred;
-              }
-              if (pkept) g.store(pkept + i);
-              if (pdx) (g * k.factor).store(pdx + i);
-            };
-            std::ptrdiff_t i = std::ptrdiff_t{pixel} * 8;
-            const std::ptrdiff_t end = i + std::ptrdiff_t{pixels} * 8;
-            for (; i + 16 <= end; i += 16) step(i, 0), step(i + 8, 1);
-            if (i < end) step(i, 0);
+            for_pixels(
+                pixel, pixels, [&]<bool Whole>(std::ptrdiff_t i, int a) __attribute__((always_inline)) {
+                  wide g = load_pixels<Whole>(pdy + i), centred(0.f);
+                  if constexpr (Sums || A == activation::silu) centred = load_pixels<Whole>(px + i) - mean;
+                  if constexpr (slope_from_output(A)) g = cut_gradient<A>(load_pixels<Whole>(py + i), g);
+                  if constexpr (A == activation::silu) {
+                    wide z = centred * factor + shift;
+                    if constexpr (Add) z += load_pixels<Whole>(padd + i);
+                    g = g * silu_slope(z);
+                  }
+                  if constexpr (Sums) {
+                    s[a] += g;
+                    q[a] += g * centred;
+                  }
+                  if (pkept) store_pixels<Whole>(g, pkept + i);
+                  if (pdx) store_pixels<Whole>(g * factor, pdx + i);
+                });
           }
-          if constexpr (Sums) sum += widen(s[0] + s[1]), product += widen(q[0] + q[1]);
+          if constexpr (Sums) sum += widen(sum_pixels(s[0] + s[1])), product += widen(sum_pixels(q[0] + q[1]));
         });
     if constexpr (Sums) sum.store(t.sums + task * 16), product.store(t.sums + task * 16 + 8);
   });
@@ -148,20 +146,19 @@ inline void norm_statistics(cpu& d, feature_view<const float> x, float* mean, fl
     f8 origin(channel_block(x, c * chunks.images, b));  // about a value of the data, so that the squares stay small
     chunks.for_segments(
         c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
-          f8 s[4] = {0.f, 0.f, 0.f, 0.f}, q[4] = {0.f, 0.f, 0.f, 0.f};
+          wide s[2] = {0.f, 0.f}, q[2] = {0.f, 0.f};
+          const wide about = each_pixel(origin);
           for (int n = first; n < last; ++n) {
-            const float* p = channel_block(x, n, b) + std::ptrdiff_t{pixel} * 8;
-            const auto step = [&](int i, int a) __attribute__((always_inline)) {
-              const f8 v = f8(p + i * 8) - origin;
-              s[a] += v;
-              q[a] += v * v;
-            };
-            int i = 0;
-            for (; i + 4 <= pixels; i += 4) step(i, 0), step(i + 1, 1), step(i + 2, 2), step(i + 3, 3);
-            for (; i < pixels; ++i) step(i, 0);
+            const float* p = channel_block(x, n, b);
+            for_pixels(
+                pixel, pixels, [&]<bool Whole>(std::ptrdiff_t i, int a) __attribute__((always_inline)) {
+                  const wide v = Whole ? wide(p + i) - about : first_pixel(f8(p + i) - origin);
+                  s[a] += v;
+                  q[a] += v * v;
+                });
           }
           const double n = double(last - first) * pixels;
-          const d8 sum = widen((s[0] + s[1]) + (s[2] + s[3])), squares = widen((q[0] + q[1]) + (q[2] + q[3]));
+          const d8 sum = widen(sum_pixels(s[0] + s[1])), squares = widen(sum_pixels(q[0] + q[1]));
           total.merge(widen(origin) + sum * d8(1 / n), squares - sum * sum * d8(1 / n), n);
           origin = narrow(total.mean);
         });
@@ -198,12 +195,13 @@ inline void norm_forward(cpu& d, activation a, feature_view<const float> x, cons
       const norm_block k = numbers[b];
       const float *px = channel_block(x, n, b), *padd = block_or_null(add, n, b);
       float* py = channel_block(y, n, b);
-      const std::ptrdiff_t end = std::ptrdiff_t{x.height} * x.width * 8;
-      for (std::ptrdiff_t i = 0; i < end; i += 8) {
-        f8 v = (f8(px + i) - k.mean) * k.factor + k.shift;
-        if constexpr (Add) v += f8(padd + i);
-        apply_activation<A>(v).store(py + i);
-      }
+      const wide mean = each_pixel(k.mean), factor = each_pixel(k.factor), shift = each_pixel(k.shift);
+      for_pixels(
+          0, x.height * x.width, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
+            wide v = (load_pixels<Whole>(px + i) - mean) * factor + shift;
+            if constexpr (Add) v += load_pixels<Whole>(padd + i);
+            store_pixels<Whole>(apply_activation<A>(v), py + i);
+          });
     });
   };
   with_activation(
@@ -262,13 +260,17 @@ inline void norm_backward(cpu& d, activation a, statistics source, feature_view<
   const double values = double(dy.batch) * chunks.pixels;
   for_blocks(d, dy, [&](int n, int b) {
     const norm_block k = numbers[b];
-    const f8 mean_g = narrow(d8(total + b * 16) * d8(1 / values));
-    const f8 slope = narrow(d8(total + b * 16 + 8) * d8(1 / values) * widen(k.inverse) * widen(k.inverse));
+    const wide mean_g = each_pixel(narrow(d8(total + b * 16) * d8(1 / values)));
+    const wide slope =
+        each_pixel(narrow(d8(total + b * 16 + 8) * d8(1 / values) * widen(k.inverse) * widen(k.inverse)));
+    const wide mean = each_pixel(k.mean), factor = each_pixel(k.factor);
     const float *px = channel_block(x, n, b), *pg = channel_block(g, n, b);
     float* pdx = channel_block(dx, n, b);
-    const std::ptrdiff_t end = std::ptrdiff_t{chunks.pixels} * 8;
-    for (std::ptrdiff_t i = 0; i < end; i += 8)
-      ((f8(pg + i) - mean_g - (f8(px + i) - k.mean) * slope) * k.factor).store(pdx + i);
+    for_pixels(
+        0, chunks.pixels, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
+          const wide centred = load_pixels<Whole>(px + i) - mean;
+          store_pixels<Whole>((load_pixels<Whole>(pg + i) - mean_g - centred * slope) * factor, pdx + i);
+        });
   });
 }
 
