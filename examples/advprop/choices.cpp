@@ -123,6 +123,13 @@ dialect dialect_of(const settings& s) {
                           {"lukemelas", dialect::lukemelas}});
 }
 
+convolution_policy convolutions_of(const settings& s) {
+  if (s.convolution == "winograd-2") return convolution_policy::winograd_2;
+  if (s.convolution == "direct") return convolution_policy::direct;
+  if (s.convolution == "gemm") return convolution_policy::gemm;
+  return convolution_policy::fastest;
+}
+
 int domain_of(const settings& s) {
   const std::string& name = s.domain;
   if (name == "main") return 0;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <advprop/data/resize.hpp>
+#include <advprop/device/cpu.hpp>
 #include <advprop/io/dialect.hpp>
 #include <advprop/training/schedule.hpp>
 
@@ -26,6 +27,7 @@ std::vector<std::string> streams_of(const settings& s);
 chosen_optimizer optimizer_of(const settings& s);
 resampling filter_of(const settings& s);
 dialect dialect_of(const settings& s);
+convolution_policy convolutions_of(const settings& s);
 /// Domain 0 for "main", k + 1 for "k".
 int domain_of(const settings& s);
 schedule schedule_of(const settings& s);

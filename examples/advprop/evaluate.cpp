@@ -30,6 +30,7 @@ void evaluate(const settings& given) {
 
   const image_source test = load_test_data(s);
   cpu device(s.threads);
+  device.convolutions(convolutions_of(s));
   runner_options network;
   network.model = s.model;
   network.shape = {test.image().channels, test.classes};

@@ -214,6 +214,7 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
 void check_experiment(const settings& s, const data_sets& data, const run_folder& folder) {
   folder.check(s.resume, s.force);
   cpu device(s.threads);
+  device.convolutions(convolutions_of(s));
   make_network(s, data.train, device);
   make_loaders(s, data);
   method_of(s);
@@ -226,6 +227,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   folder.prepare(s.force);
   const resumed_at before = read_position(s, folder);
   cpu device(s.threads);
+  device.convolutions(convolutions_of(s));
   const auto net = make_network(s, data.train, device);
   const chosen_method method = method_of(s);
   const auto loaders = make_loaders(s, data);

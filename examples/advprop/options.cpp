@@ -167,6 +167,9 @@ void machine_options(CLI::App& app, settings& s) {
       ->group("Run");
   number(app, "--threads", s.threads, 0, 1024, "0: as many as there are processors; results do not depend on it")
       ->group("Run");
+  name(app, "--convolution", s.convolution, {"fastest", "winograd-2", "direct", "gemm"},
+       "Engines that convolutions may use: all; Winograd with tiles of 2 at most; none of Winograd; the reference")
+      ->group("Run");
 }
 void run_options(CLI::App& app, settings& s) {
   number(app, "--workers", s.workers, 0, 1024, "Threads that prepare images")->group("Run");

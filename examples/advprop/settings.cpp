@@ -90,6 +90,7 @@ metrics_entry training(const settings& s) {
   if (s.schedule == "exponential" || s.schedule == "staircase")
     j["decay-rate"] = s.decay_rate, j["decay-every"] = s.decay_every;
   j["seed"] = s.seed;
+  j["convolution"] = s.convolution;
   return j;
 }
 

@@ -56,6 +56,7 @@ struct settings {
   std::vector<double> milestones;
   std::uint64_t seed = 1;
   int threads = 0, workers = 2;
+  std::string convolution = "fastest";
 
   std::string config;  // what it said is in the other settings
   std::string out;
