@@ -541,6 +541,16 @@ void winograd_all_inputs(cpu& d, const winograd_grid& g, feature_view<const floa
                   });
 }
 
+/// The same, where tiles are independent and threads should get equal shares of them.
+template <int M>
+int winograd_share(int channels, int row, std::ptrdiff_t tiles, int threads) {
+  const std::ptrdiff_t most = winograd_chunk<M>(channels, row, tiles), each = (tiles + threads - 1) / threads;
+  const std::ptrdiff_t rounds = (each + most - 1) / most, share = (each + rounds - 1) / rounds;
+  if (share < 4 * winograd_step) return static_cast<int>(share);
+  return static_cast<int>(std::min(most, (share + winograd_step - 1) / winograd_step * winograd_step));
+}
+
+/// Input blocks whose transformed weights pass through the cache together.
 inline constexpr int winograd_portion = 16;
 
 /// y = x * weights for every tile of the grid: the forward pass, or the gradient of the input.
@@ -556,7 +566,7 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
   // its own and drops them. Else every chunk of tiles goes through all slices.
   const bool by_slices = squared * std::ptrdiff_t{channels} * row * slices > std::ptrdiff_t{1} << 20 && slices > 1;
   const int chunk = by_slices ? static_cast<int>(std::min<std::ptrdiff_t>(20 * winograd_step, g.count))
-                              : winograd_chunk<M>(channels, row, g.count);
+                              : winograd_share<M>(channels, row, g.count, d.threads());
   const std::ptrdiff_t chunks = (g.count + chunk - 1) / chunk;
   // A slice that is used once need not be whole: inputs a portion at a time stay in the cache.
   const int portion = by_slices && chunks == 1 ? std::min(blocks, winograd_portion) : blocks;
@@ -584,7 +594,8 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
   if (!by_slices) {
     const std::ptrdiff_t workers = std::min<std::ptrdiff_t>(d.threads(), chunks);
     const std::ptrdiff_t scratch = v_floats + m_floats + plane;
-    const std::ptrdiff_t packers = std::min<std::ptrdiff_t>(d.threads(), std::ptrdiff_t{slices} * blocks);
+    const bool small = std::ptrdiff_t{channels} * row * slices < 4096;  // not worth waking the threads
+    const std::ptrdiff_t packers = small ? 1 : std::min<std::ptrdiff_t>(d.threads(), std::ptrdiff_t{slices} * blocks);
     const auto memory = d.memory().allocate(
         sizeof(float) * static_cast<std::size_t>(u_slice * slices + std::max(scratch * workers, buffer * packers)));
     float *u = static_cast<float*>(memory.data()), *rest = u + u_slice * slices;
