@@ -77,6 +77,15 @@ TEST_EACH_SET("the gradient through a convolution and its norm is that of the tw
         CHECK(difference(dx.values, wide(want.values)) < 1e-5);
         conv_norm_backward_input(three, p.s, a, result, r.dy.view(), r.w.data(), numbers.parameters(), dx3.view());
         CHECK(same(dx.values, dx3.values));
+        // With something to add, also to the convolution alone.
+        dx.poison();
+        conv_norm_backward_input(d, p.s, a, result, r.dy.view(), r.w.data(), numbers.parameters(), dx.view(),
+                                 r.x.view());
+        add(exact, r.x.view(), want.view());
+        CHECK(difference(dx.values, wide(want.values)) < 1e-5);
+        dx3.poison();
+        conv_backward_input(three, p.s, g.view(), r.w.data(), dx3.view(), r.x.view());
+        CHECK(difference(dx3.values, wide(want.values)) < 1e-5);
         CHECK(d.memory().in_use() == 0);
       }
   }

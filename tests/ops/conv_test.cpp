@@ -21,7 +21,9 @@ results run_depthwise(int threads, reference& r) {
 }
 
 results run_default(int threads, reference& r) {
-  return run(threads, r, conv_forward, conv_backward_input, conv_backward_weight);
+  const auto input = [](cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
+                        feature_view<float> dx) { conv_backward_input(d, s, dy, w, dx); };
+  return run(threads, r, conv_forward, input, conv_backward_weight);
 }
 
 void check(const results& out, const reference& r) {

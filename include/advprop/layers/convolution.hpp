@@ -38,8 +38,10 @@ class conv_state {
     return y;
   }
 
+  /// `added` is added to the gradient of x.
   [[gnu::noinline]] feature_map<Device> backward(context<Domains, Device>& c, const conv_spec& s, bias b,
-                                                 wrt with_respect, const feature_map<Device>& dy) {
+                                                 wrt with_respect, const feature_map<Device>& dy,
+                                                 const feature_map<Device>& added) {
     if (has(with_respect, wrt::parameters)) {
       conv_backward_weight(c.device, s, x_, dy, c.store.weight_gradient(weight_));
       if (b != bias::off) bias_backward(c.device, dy, c.store.bias_gradient(bias_));
@@ -48,7 +50,7 @@ class conv_state {
     feature_map<Device> dx;
     if (has(with_respect, wrt::input)) {
       dx = feature_map<Device>(c.device, dy.batch(), in_);
-      conv_backward_input(c.device, s, dy, c.store.weight(weight_), dx);
+      conv_backward_input(c.device, s, dy, c.store.weight(weight_), dx, added);
     }
     return dx;
   }
@@ -70,7 +72,7 @@ class conv_state {
   /// The gradient of x, and that of the added branch when there was one.
   [[gnu::noinline]] std::pair<feature_map<Device>, feature_map<Device>> backward(
       context<Domains, Device>& c, const conv_spec& s, norm_state<Domains, Device>& norm, const norm_spec& n,
-      const feature_map<Device>& dy, bool has_add) {
+      const feature_map<Device>& dy, bool has_add, const feature_map<Device>& added) {
     const feature_map<Device> y = norm.take_result();
     feature_map<Device> g = dy, dadd;
     activation left = n.after;  // what the convolution's gradient has still to go through
@@ -85,7 +87,7 @@ class conv_state {
     feature_map<Device> dx(c.device, dy.batch(), in_);
     norm.for_groups(c, n, [&](int first, int count, const norm_parameters& p) {
       conv_norm_backward_input(c.device, s, left, y.slice(first, count), g.slice(first, count), c.store.weight(weight_),
-                               p, dx.slice(first, count));
+                               p, dx.slice(first, count), added.slice(first, count));
     });
     return {std::move(dx), std::move(dadd)};
   }
@@ -134,8 +136,8 @@ struct convolution {
       return state_.forward(c, conv, Bias, x);
     }
     template <wrt W>
-    feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
-      return state_.backward(c, conv, Bias, W, dy);
+    feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy, feature_map<Device> added = {}) {
+      return state_.backward(c, conv, Bias, W, dy, added);
     }
 
     /// With the batch norm behind it, in passes in which that `folds`.
@@ -145,8 +147,9 @@ struct convolution {
       return state_.forward(c, conv, norm.core(), Norm::spec, x, added);
     }
     template <class Norm>
-    auto backward(context<Domains, Device>& c, Norm& norm, feature_map<Device> dy, bool has_add) {
-      return state_.backward(c, conv, norm.core(), Norm::spec, dy, has_add);
+    auto backward(context<Domains, Device>& c, Norm& norm, feature_map<Device> dy, bool has_add,
+                  feature_map<Device> added = {}) {
+      return state_.backward(c, conv, norm.core(), Norm::spec, dy, has_add, added);
     }
 
    private:

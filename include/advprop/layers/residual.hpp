@@ -199,10 +199,13 @@ class node<L, In, Domains, Device> {
   template <wrt W>
   feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
     auto [dbody, dshortcut] = backward_end<W>(c, std::move(dy));
-    feature_map<Device> dx;
-    if constexpr (has(W, wrt::input) || learnt_before_conv) dx = body_.template backward<W>(c, std::move(dbody));
-    feature_map<Device> ds = shortcut_.template backward<W>(c, std::move(dshortcut));
-    if constexpr (has(W, wrt::input)) add(c.device, ds, dx);
+    feature_map<Device> ds = shortcut_.template backward<W>(c, std::move(dshortcut)), dx;
+    if constexpr (has(W, wrt::input) && sequential_layer<detail::body_of<L>>) {
+      dx = body_.template backward<W>(c, std::move(dbody), std::move(ds));
+    } else {
+      if constexpr (has(W, wrt::input) || learnt_before_conv) dx = body_.template backward<W>(c, std::move(dbody));
+      if constexpr (has(W, wrt::input)) add(c.device, ds, dx);
+    }
     return dx;
   }
 

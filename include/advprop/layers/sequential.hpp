@@ -223,12 +223,13 @@ class chain {
     x = node_.forward(c, std::move(x));
     rest_.forward(c, x);
   }
+  /// Turns dy into the gradient of the chain's input, plus `added` if there is something.
   template <wrt W>
-  void backward(context<Domains, Device>& c, feature_map<Device>& dy) {
+  void backward(context<Domains, Device>& c, feature_map<Device>& dy, feature_map<Device> added = {}) {
     if constexpr (folds && W == wrt::input) {
       if (rest_.node_.folds(c)) {
         rest_.rest_.template backward<W>(c, dy);
-        dy = node_.backward(c, rest_.node_, std::move(dy), false).first;
+        dy = node_.backward(c, rest_.node_, std::move(dy), false, std::move(added)).first;
         return;
       }
     }
@@ -236,7 +237,12 @@ class chain {
     constexpr wrt mine = all::places[I].learnt_before && has(W, wrt::parameters) ? wrt::both : W;
     constexpr bool wanted = has(W, wrt::input) || all::places[I + 1].learnt_before;
     rest_.template backward<W>(c, dy);
-    if constexpr (wanted) dy = node_.template backward<mine>(c, std::move(dy));
+    if constexpr (wanted && folding_layer<layer>) {
+      dy = node_.template backward<mine>(c, std::move(dy), std::move(added));
+    } else if constexpr (wanted) {
+      dy = node_.template backward<mine>(c, std::move(dy));
+      if (added) add(c.device, added, dy);
+    }
   }
 
  private:
@@ -255,7 +261,9 @@ class chain<L, In, Domains, Device, I> {
   [[gnu::cold]] void setup(registry&, const std::string&) {}
   void forward(context<Domains, Device>&, feature_map<Device>&) {}
   template <wrt W>
-  void backward(context<Domains, Device>&, feature_map<Device>&) {}
+  void backward(context<Domains, Device>& c, feature_map<Device>& dy, feature_map<Device> added = {}) {
+    if (added) add(c.device, added, dy);
+  }
 };
 
 }  // namespace detail
@@ -272,8 +280,8 @@ class node<L, In, Domains, Device> {
     return x;
   }
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
-    chain_.template backward<W>(c, dy);
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy, feature_map<Device> added = {}) {
+    chain_.template backward<W>(c, dy, std::move(added));
     return dy;
   }
 

@@ -24,9 +24,10 @@ namespace advprop {
 ADVPROP_API void conv_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
                               feature_view<float> y) ADVPROP_DISPATCH(conv_forward(d, s, x, w, y));
 
-/// Overwrites dx with the gradient of the input.
+/// dx = the gradient of the input + add; no add where its data is null.
 ADVPROP_API void conv_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
-                                     feature_view<float> dx) ADVPROP_DISPATCH(conv_backward_input(d, s, dy, w, dx));
+                                     feature_view<float> dx, feature_view<const float> add = {})
+    ADVPROP_DISPATCH(conv_backward_input(d, s, dy, w, dx, add));
 
 /// Adds the gradient of the weights to dw.
 ADVPROP_API void conv_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
@@ -86,12 +87,12 @@ ADVPROP_API void conv_norm_forward(cpu& d, const conv_spec& s, feature_view<cons
                                    activation a, const norm_parameters& p, feature_view<const float> add,
                                    feature_view<float> y) ADVPROP_DISPATCH(conv_norm_forward(d, s, x, w, a, p, add, y));
 
-/// Overwrites dx with the gradient of conv_norm_forward's x, told from its result y; a is identity (y may be null),
-/// relu or relu6.
+/// dx = the gradient of conv_norm_forward's x + add, told from its result y; a is identity (y may be null), relu or
+/// relu6.
 ADVPROP_API void conv_norm_backward_input(cpu& d, const conv_spec& s, activation a, feature_view<const float> y,
                                           feature_view<const float> dy, const float* w, const norm_parameters& p,
-                                          feature_view<float> dx)
-    ADVPROP_DISPATCH(conv_norm_backward_input(d, s, a, y, dy, w, p, dx));
+                                          feature_view<float> dx, feature_view<const float> add = {})
+    ADVPROP_DISPATCH(conv_norm_backward_input(d, s, a, y, dy, w, p, dx, add));
 
 // Activations that stand alone.
 

@@ -22,21 +22,26 @@ inline void conv_forward(cpu& d, const conv_spec& s, feature_view<const float> x
 }
 
 inline void conv_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
-                                feature_view<float> dx) {
+                                feature_view<float> dx, feature_view<const float> add) {
   switch (select_conv_engine(s, dx.height, dx.width, d.convolutions())) {
-    case conv_engine::gemm:
-      return conv_gemm_backward_input(d, s, dy, w, dx);
-    case conv_engine::direct:
-      return conv_direct_backward_input(d, s, dy, w, dx);
     case conv_engine::winograd_2:
-      return conv_winograd_backward_input<2>(d, s, dy, w, dx);
+      return conv_winograd_backward_input<2>(d, s, dy, w, dx, add);
     case conv_engine::winograd_4:
-      return conv_winograd_backward_input<4>(d, s, dy, w, dx);
+      return conv_winograd_backward_input<4>(d, s, dy, w, dx, add);
+    case conv_engine::gemm:
+      conv_gemm_backward_input(d, s, dy, w, dx);
+      break;
+    case conv_engine::direct:
+      conv_direct_backward_input(d, s, dy, w, dx);
+      break;
     case conv_engine::depthwise:
-      return conv_depthwise_backward_input(d, s, dy, w, dx);
+      conv_depthwise_backward_input(d, s, dy, w, dx);
+      break;
     case conv_engine::linear:
-      return linear_backward_input(d, dy, w, dx);
+      ADVPROP_TARGET::linear_backward_input(d, dy, w, dx);
+      break;
   }
+  if (add.data) ADVPROP_TARGET::add(d, add, dx);
 }
 
 inline void conv_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x, feature_view<const float> dy,
@@ -82,14 +87,14 @@ inline void conv_norm_forward(cpu& d, const conv_spec& s, feature_view<const flo
 
 inline void conv_norm_backward_input(cpu& d, const conv_spec& s, activation a, feature_view<const float> y,
                                      feature_view<const float> dy, const float* w, const norm_parameters& p,
-                                     feature_view<float> dx) {
+                                     feature_view<float> dx, feature_view<const float> add) {
   const detail::folded_norm norm(d, p, s.out);
   const detail::conv_prologue before{y, norm.factor(), a};
   switch (select_conv_engine(s, dx.height, dx.width, d.convolutions())) {
     case conv_engine::winograd_2:
-      return conv_winograd_backward_input<2>(d, s, dy, w, dx, &before);
+      return conv_winograd_backward_input<2>(d, s, dy, w, dx, add, &before);
     case conv_engine::winograd_4:
-      return conv_winograd_backward_input<4>(d, s, dy, w, dx, &before);
+      return conv_winograd_backward_input<4>(d, s, dy, w, dx, add, &before);
     default:
       break;
   }
@@ -99,7 +104,7 @@ inline void conv_norm_backward_input(cpu& d, const conv_spec& s, activation a, f
   detail::for_blocks(d, dy, [&](int n, int b) {
     before.apply(channel_block(dy, n, b), n, b, 0, std::ptrdiff_t{dy.height} * dy.width, channel_block(g, n, b));
   });
-  ADVPROP_TARGET::conv_backward_input(d, s, g, w, dx);
+  ADVPROP_TARGET::conv_backward_input(d, s, g, w, dx, add);
 }
 
 }  // namespace advprop::ADVPROP_TARGET

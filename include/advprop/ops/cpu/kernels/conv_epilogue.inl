@@ -5,11 +5,11 @@
 namespace advprop::ADVPROP_TARGET {
 namespace detail {
 
-/// The norm's numbers for every channel, and one vector more; zeros past the last channel.
+/// The norm's numbers for every channel, and one vector more; zeros past the last channel. Null: there is no norm.
 struct conv_epilogue {
-  const float *factor, *shift;
+  const float *factor = nullptr, *shift = nullptr;
   feature_view<const float> add;
-  activation after;
+  activation after = activation::identity;
 
   /// Pixels [first, first + count) of a block of y, in place.
   void finish(feature_view<float> y, int n, int b, std::ptrdiff_t first, std::ptrdiff_t count) const {

@@ -431,7 +431,7 @@ void winograd_output(const winograd_grid& g, const float* m, std::ptrdiff_t pitc
       const float* added = nullptr;
       wide factor(1.f), shift(0.f), low(0.f), high(0.f);
       if (after) {
-        factor = wide(after->factor + b * 8), shift = wide(after->shift + b * 8);
+        if (after->factor) factor = wide(after->factor + b * 8), shift = wide(after->shift + b * 8);
         constexpr float infinity = std::numeric_limits<float>::infinity();
         low = wide(after->after == activation::identity ? -infinity : 0.f);
         high = wide(after->after == activation::relu6 ? 6.f : infinity);
@@ -763,9 +763,11 @@ void conv_winograd_forward(cpu& d, const conv_spec& s, feature_view<const float>
 
 template <int M>
 void conv_winograd_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
-                                  feature_view<float> dx, const detail::conv_prologue* before = nullptr) {
+                                  feature_view<float> dx, feature_view<const float> add = {},
+                                  const detail::conv_prologue* before = nullptr) {
+  const detail::conv_epilogue sum{nullptr, nullptr, add, activation::identity};
   const detail::winograd_grid grid(M, dx.batch, dx.height, dx.width, 2 - s.before(dx.height), 2 - s.before(dx.width));
-  detail::run_winograd<M>(d, grid, dy, {w, s.out, s.in, true}, dx, nullptr, before);
+  detail::run_winograd<M>(d, grid, dy, {w, s.out, s.in, true}, dx, add.data ? &sum : nullptr, before);
 }
 
 template <int M>
