@@ -15,7 +15,8 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
-CASES = {"demo": "resnet20/demo", "resnet20-fashion": "resnet20/fashion-mnist", "resnet20-cifar": "resnet20/cifar10", "resnet18-cifar": "resnet18/cifar10"}
+CASES = {"demo": "resnet20/demo", "resnet20-fashion": "resnet20/fashion-mnist", "resnet20-cifar": "resnet20/cifar10", "resnet18-cifar": "resnet18/cifar10",
+         "resnet50": "resnet50/224", "efficientnet-b0": "efficientnet-b0/224"}
 
 
 def ours(program, case, method, seconds):
@@ -29,7 +30,7 @@ def theirs(case, method, layout, mode, iterations):
     out = subprocess.run([sys.executable, HERE / "pytorch" / "step.py", "--case", case, "--method", method, "--layout", layout,
                           "--mode", mode, "--iterations", str(iterations)], check=True, capture_output=True, text=True).stdout
     row = json.loads(out.splitlines()[-1])
-    return {"ms": row["ms_per_step"], "images_per_second": row["images_per_second"], "peak_mib": row["peak_rss_mb"],
+    return {"ms": row["ms_per_step"], "images_per_second": row["images_per_second"], "peak_mib": row["peak_mib"],
             "variant": f"{layout}, {mode}", "framework": row["framework"]}
 
 

@@ -1,4 +1,4 @@
-// One training step: forward, backward, attack and SGD, as the demo and the CIFAR recipes do it.
+// One training step: forward, backward, attack and SGD, as the demo and the recipes do it; and an evaluation pass.
 //
 //   bench_step --benchmark_filter=resnet20/fashion --benchmark_repetitions=5
 // `bench/pytorch/step.py` times the same steps in PyTorch; `bench/compare.py` runs the two alternately.
@@ -10,6 +10,7 @@
 #include <string>
 
 #include <advprop/attacks/pgd.hpp>
+#include <advprop/models/efficientnet.hpp>
 #include <advprop/models/model.hpp>
 #include <advprop/models/resnet.hpp>
 #include <advprop/ops/cpu.hpp>
@@ -20,24 +21,30 @@ namespace {
 
 using namespace advprop;
 
+constexpr int evaluation = -1;  // in place of a number of attack steps
+
 template <class Network>
 void step(benchmark::State& bench, int batch, int extent, int attack_steps, execution how) {
-  constexpr int channels = Network::input::channels;
+  using network = model<Network, domains<2>, cpu>;
   cpu device;
-  model<Network, domains<2>, cpu> net(device, seed{1});
-  sgd::state<model<Network, domains<2>, cpu>> optimizer(sgd{.learning_rate = 0.1f, .weight_decay = 5e-4f}, net);
-  tensor<float, 4> images({batch, extent, extent, channels});
+  network net(device, seed{1});
+  sgd::state<network> optimizer(sgd{.learning_rate = 0.01f, .weight_decay = 5e-4f}, net);
+  tensor<float, 4> images({batch, extent, extent, network::channels});
   tensor<int, 1> labels({batch});
   random_stream rng(7);
   for (float& v : images) v = rng.uniform();
-  for (int& l : labels) l = rng.below(10);
+  for (int& l : labels) l = rng.below(network::classes);
   const labelled_images streams[] = {{images.view(), labels.view()}};
 
   const bool demo = attack_steps == 2;  // cmake/demo.sh; the arithmetic is the same
-  adversarial_propagation method(
-      attack::pgd{.epsilon = demo ? 8.f : 4.f, .step = demo ? 4.f : 1.f, .steps = attack_steps});
+  const float epsilon = demo ? 8.f : attack_steps == 1 ? 1.f : 4.f;
+  adversarial_propagation method(attack::pgd{.epsilon = epsilon, .step = demo ? 4.f : 1.f, .steps = attack_steps});
   method.execution = how;
   const auto once = [&] {
+    if (attack_steps == evaluation) {
+      benchmark::DoNotOptimize(net.forward(images.view(), pass::evaluate(main_domain)));
+      return;
+    }
     net.zero_gradients();
     const step_options options{0, rng};
     if (attack_steps == 0)
@@ -57,14 +64,20 @@ void step(benchmark::State& bench, int batch, int extent, int attack_steps, exec
 
 using fashion20 = resnet20<10, shortcut_option::a, normalize<fashion_mnist_statistics>>;
 using cifar18 = resnet18<10, cifar_stem, normalize<cifar10_statistics>>;
+using torchvision_b0 = efficientnet_b0<1000, efficientnet::pytorch_style>;
+
+std::string method_name(int attack_steps) {
+  if (attack_steps == evaluation) return "evaluate";
+  return attack_steps == 0 ? "clean" : "advprop-pgd" + std::to_string(attack_steps);
+}
 
 template <class Network>
 void add(const std::string& name, int batch, int extent, std::initializer_list<int> attack_steps) {
   for (int steps : attack_steps) {
-    const std::string method = steps == 0 ? "clean" : "advprop-pgd" + std::to_string(steps);
     for (auto how : {execution::sequential, execution::concatenated}) {
-      if (how == execution::concatenated && steps == 0) continue;
-      const std::string full = name + "/" + method + (how == execution::concatenated ? "/concatenated" : "");
+      if (how == execution::concatenated && steps <= 0) continue;
+      const std::string full =
+          name + "/" + method_name(steps) + (how == execution::concatenated ? "/concatenated" : "");
       benchmark::RegisterBenchmark(full.c_str(),
                                    [=](benchmark::State& state) { step<Network>(state, batch, extent, steps, how); })
           ->Unit(benchmark::kMillisecond)
@@ -78,8 +91,10 @@ void add(const std::string& name, int batch, int extent, std::initializer_list<i
 int main(int argc, char** argv) {
   add<fashion20>("resnet20/demo", 64, 28, {0, 2});
   add<fashion20>("resnet20/fashion-mnist", 128, 28, {0, 1, 5});
-  add<resnet20<10>>("resnet20/cifar10", 128, 32, {0, 1, 5});
-  add<cifar18>("resnet18/cifar10", 64, 32, {0, 1, 5});
+  add<resnet20<10>>("resnet20/cifar10", 128, 32, {evaluation, 0, 1, 5});
+  add<cifar18>("resnet18/cifar10", 64, 32, {evaluation, 0, 1, 5});
+  add<resnet50<1000>>("resnet50/224", 8, 224, {evaluation, 0, 1});
+  add<torchvision_b0>("efficientnet-b0/224", 8, 224, {evaluation, 0, 1, 5});
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

@@ -1,4 +1,5 @@
-"""Times one training step in PyTorch on the CPU: the baseline of bench/. See README.md; options: step.py --help"""
+"""Times one training step or evaluation pass in PyTorch on the CPU: the baseline of bench/. See README.md; options:
+step.py --help"""
 
 import argparse
 import itertools
@@ -11,37 +12,85 @@ import time
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"))
 import networks  # noqa: E402
 
-CASES = {  # network, channels, extent, batch
-    "resnet20-cifar": ("resnet20", 3, 32, 128),
-    "resnet20-fashion": ("resnet20", 1, 28, 128),
-    "demo": ("resnet20", 1, 28, 64),  # cmake/demo.sh
-    "resnet18-cifar": ("resnet18_cifar", 3, 32, 64),
+CASES = {  # network, classes, channels, extent, batch
+    "resnet20-cifar": ("resnet20", 10, 3, 32, 128),
+    "resnet20-fashion": ("resnet20", 10, 1, 28, 128),
+    "demo": ("resnet20", 10, 1, 28, 64),  # cmake/demo.sh
+    "resnet18-cifar": ("resnet18_cifar", 10, 3, 32, 64),
+    "resnet50": ("resnet50", 1000, 3, 224, 8),
+    "efficientnet-b0": ("efficientnet_b0", 1000, 3, 224, 8),
 }
-METHODS = {"clean": 0, "advprop-pgd1": 1, "advprop-pgd2": 2, "advprop-pgd5": 5}
+METHODS = {"evaluate": None, "clean": 0, "advprop-pgd1": 1, "advprop-pgd2": 2, "advprop-pgd5": 5}  # attack steps
 EPSILON, STEP = {1: 1 / 255, 2: 8 / 255, 5: 4 / 255}, {1: 1 / 255, 2: 4 / 255, 5: 1 / 255}  # pgd2 is the demo's
+
+
+class routed_norm(networks.domain_norm):
+    """Goes through the domain that was set last, because torchvision's blocks hand on no second argument."""
+
+    route = 0
+
+    def forward(self, x):
+        return super().forward(x, self.route)
+
+
+class torchvision_network(nn.Module):
+    """torchvision's network with one set of batch norms a domain."""
+
+    def __init__(self, name, domains, classes):
+        import torchvision
+        super().__init__()
+        self.net = getattr(torchvision.models, name)(num_classes=classes)
+        self.mean = nn.Buffer(torch.tensor((0.485, 0.456, 0.406)).view(1, -1, 1, 1))
+        self.std = nn.Buffer(torch.tensor((0.229, 0.224, 0.225)).view(1, -1, 1, 1))
+        for path, norm in list(self.net.named_modules()):
+            if isinstance(norm, nn.BatchNorm2d):
+                self.net.set_submodule(path, routed_norm(norm.num_features, domains))
+
+    def route(self, domain):
+        for norm in self.modules():
+            if isinstance(norm, routed_norm):
+                norm.route = domain
+
+    def forward(self, images):
+        return self.net((images - self.mean) / self.std)
 
 
 class runner:
     def __init__(self, case, method, layout, mode, passes, batch):
-        name, channels, extent, default = CASES[case]
+        name, classes, channels, extent, default = CASES[case]
         self.batch, self.steps, self.passes = batch or default, METHODS[method], passes
-        options = {} if channels == 3 else {"mean": (0.2860,), "std": (0.3530,)}
-        self.net = networks.NETWORKS[name](domains=2 if self.steps else 1, channels=channels, **options)
+        domains = 2 if self.steps else 1
+        self.torchvision = name not in networks.NETWORKS
+        if self.torchvision:
+            self.net = torchvision_network(name, domains, classes)
+        else:
+            options = {} if channels == 3 else {"mean": (0.2860,), "std": (0.3530,)}
+            self.net = networks.NETWORKS[name](domains=domains, channels=channels, **options)
         self.format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         self.net.to(memory_format=self.format)
-        self.call = torch.compile(self.net) if mode == "compile" else self.net
-        parameters = list(self.net.parameters())
-        self.parameters = parameters
-        self.sgd = torch.optim.SGD([{"params": [p for p in parameters if p.dim() > 1], "weight_decay": 5e-4},
-                                    {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0}],
+        self.compiled = self.net
+        if mode == "compile":
+            import torch._inductor.config as inductor  # not at the top: it takes memory
+            inductor.freezing = self.steps is None  # weights become constants, with batch norms folded into them
+            self.compiled = torch.compile(self.net)
+        self.parameters = list(self.net.parameters())
+        self.sgd = torch.optim.SGD([{"params": [p for p in self.parameters if p.dim() > 1], "weight_decay": 5e-4},
+                                    {"params": [p for p in self.parameters if p.dim() == 1], "weight_decay": 0}],
                                    lr=0.01, momentum=0.9)
         torch.manual_seed(1)
         self.x = torch.rand(self.batch, channels, extent, extent).contiguous(memory_format=self.format)
-        self.y = torch.randint(10, (self.batch,))
+        self.y = torch.randint(classes, (self.batch,))
+
+    def call(self, x, domain):
+        if not self.torchvision:
+            return self.compiled(x, domain)
+        self.net.route(domain)
+        return self.compiled(x)
 
     def attack(self):
         """PGD through the auxiliary norms, running statistics; weights are frozen, so only input gradients are made."""
@@ -61,20 +110,26 @@ class runner:
         return x.contiguous(memory_format=self.format)
 
     def step(self):
+        if self.steps is None:
+            self.net.eval()
+            with torch.inference_mode():
+                return self.call(self.x, 0)
         self.net.train()
-        if not self.steps:
-            loss = F.cross_entropy(self.call(self.x, 0), self.y)
-        elif self.passes == "sequential":
-            adversarial = self.attack()
-            loss = F.cross_entropy(self.call(self.x, 0), self.y) + F.cross_entropy(self.call(adversarial, 1), self.y)
+        self.sgd.zero_grad()
+        if self.passes == "sequential" or not self.steps:
+            F.cross_entropy(self.call(self.x, 0), self.y).backward()
+            if self.steps:
+                F.cross_entropy(self.call(self.attack(), 1), self.y).backward()
         else:
             both = torch.cat((self.x, self.attack())).contiguous(memory_format=self.format)
             clean, adversarial = self.call(both, "halves").chunk(2)
-            loss = F.cross_entropy(clean, self.y) + F.cross_entropy(adversarial, self.y)
-        self.sgd.zero_grad()
-        loss.backward()
+            (F.cross_entropy(clean, self.y) + F.cross_entropy(adversarial, self.y)).backward()
         self.sgd.step()
-        return loss.item()
+
+
+def resident_mib():
+    """The most so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def main():
@@ -90,9 +145,10 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    imported = resident_mib()
     for case, method, layout, mode, passes in itertools.product(
             arguments.case, arguments.method, arguments.layout, arguments.mode, arguments.passes):
-        if method == "clean" and passes != arguments.passes[0]:
+        if method in ("evaluate", "clean") and passes != arguments.passes[0]:
             continue  # has one pass only
         torch.compiler.reset()
         begin = time.perf_counter()
@@ -112,7 +168,7 @@ def main():
             "images_per_second": round(1000 * r.batch / median, 1), "iterations": len(times),
             "warm_up_s": round(ready, 1),
             # of the process so far: for one combination's own peak run it alone
-            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}), flush=True)
+            "peak_mib": resident_mib(), "imported_mib": imported}), flush=True)
 
 
 if __name__ == "__main__":
