@@ -1,7 +1,7 @@
 // One training step: forward, backward, attack and SGD, as the demo and the recipes do it; and an evaluation pass.
 //
 //   bench_step --benchmark_filter=resnet20/fashion --benchmark_repetitions=5
-// `bench/pytorch/step.py` times the same steps in PyTorch; `bench/compare.py` runs the two alternately.
+// `bench/compare/step.py` times the same steps in PyTorch; `bench/compare/compare.py` runs the two alternately.
 #include <benchmark/benchmark.h>
 
 #include <sys/resource.h>

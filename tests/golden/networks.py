@@ -1,4 +1,4 @@
-"""The PyTorch networks of the golden files and of bench/pytorch: He's CIFAR ResNets (akamaster's names) and torchvision's
+"""The PyTorch networks of the golden files and of bench/compare: He's CIFAR ResNets (akamaster's names) and torchvision's
 ResNet-18 with a CIFAR stem, both with any number of batch-norm sets under timm's names (bn1.weight, bn1.aux_bn.0.weight)."""
 
 import torch

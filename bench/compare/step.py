@@ -143,6 +143,7 @@ def main():
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--warm-up", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--wait", action="store_true", help="a row when ready, then another for each line of standard input")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     imported = resident_mib()
@@ -155,20 +156,28 @@ def main():
         r = runner(case, method, layout, mode, passes, arguments.batch)
         for _ in range(arguments.warm_up):
             r.step()
-        ready, times = time.perf_counter() - begin, []
-        for _ in range(arguments.iterations):
-            begin = time.perf_counter()
-            r.step()
-            times.append(1000 * (time.perf_counter() - begin))
-        median = statistics.median(times)
-        print(json.dumps({
-            "framework": f"pytorch {torch.__version__}", "case": case, "method": method, "batch": r.batch,
-            "layout": layout, "mode": mode, "passes": passes, "threads": arguments.threads,
-            "ms_per_step": round(median, 2), "ms_min": round(min(times), 2), "ms_max": round(max(times), 2),
-            "images_per_second": round(1000 * r.batch / median, 1), "iterations": len(times),
-            "warm_up_s": round(ready, 1),
-            # of the process so far: for one combination's own peak run it alone
-            "peak_mib": resident_mib(), "imported_mib": imported}), flush=True)
+        ready = time.perf_counter() - begin
+
+        def row():
+            times = []
+            for _ in range(arguments.iterations):
+                begin = time.perf_counter()
+                r.step()
+                times.append(1000 * (time.perf_counter() - begin))
+            median = statistics.median(times)
+            print(json.dumps({
+                "framework": f"pytorch {torch.__version__}", "case": case, "method": method, "batch": r.batch,
+                "layout": layout, "mode": mode, "passes": passes, "threads": arguments.threads,
+                "ms_per_step": round(median, 2), "ms_min": round(min(times), 2), "ms_max": round(max(times), 2),
+                "images_per_second": round(1000 * r.batch / median, 1), "iterations": len(times),
+                "warm_up_s": round(ready, 1),
+                # of the process so far: for one combination's own peak run it alone
+                "peak_mib": resident_mib(), "imported_mib": imported}), flush=True)
+
+        row()
+        if arguments.wait:
+            for _ in sys.stdin:
+                row()
 
 
 if __name__ == "__main__":
