@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints what compiling against the library costs, beside docs/design.md's budgets. Never fails on a number, only when
 # something does not compile. CPU seconds, so that a busy machine does not blur them; memory is the compiler's largest
-# resident size and needs GNU time (Debian's `time`).
+# resident size and needs GNU time (Debian's `time`). Header-only first, then with the operations in advprop::kernels.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,22 +11,22 @@ trap 'rm -rf "$work"' EXIT
 eigen=$(pkg-config --cflags-only-I eigen3 2>/dev/null || echo -I/usr/include/eigen3)
 flags="-std=c++20 -O2 -fopenmp -Iinclude $(echo "$eigen" | sed 's/-I/-isystem /g')"
 
-# compile SOURCE OBJECT: sets seconds and memory (MiB, or - when unknown).
+# compile SOURCE OBJECT [FLAG]: sets seconds and memory (MiB, or - when unknown).
 compile() {
   if [ -x /usr/bin/time ]; then
     # shellcheck disable=SC2086 # flags are words
-    /usr/bin/time -o "$work/cost" -f '%U %S %M' $cxx $flags -c "$1" -o "$2"
+    /usr/bin/time -o "$work/cost" -f '%U %S %M' $cxx $flags ${3:-} -c "$1" -o "$2"
     read -r user system kilobytes <"$work/cost"
     seconds=$(awk "BEGIN { printf \"%.2f\", $user + $system }")
     memory=$((kilobytes / 1024))
   else
-    sh -c "$cxx $flags -c $1 -o $2 && times" >"$work/cost"
+    sh -c "$cxx $flags ${3:-} -c $1 -o $2 && times" >"$work/cost"
     seconds=$(sed -n '2{s/[ms]/ /g;p;}' "$work/cost" | awk '{ printf "%.2f", $1 * 60 + $2 + $3 * 60 + $4 }')
     memory=-
   fi
 }
 
-row() { printf '%-44s %10s %10s\n' "$1" "$2" "$3"; }
+row() { printf '%-60s %10s %10s\n' "$1" "$2" "$3"; }
 longest() { nm -P "$@" 2>/dev/null | awk '{ if (length($1) > n) n = length($1) } END { print n + 0 }'; }
 include() { # include HEADER BUDGET WHAT: the cost over an empty file
   if [ -f "include/$1" ]; then
@@ -56,6 +56,8 @@ while read -r source limit mebibytes name; do
     objects="$objects $object"
     row "$name, time" "$limit s" "$seconds s"
     row "$name, compiler memory" "$mebibytes MiB" "$memory MiB"
+    compile "$source" "$object.compiled" -DADVPROP_COMPILED
+    row "  with advprop::kernels, time" "" "$seconds s"
   else
     row "$name" "$limit s" "not there"
   fi
@@ -69,7 +71,11 @@ for source in examples/*.cpp; do
   object=$work/example_$(basename "$source" .cpp).o
   compile "$source" "$object"
   objects="$objects $object"
-  row "$source" "" "$seconds s"
+  header_only=$seconds
+  compile "$source" "$object.compiled" -DADVPROP_COMPILED
+  row "$source, header-only, with kernels" "" "$header_only s, $seconds s"
 done
+compile src/kernels.cpp "$work/kernels.o"
+row "advprop::kernels itself, once a build" "" "$seconds s"
 # shellcheck disable=SC2086
 [ -z "$objects" ] || row "longest symbol, characters" 700 "$(longest $objects)"

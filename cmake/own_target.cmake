@@ -1,7 +1,5 @@
-# advprop_own_target(<target>): what this project's own programs are compiled with, and what no user's target inherits.
-function(advprop_own_target target)
-  target_link_libraries(${target} PRIVATE advprop::advprop)
-  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+# advprop_own_warnings(<target>): what this project's own sources are compiled with.
+function(advprop_own_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow)
   if(ADVPROP_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
@@ -12,6 +10,15 @@ function(advprop_own_target target)
         -Wno-error=null-dereference -Wno-error=mismatched-new-delete -Wno-error=restrict)
     endif()
   endif()
+endfunction()
+
+# advprop_own_target(<target> [HEADER_ONLY]): this project's own programs, with what no user's target inherits. They
+# link the compiled kernels unless HEADER_ONLY.
+function(advprop_own_target target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "HEADER_ONLY" "" "")
+  target_link_libraries(${target} PRIVATE $<IF:$<BOOL:${arg_HEADER_ONLY}>,advprop::advprop,advprop::kernels>)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  advprop_own_warnings(${target})
   if(ADVPROP_NATIVE)
     target_compile_options(${target} PRIVATE -march=native)
   endif()

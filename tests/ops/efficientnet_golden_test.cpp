@@ -8,6 +8,7 @@
 
 #include <advprop/io/safetensors.hpp>
 #include <advprop/ops/cpu.hpp>
+#include <advprop/ops/cpu/engines.hpp>
 
 #include "each_set.hpp"
 #include "golden_file.hpp"

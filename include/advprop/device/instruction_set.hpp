@@ -4,6 +4,14 @@
 #include <span>
 #include <string_view>
 
+// Header-only, the operations are inline functions; a program that links the library advprop::kernels (src/kernels.cpp)
+// only declares them, and its files compile faster.
+#if defined(ADVPROP_COMPILED)
+#define ADVPROP_API
+#else
+#define ADVPROP_API inline
+#endif
+
 // The kernels are compiled for what the compiler's command line allows, ADVPROP_BASELINE, and on x86 besides for every
 // better set, by function targets (ops/cpu/kernels.hpp).
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__FMA__)
@@ -44,7 +52,13 @@ inline bool processor_has([[maybe_unused]] instruction_set s) {
 }
 
 /// The sets that the kernels were compiled for and this processor has, the best last. The first is the compiler's own.
-inline std::span<const instruction_set> instruction_sets() {
+ADVPROP_API std::span<const instruction_set> instruction_sets();
+
+/// The best of `instruction_sets()`. On a processor without what the compiler was told to use: that, which it lacks.
+ADVPROP_API instruction_set best_instruction_set();
+
+#if !defined(ADVPROP_COMPILED) || defined(ADVPROP_KERNELS_SOURCE)
+ADVPROP_API std::span<const instruction_set> instruction_sets() {
   static constexpr instruction_set compiled[] = {
     instruction_set::ADVPROP_BASELINE,
 #if defined(ADVPROP_TARGETS_AVX2)
@@ -59,10 +73,10 @@ inline std::span<const instruction_set> instruction_sets() {
   return sets;
 }
 
-/// The best of `instruction_sets()`. On a processor without what the compiler was told to use: that, which it lacks.
-inline instruction_set best_instruction_set() {
+ADVPROP_API instruction_set best_instruction_set() {
   const auto sets = instruction_sets();
   return sets.empty() ? instruction_set::ADVPROP_BASELINE : sets.back();
 }
+#endif
 
 }  // namespace advprop

@@ -9,7 +9,8 @@
 #include <advprop/core/shape.hpp>
 #include <advprop/core/target_view.hpp>
 #include <advprop/device/cpu.hpp>
-#include <advprop/ops/cpu/kernels.hpp>
+#include <advprop/ops/cpu/conv_engine.hpp>
+#include <advprop/ops/cpu/dispatch.hpp>
 #include <advprop/ops/cpu/memory.hpp>
 #include <advprop/ops/cpu/transform.hpp>
 #include <advprop/ops/loss_result.hpp>

@@ -90,9 +90,8 @@ struct gemm_sizes {
 
 }  // namespace detail
 
-/// As `conv_forward`, always by im2col.
-inline void conv_gemm_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
-                              feature_view<float> y) {
+ADVPROP_API void conv_gemm_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
+                                   feature_view<float> y) {
   using namespace detail;
   const gemm_sizes z(s, x.height, x.width);
   const std::ptrdiff_t scratch = (z.depth + z.rows) * z.pixels, workers = std::min(d.threads(), x.batch);
@@ -114,9 +113,8 @@ inline void conv_gemm_forward(cpu& d, const conv_spec& s, feature_view<const flo
   });
 }
 
-/// As `conv_backward_input`, always by col2im.
-inline void conv_gemm_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
-                                     feature_view<float> dx) {
+ADVPROP_API void conv_gemm_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
+                                          feature_view<float> dx) {
   using namespace detail;
   const gemm_sizes z(s, dx.height, dx.width);
   const int inputs = s.in / s.groups;
@@ -152,9 +150,8 @@ inline void conv_gemm_backward_input(cpu& d, const conv_spec& s, feature_view<co
   });
 }
 
-/// As `conv_backward_weight`, always by im2col.
-inline void conv_gemm_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
-                                      feature_view<const float> dy, float* dw) {
+ADVPROP_API void conv_gemm_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
+                                           feature_view<const float> dy, float* dw) {
   using namespace detail;
   const gemm_sizes z(s, x.height, x.width);
   const std::ptrdiff_t weights = s.groups * z.rows * z.depth;

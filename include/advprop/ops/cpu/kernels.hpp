@@ -2,6 +2,10 @@
 // Highway's foreach_target does; and how an operation is handed on to the device's set.
 #pragma once
 
+#if defined(ADVPROP_COMPILED) && !defined(ADVPROP_KERNELS_SOURCE)
+#error "A program that links advprop::kernels has the kernels there: include advprop/ops/cpu.hpp instead."
+#endif
+
 // Everything that the kernels use stands here, before any function target: what is instantiated from it keeps to the
 // compiler's own instruction set wherever it is called from, so that the linker may pick any copy of it. For the same
 // reason the kernels define nothing outside ADVPROP_TARGET. A constructor that the compiler writes itself has no
@@ -70,10 +74,6 @@
 #else
 #pragma GCC pop_options
 #endif
-#define ADVPROP_CALL_AVX2(call) \
-  if (d.instructions() == instruction_set::avx2) return avx2::call;
-#else
-#define ADVPROP_CALL_AVX2(call)
 #endif
 
 #if defined(ADVPROP_TARGETS_AVX512)
@@ -94,15 +94,4 @@
 #else
 #pragma GCC pop_options
 #endif
-#define ADVPROP_CALL_AVX512(call) \
-  if (d.instructions() == instruction_set::avx512) return avx512::call;
-#else
-#define ADVPROP_CALL_AVX512(call)
 #endif
-
-/// The body of an operation: the call, in the namespace of device d's instruction set. A semicolon comes after it.
-#define ADVPROP_DISPATCH(call)                                                         \
-  { ADVPROP_CALL_AVX512(call) ADVPROP_CALL_AVX2(call) return ADVPROP_BASELINE::call; } \
-  static_assert(true)
-
-#define ADVPROP_API inline
