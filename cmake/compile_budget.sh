@@ -54,10 +54,10 @@ while read -r source limit mebibytes name; do
     object=$work/$(basename "$source" .cpp).o
     compile "$source" "$object"
     objects="$objects $object"
-    row "$name, time" "$limit s" "$seconds s"
-    row "$name, compiler memory" "$mebibytes MiB" "$memory MiB"
+    row "$name, header-only, time" "" "$seconds s"
+    row "$name, header-only, compiler memory" "$mebibytes MiB" "$memory MiB"
     compile "$source" "$object.compiled" -DADVPROP_COMPILED
-    row "  with advprop::kernels, time" "" "$seconds s"
+    row "$name, advprop::kernels, time" "$limit s" "$seconds s"
   else
     row "$name" "$limit s" "not there"
   fi
