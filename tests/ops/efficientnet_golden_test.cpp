@@ -49,7 +49,8 @@ TEST_EACH_SET("convolutions with TensorFlow's padding equal PyTorch's of an imag
       map y = dy.like(), dx = x.like();
       std::vector<float> dw(weight.size());
       (gemm ? conv_gemm_forward : conv_forward)(d, spec, x, weight.data(), y);
-      (gemm ? conv_gemm_backward_input : conv_backward_input)(d, spec, dy, weight.data(), dx);
+      gemm ? conv_gemm_backward_input(d, spec, dy, weight.data(), dx)
+           : conv_backward_input(d, spec, dy, weight.data(), dx);
       (gemm ? conv_gemm_backward_weight : conv_backward_weight)(d, spec, x, dy, dw.data());
       CHECK(difference(y, key + "y") < 3e-6);
       CHECK(difference(dx, key + "dx") < 3e-6);
