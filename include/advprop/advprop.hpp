@@ -28,3 +28,4 @@
 #include <advprop/models/resnet.hpp>
 #include <advprop/training/evaluate.hpp>
 #include <advprop/training/fit.hpp>
+#include <advprop/training/plan.hpp>

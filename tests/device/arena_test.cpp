@@ -164,3 +164,19 @@ TEST_CASE("Running out of memory is an error that names the sizes, and leaves th
   CHECK(c);
   CHECK(a.slabs() == 1);
 }
+
+TEST_CASE("an arena of addresses gives what one of memory gives, and takes none") {
+  arena real, planned(arena::backing::addresses);
+  const auto requests = [](arena& a) {
+    const auto first = a.allocate(1000), second = a.allocate(std::size_t{5} << 20);
+    { const auto gap = a.allocate(70000); }
+    const auto third = a.allocate(60000), fourth = a.allocate(std::size_t{40} << 20);
+    return static_cast<std::byte*>(third.data()) - static_cast<std::byte*>(second.data());
+  };
+  CHECK(requests(real) == requests(planned));
+  CHECK(real.peak() == planned.peak());
+  CHECK(real.reserved() == planned.reserved());
+  CHECK(planned.in_use() == 0);
+  const auto large = planned.allocate(std::size_t{1} << 40);  // more than the machine has
+  CHECK(large.data() != nullptr);
+}

@@ -32,7 +32,7 @@
 namespace advprop {
 
 /// A first-fit allocator over a few large slabs. The same sequence of requests always gets the same addresses, so one
-/// dry run (see `device/planning.hpp`) tells the peak. Not thread-safe: one device serves one thread of control.
+/// dry run (`cpu::dry`) tells the peak. Not thread-safe: one device serves one thread of control.
 class arena {
   struct alignas(64) header {  // stands before every block; blocks of a slab lie back to back
     std::size_t size;          // payload bytes, a multiple of 64
@@ -80,7 +80,10 @@ class arena {
     header* header_ = nullptr;
   };
 
-  arena() = default;
+  /// What slabs are made of. `addresses` take no memory but for a page where a block begins: nothing may be stored.
+  enum class backing { memory, addresses };
+
+  explicit arena(backing b = backing::memory) : backing_(b) {}
   arena(const arena&) = delete;
   arena& operator=(const arena&) = delete;
   ~arena() {
@@ -100,17 +103,12 @@ class arena {
   /// Takes one slab of at least `bytes` from the system, so that later requests up to that need none.
   [[gnu::noinline]] void reserve(std::size_t bytes) {
     const std::size_t size = rounded(bytes);
-    slab s;
-    s.bytes = size + sizeof(header);
+    slab s{{nullptr, free_slab(0)}, size + sizeof(header)};
     try {
-      s.memory.reset(static_cast<std::byte*>(::operator new (s.bytes, std::align_val_t{slab_alignment})));
+      s.memory = obtain(s.bytes);
     } catch (const std::bad_alloc&) {
       fail("out of memory: ", size >> 20, " MiB more were asked for on top of ", reserved() >> 20, " MiB");
     }
-#if defined(__linux__)
-    // Large pages, where the system has them: a convolution walks over dozens of streams at once. A hint; may fail.
-    madvise(s.memory.get(), s.bytes, MADV_HUGEPAGE);
-#endif
     new (s.memory.get()) header{size, nullptr, 0, true};
     ADVPROP_POISON(s.memory.get() + sizeof(header), size);
     slabs_.push_back(std::move(s));
@@ -138,13 +136,40 @@ class arena {
     return (std::min(bytes, most) + alignment - 1) / alignment * alignment;
   }
   struct free_slab {
-    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{slab_alignment}); }
+    std::size_t mapped;
+    explicit free_slab(std::size_t bytes) : mapped(bytes) {}
+    void operator()(std::byte* p) const {
+#if defined(__linux__)
+      if (mapped != 0) {
+        munmap(p, mapped);
+        return;
+      }
+#endif
+      ::operator delete (p, std::align_val_t{slab_alignment});
+    }
   };
   struct slab {
     std::unique_ptr<std::byte, free_slab> memory;
-    std::size_t bytes = 0;
+    std::size_t bytes;
     header* first() { return reinterpret_cast<header*>(memory.get()); }
   };
+
+  std::unique_ptr<std::byte, free_slab> obtain(std::size_t bytes) const {
+#if defined(__linux__)
+    if (backing_ == backing::addresses) {
+      void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (p == MAP_FAILED) throw std::bad_alloc();
+      madvise(p, bytes, MADV_NOHUGEPAGE);  // a block's header shall touch a small page
+      return {static_cast<std::byte*>(p), free_slab(bytes)};
+    }
+#endif
+    void* p = ::operator new (bytes, std::align_val_t{slab_alignment});
+#if defined(__linux__)
+    // Large pages, where the system has them: a convolution walks over dozens of streams at once. A hint; may fail.
+    madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+    return {static_cast<std::byte*>(p), free_slab(0)};
+  }
 
   block take(header* h, std::size_t size) {
     if (h->size >= size + sizeof(header) + alignment) {  // split: the rest stays free
@@ -177,6 +202,7 @@ class arena {
     if (header* after = left->next()) after->previous = left;
   }
 
+  backing backing_;
   std::vector<slab> slabs_;
   std::size_t in_use_ = 0, peak_ = 0;
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #if defined(__linux__)
 #include <unistd.h>
 #endif
@@ -12,6 +13,7 @@
 #include <advprop/core/shape.hpp>
 #include <advprop/device/arena.hpp>
 #include <advprop/device/instruction_set.hpp>
+#include <advprop/device/work.hpp>
 
 namespace advprop {
 
@@ -31,6 +33,10 @@ inline std::ptrdiff_t second_level_cache() {
 /// the reference.
 enum class convolution_policy { fastest, winograd_2, direct, gemm };
 
+/// For a device that computes nothing: its memory has addresses but takes none, and operations write down in `work()`
+/// what they would do. The same code makes the same requests of the arena, so its peak is that of a real run.
+struct dry_run {};
+
 /// Outlives the models made on it. Several models may share one; use one a thread of control.
 class cpu {
  public:
@@ -40,17 +46,20 @@ class cpu {
 
   /// `threads` = 0: as many as there are processors.
   explicit cpu(int threads = 0, instruction_set instructions = best_instruction_set())
-      : threads_(threads == 0 ? processors() : threads), instructions_(instructions) {
-    if (threads < 0) fail<argument_error>("cpu: ", threads, " threads; must be 0 (all) or more");
-    if (!processor_has(instructions)) fail<argument_error>("cpu: this processor has no ", name(instructions));
-    if (std::ranges::count(instruction_sets(), instructions) == 0)
-      fail<argument_error>("cpu: this program was not compiled for ", name(instructions));
+      : cpu(threads, instructions, arena::backing::memory) {}
+
+  explicit cpu(dry_run, int threads = 0, instruction_set instructions = best_instruction_set())
+      : cpu(threads, instructions, arena::backing::addresses) {
+    work_ = std::make_unique<work_log>();
   }
 
   int threads() const { return threads_; }
   /// What the operations are computed with. Their results' last bits depend on it.
   instruction_set instructions() const { return instructions_; }
   arena& memory() { return memory_; }
+  bool dry() const { return work_ != nullptr; }
+  /// Of a dry run only.
+  work_log& work() { return *work_; }
 
   convolution_policy convolutions() const { return convolutions_; }
   void convolutions(convolution_policy p) { convolutions_ = p; }
@@ -72,10 +81,19 @@ class cpu {
   }
 
  private:
+  cpu(int threads, instruction_set instructions, arena::backing b)
+      : threads_(threads == 0 ? processors() : threads), instructions_(instructions), memory_(b) {
+    if (threads < 0) fail<argument_error>("cpu: ", threads, " threads; must be 0 (all) or more");
+    if (!processor_has(instructions)) fail<argument_error>("cpu: this processor has no ", name(instructions));
+    if (std::ranges::count(instruction_sets(), instructions) == 0)
+      fail<argument_error>("cpu: this program was not compiled for ", name(instructions));
+  }
+
   int threads_;
   instruction_set instructions_;
   convolution_policy convolutions_ = convolution_policy::fastest;
   arena memory_;
+  std::unique_ptr<work_log> work_;
 };
 
 /// Channel blocks of a feature map.

@@ -158,6 +158,8 @@ class model {
   }
 
   void initialize(seed s, initialization how) {
+    if constexpr (requires { device_->dry(); })
+      if (device_->dry()) return;
     std::vector<float> host;
     std::uint64_t index = 0;
     for (const parameter& p : table()) {

@@ -96,6 +96,7 @@ ADVPROP_API void conv_gemm_forward(cpu& d, const conv_spec& s, feature_view<cons
   const gemm_sizes z(s, x.height, x.width);
   const std::ptrdiff_t scratch = (z.depth + z.rows) * z.pixels, workers = std::min(d.threads(), x.batch);
   const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(scratch * workers));
+  if (d.dry()) return;
   const single_thread_eigen guard;
   parallel_ranges(d.threads(), workers, x.batch, [&](std::ptrdiff_t worker, std::ptrdiff_t n, std::ptrdiff_t last) {
     float* columns = static_cast<float*>(memory.data()) + worker * scratch;
@@ -122,6 +123,7 @@ ADVPROP_API void conv_gemm_backward_input(cpu& d, const conv_spec& s, feature_vi
   const std::ptrdiff_t scratch = (z.depth + z.rows) * z.pixels + inputs * area,
                        workers = std::min(d.threads(), dx.batch), weights = s.groups * z.rows * z.depth;
   const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(scratch * workers + weights));
+  if (d.dry()) return;
   float* turned = static_cast<float*>(memory.data()) + scratch * workers;  // each group's weights, transposed
   for (int g = 0; g < s.groups; ++g)
     transpose(w + g * z.rows * z.depth, z.rows, z.depth, turned + g * z.rows * z.depth);
@@ -162,6 +164,7 @@ ADVPROP_API void conv_gemm_backward_weight(cpu& d, const conv_spec& s, feature_v
                        workers = std::min<std::ptrdiff_t>(d.threads(), parts);
   const auto memory =
       d.memory().allocate(sizeof(float) * static_cast<std::size_t>(scratch * workers + weights * parts));
+  if (d.dry()) return;
   float* partial = static_cast<float*>(memory.data()) + scratch * workers;
   const single_thread_eigen guard;
   parallel_ranges(d.threads(), workers, parts, [&](std::ptrdiff_t worker, std::ptrdiff_t part, std::ptrdiff_t last) {

@@ -6,6 +6,7 @@
 #if defined(ADVPROP_COMPILED) && !defined(ADVPROP_KERNELS_SOURCE)
 
 #define ADVPROP_DISPATCH(call)
+#define ADVPROP_OPERATION(call)
 
 #else
 
@@ -24,9 +25,21 @@
 #define ADVPROP_CALL_AVX512(call)
 #endif
 
-/// The body of an operation: the call, in the namespace of device d's instruction set. A semicolon comes after it.
-#define ADVPROP_DISPATCH(call)                                                         \
-  { ADVPROP_CALL_AVX512(call) ADVPROP_CALL_AVX2(call) return ADVPROP_BASELINE::call; } \
+/// A function's body: the call, in the namespace of device d's instruction set.
+#define ADVPROP_KERNEL(call) \
+  { ADVPROP_CALL_AVX512(call) ADVPROP_CALL_AVX2(call) return ADVPROP_BASELINE::call; }
+
+/// The same before a semicolon.
+#define ADVPROP_DISPATCH(call) ADVPROP_KERNEL(call) static_assert(true)
+
+/// The body of an operation: on a dry run the call goes to namespace `work` instead.
+#define ADVPROP_OPERATION(call)     \
+  {                                 \
+    if (d.dry()) return work::call; \
+    ADVPROP_KERNEL(call)            \
+  }                                 \
   static_assert(true)
+
+#include <advprop/ops/cpu/work.hpp>
 
 #endif

@@ -6,12 +6,14 @@
 #include <advprop/core/shape.hpp>
 #include <advprop/device/cpu.hpp>
 #include <advprop/ops/cpu/loops.hpp>
+#include <advprop/ops/cpu/note.hpp>
 
 namespace advprop {
 
 /// x[i] = f(x[i], g[i]); x and g may be the same memory.
 template <class F>
 void transform(cpu& d, image_view x, const_image_view g, F f) {
+  if (d.dry()) return work::transform(d, x, 1);
   detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
     float* px = x.data() + first;
     const float* pg = g.data() + first;
@@ -22,6 +24,7 @@ void transform(cpu& d, image_view x, const_image_view g, F f) {
 /// x[i] = f(x[i], a[i], b[i])
 template <class F>
 void transform(cpu& d, image_view x, const_image_view a, const_image_view b, F f) {
+  if (d.dry()) return work::transform(d, x, 2);
   detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
     float* px = x.data() + first;
     const float *pa = a.data() + first, *pb = b.data() + first;

@@ -41,7 +41,7 @@ inline void conv_backward_input(cpu& d, const conv_spec& s, feature_view<const f
       ADVPROP_TARGET::linear_backward_input(d, dy, w, dx);
       break;
   }
-  if (add.data) ADVPROP_TARGET::add(d, add, dx);
+  if (add.data && !d.dry()) ADVPROP_TARGET::add(d, add, dx);
 }
 
 inline void conv_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x, feature_view<const float> dy,
@@ -101,9 +101,10 @@ inline void conv_norm_backward_input(cpu& d, const conv_spec& s, activation a, f
   const auto memory =
       d.memory().allocate(sizeof(float) * static_cast<std::size_t>(cpu::elements(dy.batch, dy.image())));
   const feature_view<float> g{static_cast<float*>(memory.data()), dy.batch, dy.channels, dy.height, dy.width};
-  detail::for_blocks(d, dy, [&](int n, int b) {
-    before.apply(channel_block(dy, n, b), n, b, 0, std::ptrdiff_t{dy.height} * dy.width, channel_block(g, n, b));
-  });
+  if (!d.dry())
+    detail::for_blocks(d, dy, [&](int n, int b) {
+      before.apply(channel_block(dy, n, b), n, b, 0, std::ptrdiff_t{dy.height} * dy.width, channel_block(g, n, b));
+    });
   ADVPROP_TARGET::conv_backward_input(d, s, g, w, dx, add);
 }
 

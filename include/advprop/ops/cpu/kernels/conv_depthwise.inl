@@ -257,6 +257,7 @@ inline void conv_depthwise_forward(cpu& d, const conv_spec& s, feature_view<cons
   const std::ptrdiff_t filter = s.kernel * s.kernel * depthwise_lanes;
   const auto memory =
       d.memory().allocate(sizeof(float) * static_cast<std::size_t>(filter * count + plan.floats() * workers));
+  if (d.dry()) return;
   float* weights = static_cast<float*>(memory.data());
   int natural[depthwise_kernel_limit];
   for (int k = 0; k < s.kernel; ++k) natural[k] = k;
@@ -314,6 +315,7 @@ inline void conv_depthwise_backward_input(cpu& d, const conv_spec& s, feature_vi
   const std::ptrdiff_t filter = s.kernel * s.kernel * depthwise_lanes;
   const auto memory =
       d.memory().allocate(sizeof(float) * static_cast<std::size_t>(filter * count + plan.floats() * workers));
+  if (d.dry()) return;
   float* weights = static_cast<float*>(memory.data());
   std::ptrdiff_t offsets[2][2] = {};
   for (int b = 0; b < count; ++b) {
@@ -377,6 +379,7 @@ inline void conv_depthwise_backward_weight(cpu& d, const conv_spec& s, feature_v
                        workers = std::min<std::ptrdiff_t>(d.threads(), tasks),
                        scratch = plan.floats() + gradient.floats() + filter;
   const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(filter * tasks + scratch * workers));
+  if (d.dry()) return;
   float* partial = static_cast<float*>(memory.data());
   std::fill_n(partial, filter * tasks, 0.f);
   parallel_ranges(d.threads(), workers, tasks, [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {

@@ -378,6 +378,7 @@ inline void run_direct(cpu& d, std::span<std::optional<direct_plan>> plans, feat
             : static_cast<int>(std::clamp<std::ptrdiff_t>(d.threads() / std::max<std::ptrdiff_t>(groups, 1), 1, tiles));
   const std::ptrdiff_t tasks = groups * splits, workers = std::min<std::ptrdiff_t>(d.threads(), tasks);
   const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(weights + scratch * workers));
+  if (d.dry()) return;
   float* packed = static_cast<float*>(memory.data());
   float* to = packed;
   for (const auto& plan : plans) {
@@ -421,6 +422,7 @@ void run_direct_narrow_input(cpu& d, const conv_spec& s, feature_view<const floa
                        image = channel_blocks(dx) * std::ptrdiff_t{dx.height} * dx.width * direct_block;
   const auto memory =
       d.memory().allocate(sizeof(float) * static_cast<std::size_t>(weights + ordered + scratch * workers));
+  if (d.dry()) return;
   float* packed = static_cast<float*>(memory.data());
   float* order = packed + weights;  // [tap][Q][out]
   std::fill(order, order + ordered, 0.0f);
@@ -555,6 +557,7 @@ inline void run_direct_weight(cpu& d, const direct_problem& p, feature_view<cons
   const std::ptrdiff_t gradient_floats = whole_lines(std::ptrdiff_t{group} * band_rows * p.output_width * direct_wide);
   const std::ptrdiff_t scratch = offset_floats + stream_floats + gradient_floats;
   const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(sums * parts + scratch * workers));
+  if (d.dry()) return;
   float* partial = static_cast<float*>(memory.data());
   const std::ptrdiff_t in_block = layout.direct ? std::ptrdiff_t{x.height} * x.width * direct_block : layout.block_size;
   const std::ptrdiff_t dy_block = pixels * direct_block;

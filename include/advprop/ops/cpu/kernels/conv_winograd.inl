@@ -598,6 +598,7 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
     const std::ptrdiff_t packers = small ? 1 : std::min<std::ptrdiff_t>(d.threads(), std::ptrdiff_t{slices} * blocks);
     const auto memory = d.memory().allocate(
         sizeof(float) * static_cast<std::size_t>(u_slice * slices + std::max(scratch * workers, buffer * packers)));
+    if (d.dry()) return;
     float *u = static_cast<float*>(memory.data()), *rest = u + u_slice * slices;
     parallel_ranges(d.threads(), packers, std::ptrdiff_t{slices} * blocks,
                     [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
@@ -630,6 +631,7 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
   const std::ptrdiff_t scratch = u_slice + m_floats + buffer;
   const auto memory = d.memory().allocate(
       sizeof(float) * static_cast<std::size_t>(v_floats + std::max(scratch * workers, plane * readers)));
+  if (d.dry()) return;
   float *v = static_cast<float*>(memory.data()), *rest = v + v_floats;
   winograd_all_inputs<M>(d, g, x, before, readers, rest, plane, v, v_tiles, v_pitch);
   parallel_ranges(d.threads(), workers, tasks, [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
@@ -681,6 +683,7 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
   const std::ptrdiff_t kept = at_once ? finishers * u_slice : parts * sums, buffer = 72 * winograd_wide;
   const auto memory =
       d.memory().allocate(sizeof(float) * static_cast<std::size_t>(winograd_lines(kept) + data + finishers * buffer));
+  if (d.dry()) return;
   float *u = static_cast<float*>(memory.data()), *rest = u + winograd_lines(kept), *buffers = rest + data;
 
   // dU of a slice and an input block from `count` tiles; added to what is there if there is something.

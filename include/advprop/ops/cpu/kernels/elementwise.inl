@@ -46,6 +46,7 @@ inline void bias_backward(cpu& d, feature_view<const float> dy, float* db) {
   using namespace detail;
   const int count = channel_blocks(dy);
   const auto scratch = d.memory().allocate(sizeof(float) * 8 * static_cast<std::size_t>(dy.batch * count));
+  if (d.dry()) return;
   auto* partial = static_cast<float*>(scratch.data());
   for_blocks(d, dy, [&](int n, int b) {
     const float* p = channel_block(dy, n, b);
@@ -232,6 +233,7 @@ inline double square_sum(const float* p, std::ptrdiff_t count) {
 inline double squared_norm(cpu& d, std::span<const float> values) {
   const std::ptrdiff_t count = (std::ssize(values) + detail::flat_range - 1) / detail::flat_range;
   const auto scratch = d.memory().allocate(sizeof(double) * static_cast<std::size_t>(count));
+  if (d.dry()) return 0;
   auto* partial = static_cast<double*>(scratch.data());
   detail::for_chunks(d, std::ssize(values), [&](std::ptrdiff_t first, std::ptrdiff_t n) {
     partial[first / detail::flat_range] = detail::square_sum(values.data() + first, n);

@@ -57,6 +57,7 @@ inline void linear_forward(cpu& d, feature_view<const float> x, const float* w, 
   using namespace detail;
   const int in = x.channels, count = channel_blocks(y), stride = channel_blocks(x) * 8;
   const auto scratch = d.memory().allocate(packed_bytes(count, in));
+  if (d.dry()) return;
   auto* packed = static_cast<float*>(scratch.data());
   parallel_for(d.threads(), count, [&](std::ptrdiff_t o) {
     const int rows = channels_in_block(y, static_cast<int>(o));
@@ -75,6 +76,7 @@ inline void linear_backward_input(cpu& d, feature_view<const float> dy, const fl
   using namespace detail;
   const int in = dx.channels, out = dy.channels, count = channel_blocks(dx), stride = channel_blocks(dy) * 8;
   const auto scratch = d.memory().allocate(packed_bytes(count, out));
+  if (d.dry()) return;
   auto* packed = static_cast<float*>(scratch.data());
   parallel_for(d.threads(), count, [&](std::ptrdiff_t i) {
     const int lanes_used = channels_in_block(dx, static_cast<int>(i));

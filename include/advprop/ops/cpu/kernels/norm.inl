@@ -66,6 +66,7 @@ class norm_blocks {
  public:
   norm_blocks(cpu& d, const norm_parameters& p, const feature_view<const float>& x)
       : memory_(d.memory().allocate(sizeof(norm_block) * static_cast<std::size_t>(channel_blocks(x)))) {
+    if (d.dry()) return;
     for (int b = 0; b < channel_blocks(x); ++b) new (data() + b) norm_block(p, b * 8, channels_in_block(x, b));
   }
   const norm_block& operator[](int b) const { return data()[b]; }
@@ -139,6 +140,7 @@ inline void norm_statistics(cpu& d, feature_view<const float> x, float* mean, fl
   const norm_chunks chunks(x);
   const int count = channel_blocks(x);
   const auto scratch = d.memory().allocate(sizeof(double) * 16 * static_cast<std::size_t>(chunks.count * count));
+  if (d.dry()) return;
   auto* partial = static_cast<double*>(scratch.data());
   parallel_for(d.threads(), std::ptrdiff_t{chunks.count} * count, [&](std::ptrdiff_t task) {
     const int c = static_cast<int>(task / count), b = static_cast<int>(task % count);
@@ -190,6 +192,7 @@ inline void norm_forward(cpu& d, activation a, feature_view<const float> x, cons
                          feature_view<const float> add, feature_view<float> y) {
   using namespace detail;
   const norm_blocks numbers(d, p, x);
+  if (d.dry()) return;
   const auto run = [&]<activation A, bool Add>() {
     for_blocks(d, x, [&](int n, int b) {
       const norm_block k = numbers[b];
@@ -224,6 +227,7 @@ inline void norm_backward(cpu& d, activation a, statistics source, feature_view<
     scratch = d.memory().allocate(sizeof(double) * 16 * static_cast<std::size_t>(chunks.count * count + count));
     t.sums = static_cast<double*>(scratch.data());
   }
+  if (d.dry()) return;
   with_activation(a, [&]<activation A>() {
     const auto sweep = [&]<bool Add>() {
       if (sums)

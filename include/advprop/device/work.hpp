@@ -1,0 +1,37 @@
+// What operations would do, as a dry run writes it down.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <advprop/core/shape.hpp>
+#include <advprop/ops/spec.hpp>
+
+namespace advprop {
+
+/// One operation. Traffic is what its sweeps read and write where nothing stays in a cache between them. FLOPs are
+/// those of convolutions and linear layers, computed directly: two a weight and output pixel.
+struct work_item {
+  std::string layer;           ///< the parameter that it uses, without its last part: "layer1.0.conv1"; may be empty
+  const char* operation = "";  ///< its name in the table of operations
+  const char* engine = "";     ///< of a convolution
+  int batch = 0;
+  shape in{}, out{};  ///< of a layer's input and output, whichever way the operation goes
+  conv_spec conv{};
+  pool_spec pool{};
+  activation after = activation::identity;  ///< of a batch norm or an activation
+  statistics source = statistics::running;  ///< of a batch norm's gradient
+  bool added = false;                       ///< a second branch is added, or gets the gradient, too
+  double flops = 0, read = 0, written = 0;  ///< bytes
+  std::size_t workspace = 0;                ///< bytes from the arena while it runs
+  const float* parameter = nullptr;
+};
+
+/// The operations of a dry run, in order.
+struct work_log {
+  std::vector<work_item> items;
+  std::size_t peak = 0;  ///< of the arena, up to the last item that has a workspace
+};
+
+}  // namespace advprop

@@ -1,0 +1,109 @@
+// The memory and the work of a training step or an evaluation pass, before it is run.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <advprop/attacks/none.hpp>
+#include <advprop/device/work.hpp>
+#include <advprop/domains/pass.hpp>
+#include <advprop/training/averaged_weights.hpp>
+#include <advprop/training/evaluate.hpp>
+#include <advprop/training/methods.hpp>
+
+namespace advprop {
+
+/// What a dry run found. Bytes are the device's; batches of images wait in the host's memory.
+struct work_plan {
+  std::size_t parameters = 0;  ///< learnt numbers, their gradients and running statistics
+  std::size_t peak = 0;        ///< most bytes in use at one time, parameters included
+  std::size_t reserved = 0;    ///< bytes taken from the system for that
+  std::vector<work_item> items;
+};
+
+namespace detail {
+
+/// The layer whose number lies at `at`, in the values or in their gradients; empty where none does.
+template <class Model>
+std::string layer_at(const Model& net, const float* at) {
+  if (!at) return {};
+  for (const parameter& p : net.table())
+    if (p.role != role::mean && p.role != role::variance && (net[p].data() == at || net.gradient(p).data() == at)) {
+      std::string name = p.name.substr(0, p.name.rfind('.'));
+      if (p.set != 0) name = name.substr(0, name.rfind(".aux_bn."));
+      return name;
+    }
+  return {};
+}
+
+/// Runs `f` on the model's dry device and gathers what it would do.
+template <class Model, class F>
+work_plan dry_run_of(Model& net, F&& f) {
+  auto& device = net.device();
+  if (!device.dry()) fail<argument_error>("plan: the model's device is not one for a dry run");
+  device.work() = {};
+  device.memory().reset_peak();
+  f();
+  work_plan plan;
+  plan.parameters = (2 * net.values().size() + net.running().size()) * sizeof(float);
+  plan.peak = std::max(device.work().peak, device.memory().peak());
+  plan.reserved = device.memory().reserved();
+  plan.items = std::move(device.work().items);
+  for (work_item& i : plan.items) i.layer = layer_at(net, i.parameter);
+  return plan;
+}
+
+/// Images that only have addresses.
+struct planned_images {
+  arena memory{arena::backing::addresses};
+  arena::block block;
+  tensor<int, 1> labels;
+  image_view images;
+  labelled_images all;
+
+  explicit planned_images(const std::array<int, 4>& extents)
+      : block(memory.allocate(static_cast<std::size_t>(image_view(nullptr, extents).size()) * sizeof(float))),
+        labels({extents[0]}),
+        images(static_cast<float*>(block.data()), extents),
+        all{images, labels} {}
+};
+
+}  // namespace detail
+
+/// A training step as `fit` makes it, with the optimizer's numbers and, where there is one, those of the moving
+/// average. `net` lives on a `cpu(dry_run{})`; every data stream of the method has `batch` images.
+template <class Model, training_method<Model> Method, class Optimizer>
+work_plan plan_training(Model& net, const Method& method, const Optimizer& optimizer, int batch, int height, int width,
+                        const average_options* average = nullptr) {
+  return detail::dry_run_of(net, [&] {
+    typename Optimizer::template state<Model> state(optimizer, net);
+    std::optional<averaged_weights<Model>> averaged;
+    if (average) averaged.emplace(net, *average);
+    const detail::planned_images images({batch, height, width, Model::channels});
+    const std::vector<labelled_images> streams(static_cast<std::size_t>(method.streams()), images.all);
+    net.device().work().items.clear();
+    net.zero_gradients();
+    method.gradients(net, streams, {});
+    state.step(1);
+    if (averaged) averaged->update();
+  });
+}
+
+/// What `evaluate` does with a batch.
+template <class Model, attack_policy Attack = attack::none>
+work_plan plan_evaluation(Model& net, int batch, int height, int width, const Attack& attack = {}) {
+  return detail::dry_run_of(net, [&] {
+    const detail::planned_images images({batch, height, width, Model::channels});
+    random_stream rng;
+    perturb(net, attack, images.images, images.all.labels, rng);
+    const auto logits = detail::evaluate_in_groups(net, images.all.images, main_domain);
+    cross_entropy(net.device(), logits, images.all.labels, 0.f, 1.f, {});
+  });
+}
+
+}  // namespace advprop

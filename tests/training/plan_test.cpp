@@ -1,0 +1,145 @@
+// A plan is what then happens: memory to the byte, operations one by one.
+#include <doctest/doctest.h>
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <advprop/ops/cpu.hpp>
+
+#include <advprop/attacks/pgd.hpp>
+#include <advprop/models/efficientnet.hpp>
+#include <advprop/models/model.hpp>
+#include <advprop/models/resnet.hpp>
+#include <advprop/training/optimizers.hpp>
+#include <advprop/training/plan.hpp>
+
+using namespace advprop;
+
+namespace {
+
+/// EfficientNet, a quarter as wide.
+struct quarter {
+  static constexpr double width = .25, depth = 1;
+  static constexpr int resolution = 40;
+  static constexpr float dropout = .2f;
+};
+using small_efficientnet = compound_efficientnet<quarter, 10>;
+
+/// Runs a step for real and plans it; the arena's peaks must be equal.
+template <class Network, class Method, class Optimizer>
+void check_training(const Method& method, const Optimizer& optimizer, int batch, int extent, int threads,
+                    const average_options* average = nullptr) {
+  using network = model<Network, domains<2>, cpu>;
+  cpu dry(dry_run{}, threads);
+  network planned(dry);
+  const work_plan plan = plan_training(planned, method, optimizer, batch, extent, extent, average);
+
+  cpu device(threads);
+  network net(device);
+  typename Optimizer::template state<network> state(optimizer, net);
+  std::optional<averaged_weights<network>> averaged;
+  if (average) averaged.emplace(net, *average);
+  tensor<float, 4> images({batch, extent, extent, network::channels});
+  tensor<int, 1> labels({batch});
+  const labelled_images streams[] = {{images.view(), labels.view()}};
+  const step_options options{0.1f, random_stream(3)};
+  for (int i = 0; i < 2; ++i) {
+    net.zero_gradients();
+    method.gradients(net, streams, options);
+    state.step(1);
+    if (averaged) averaged->update();
+    CHECK(plan.peak == device.memory().peak());
+    CHECK(plan.reserved == device.memory().reserved());
+  }
+  CHECK(plan.parameters < plan.peak);
+  CHECK(plan.items.size() > 20);
+}
+
+template <class Network, class Attack = attack::none>
+void check_evaluation(int batch, int extent, const Attack& attack = {}) {
+  using network = model<Network, domains<2>, cpu>;
+  cpu dry(dry_run{});
+  network planned(dry);
+  const work_plan plan = plan_evaluation(planned, batch, extent, extent, attack);
+  cpu device;
+  network net(device);
+  const tensor<std::uint8_t, 4> images({batch, extent, extent, network::channels});
+  const tensor<int, 1> labels({batch});
+  evaluate(net, dataset(images.view(), labels.view(), network::classes), {.batch = batch}, attack);
+  CHECK(plan.peak == device.memory().peak());
+  CHECK(plan.reserved == device.memory().reserved());
+}
+
+}  // namespace
+
+TEST_CASE("the planned peak of a training step is the arena's: ResNet-20, clean and AdvProp, 1 and 2 threads") {
+  for (const int threads : {1, 2}) {
+    check_training<resnet20<10>>(clean_training(), sgd(), 8, 32, threads);
+    check_training<resnet20<10>>(adversarial_propagation(attack::pgd()), sgd{.clip_norm = 1}, 8, 32, threads);
+  }
+  adversarial_propagation concatenated{attack::pgd()};
+  concatenated.execution = execution::concatenated;
+  check_training<resnet20<10>>(concatenated, sgd(), 7, 30, 2);
+  const average_options average;
+  check_training<resnet20<10>>(adversarial_training{attack::pgd()}, rmsprop(), 8, 32, 2, &average);
+}
+
+TEST_CASE("the planned peak of a training step is the arena's: EfficientNet, clean and AdvProp") {
+  check_training<small_efficientnet>(clean_training(), rmsprop(), 6, small_efficientnet::resolution, 2);
+  attack::pgd least_likely;
+  least_likely.goal = attack::goal::least_likely;
+  least_likely.steps = 1;
+  check_training<small_efficientnet>(adversarial_propagation(least_likely), adamw(), 6, 40, 2);
+}
+
+TEST_CASE("the planned peak of an evaluation pass is the arena's") {
+  check_evaluation<resnet20<10>>(100, 32);
+  check_evaluation<resnet20<10>>(100, 32, attack::pgd());
+  check_evaluation<small_efficientnet>(5, 44);
+  check_evaluation<small_efficientnet>(5, 44, attack::fgsm());
+}
+
+TEST_CASE("a plan names layers and counts FLOPs, bytes and workspace") {
+  cpu dry(dry_run{}, 2);
+  model<resnet20<10>, domains<2>, cpu> net(dry);
+  const work_plan plan = plan_training(net, adversarial_propagation(attack::pgd()), sgd(), 8, 32, 32);
+  double flops = 0;
+  int forward = 0, weights = 0;  // images
+  for (const work_item& i : plan.items) {
+    flops += i.flops;
+    const std::string operation = i.operation;
+    if (i.layer == "conv1" && (operation == "conv_forward" || operation == "conv_norm_forward")) {
+      forward += i.batch;
+      CHECK(i.out == shape{16, 32, 32});
+      CHECK(i.flops == 2. * i.batch * 32 * 32 * 16 * 3 * 9);
+      CHECK(i.read == 4. * (i.batch * 32 * 32 * 8 + 16 * 3 * 9));  // three channels take a block of 8
+      CHECK(i.written == 4. * i.batch * 32 * 32 * 16);
+      CHECK(i.workspace > 0);
+      CHECK(i.engine == std::string("direct"));
+    }
+    if (i.layer == "conv1" && operation == "conv_backward_weight") weights += i.batch;
+  }
+  CHECK(forward == 7 * 8);  // 5 steps of the attack, clean images, adversarial images
+  CHECK(weights == 2 * 8);  // an attack makes no gradients of weights
+  // 81.1 MFLOP an image and pass (He et al.): forward, back to the input, back to the weights.
+  CHECK(flops == doctest::Approx(8 * 81.1e6 * (7 + 7 + 2)).epsilon(0.02));
+  for (const char* layer : {"bn1", "layer1.0.conv2", "layer3.2.bn2", "linear"})
+    CHECK(std::any_of(plan.items.begin(), plan.items.end(), [&](const work_item& i) { return i.layer == layer; }));
+}
+
+TEST_CASE("a dry run takes no memory for what it plans, and refuses a device that computes") {
+  cpu dry(dry_run{});
+  model<resnet20<10>, domains<2>, cpu> net(dry);
+  const work_plan plan = plan_training(net, clean_training(), sgd(), 20000, 32, 32);
+  CHECK(plan.reserved > std::size_t{20} << 30);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  CHECK(usage.ru_maxrss < 2 << 20);  // KiB
+  cpu device(1);
+  model<resnet20<10>, domains<1>, cpu> real(device);
+  CHECK_THROWS_AS(plan_evaluation(real, 1, 32, 32), argument_error);
+}
