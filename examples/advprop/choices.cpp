@@ -6,6 +6,8 @@
 #include <system_error>
 #include <utility>
 
+#include "data.hpp"
+
 namespace advprop::program {
 
 namespace {
@@ -52,6 +54,18 @@ chosen_attack attack_of(const settings& s, const std::string& name, float epsilo
   a.source = choose<statistics>("--attack-statistics", s.attack_statistics,
                                 {{"running", statistics::running}, {"batch", statistics::batch}});
   return a;
+}
+
+runner_options network_of(const settings& s, data_shape shape) {
+  runner_options network;
+  network.model = s.model;
+  network.shape = shape;
+  network.auxiliaries = s.auxiliaries;
+  network.normalization = normalization(s);
+  network.seed = seed(s.seed);
+  network.zero_last_scale = s.zero_last_scale;
+  network.stochastic_depth = s.stochastic_depth;
+  return network;
 }
 
 chosen_method method_of(const settings& s) {

@@ -12,12 +12,16 @@
 #include "attack.hpp"
 #include "method.hpp"
 #include "optimizer.hpp"
+#include "runner_options.hpp"
 #include "settings.hpp"
 
 namespace advprop::program {
 
 /// The attack of that name, the other numbers from the settings. Throws `argument_error` for a name that there is not.
 chosen_attack attack_of(const settings& s, const std::string& name, float epsilon, float step, int steps);
+
+/// The network for images of that shape.
+runner_options network_of(const settings& s, data_shape shape);
 
 chosen_method method_of(const settings& s);
 /// The augmentation of each data stream that the method reads: the main one, then those of auxiliary domains that see

@@ -10,5 +10,6 @@ void evaluate(const settings& s);
 void compare(const settings& s);
 void export_onnx(const settings& s);
 void convert(const settings& s);
+void plan(const settings& s);
 
 }  // namespace advprop::program

@@ -29,6 +29,8 @@ struct known_data {
   int padding;
   bool flip;
   normalization_numbers numbers;
+  shape image;
+  int classes;
 };
 
 template <class Statistics>
@@ -39,12 +41,18 @@ normalization_numbers numbers_of() {
 
 const known_data& known(const std::string& name) {
   static const known_data all[] = {
-      {"fashion-mnist", "/usr/share/datasets/fashion-mnist", load_fashion_mnist, 2, true,
-       numbers_of<fashion_mnist_statistics>()},
-      {"mnist", "", load_mnist, 2, false, numbers_of<mnist_statistics>()},
-      {"cifar10", "", load_cifar10, 4, true, numbers_of<cifar10_statistics>()},
-      {"cifar100", "", load_cifar100, 4, true, numbers_of<cifar100_statistics>()},
-      {"folder", "", nullptr, 0, true, numbers_of<imagenet_statistics>()},
+      {"fashion-mnist",
+       "/usr/share/datasets/fashion-mnist",
+       load_fashion_mnist,
+       2,
+       true,
+       numbers_of<fashion_mnist_statistics>(),
+       {1, 28, 28},
+       10},
+      {"mnist", "", load_mnist, 2, false, numbers_of<mnist_statistics>(), {1, 28, 28}, 10},
+      {"cifar10", "", load_cifar10, 4, true, numbers_of<cifar10_statistics>(), {3, 32, 32}, 10},
+      {"cifar100", "", load_cifar100, 4, true, numbers_of<cifar100_statistics>(), {3, 32, 32}, 100},
+      {"folder", "", nullptr, 0, true, numbers_of<imagenet_statistics>(), {3, 0, 0}, 0},
   };
   for (const auto& k : all)
     if (name == k.name) return k;
@@ -181,6 +189,12 @@ data_sets load_data(const settings& s) {
   if (d.train.class_names != d.test.class_names)
     fail<file_error>(folder_of(s), ": training and test images are of other classes (", d.train.classes, " and ",
                      d.test.classes, ")");
+  return d;
+}
+
+described_images describe_images(const settings& s) {
+  described_images d{known(s.data).image, known(s.data).classes};
+  if (s.data == "folder") d = {{3, s.image_size, s.image_size}, s.classes};
   return d;
 }
 

@@ -25,6 +25,13 @@ struct data_sets {
 data_sets load_data(const settings& s);
 image_source load_test_data(const settings& s);
 
+/// Of one image and the classes, told by `--data`, for folders by `--image-size` and `--classes`.
+struct described_images {
+  shape image;
+  int classes;
+};
+described_images describe_images(const settings& s);
+
 normalization_numbers normalization(const settings& s);
 
 /// The loaders of a run: the main stream, then one for each auxiliary domain whose images are augmented otherwise.

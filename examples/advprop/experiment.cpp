@@ -17,6 +17,7 @@
 #include <advprop/io/text.hpp>
 
 #include "choices.hpp"
+#include "plan.hpp"
 
 namespace advprop::program {
 
@@ -52,15 +53,7 @@ resumed_at read_position(const settings& s, const run_folder& folder) {
 }
 
 std::unique_ptr<runner> make_network(const settings& s, const image_source& train, cpu& device) {
-  runner_options network;
-  network.model = s.model;
-  network.shape = {train.image().channels, train.classes};
-  network.auxiliaries = s.auxiliaries;
-  network.normalization = normalization(s);
-  network.seed = seed(s.seed);
-  network.zero_last_scale = s.zero_last_scale;
-  network.stochastic_depth = s.stochastic_depth;
-  auto net = make_runner(device, network);
+  auto net = make_runner(device, network_of(s, {train.image().channels, train.classes}));
   if (!s.initial.empty()) net->load(s.initial, {.classifier = s.keep_classifier});
   return net;
 }
@@ -180,6 +173,7 @@ metrics_entry summary_of(const settings& s, const experiment_result& r, const ev
   results["training_seconds"] = r.training_seconds;
   results["step_seconds_median"] = r.step_seconds;
   results["images_per_second"] = r.images_per_second;
+  results["planned_arena_bytes"] = r.planned_bytes;
   results["peak_arena_bytes"] = r.arena_bytes;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -250,12 +244,14 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
     watch.message(!before.found              ? "there is no checkpoint yet: beginning anew"
                   : before.epoch == s.epochs ? "this run is complete"
                                              : "going on in epoch " + std::to_string(before.epoch + 1));
+  const int robust_images = s.robust_images == 0 ? data.test.size() : std::min(s.robust_images, data.test.size());
+  const run_plan planned = plan_run(s, {data.train.image(), data.train.classes}, data.test.size(), robust_images);
+  watch.message(memory_of(planned));
   net->fit(streams, method, optimizer_of(s), options, s.average);
 
   net->save(folder.model());
   net->save_domain(folder.model_main(), 0);
 
-  const int robust_images = s.robust_images == 0 ? data.test.size() : std::min(s.robust_images, data.test.size());
   watch.message("attacking " + grouped(robust_images) + " test images");
   const evaluation clean =
       watch.main_evaluation() ? *watch.main_evaluation() : net->evaluate(data.test, 0, 0, seed(s.seed), {});
@@ -277,6 +273,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   r.step_seconds = median(step_seconds);
   r.images_per_second = r.training_seconds > 0 ? images / r.training_seconds : 0;
   r.arena_bytes = device.memory().peak();
+  r.planned_bytes = planned.peak();
 
   r.page.name = name;
   r.page.results = {{"accuracy on clean images", r.accuracy},

@@ -21,7 +21,7 @@ struct experiment_result {
   robustness attacked;
   robustness::strength headline{};  // the one that results are named by
   double training_seconds = 0, step_seconds = 0, images_per_second = 0;
-  std::size_t arena_bytes = 0;
+  std::size_t planned_bytes = 0, arena_bytes = 0;
   run_report page;
 };
 

@@ -92,6 +92,22 @@ class network_runner final : public runner {
     return result;
   }
 
+  run_plan plan(const chosen_method& method, const chosen_optimizer& optimizer, double average, int size, int batch,
+                int evaluated, int attacked) override {
+    run_plan p;
+    if (average > 0) average_.emplace(net_, average_options{.decay = average});
+    p.training = plan_training(net_, method_for<Auxiliaries>(method), optimizer, batch, size, size);
+    {
+      const chosen_optimizer::state<model_type> state(optimizer, net_);
+      p.evaluation = plan_evaluation(net_, evaluated, size, size);
+    }
+    chosen_attack pgd;
+    pgd.which = chosen_attack::kind::pgd;
+    pgd.steps = 1;
+    p.attacked = plan_evaluation(net_, attacked, size, size, pgd);
+    return p;
+  }
+
   load_report load(const std::string& path, const load_options& options) override {
     return advprop::load(net_, path, options);
   }

@@ -272,7 +272,19 @@ invocation parse(int argc, const char* const* argv) {
   number(conversion, "--aux", s.sets, 0, 15,
          "Auxiliary sets to write; 0: an ordinary network. New ones begin as the main set");
 
-  for (CLI::App* sub : {&training, &comparison})
+  CLI::App& planning =
+      *command("plan", "Print the work and the memory of a training step, from the options of train", plan);
+  data_options(planning, s);
+  train_data_options(planning, s);
+  model_options(planning, s);
+  name(planning, "--method", s.method, {"clean", "adversarial", "advprop"}, "Training method")->group("Training");
+  training_options(planning, s);
+  attack_options(planning, s, true);
+  aux_options(planning, s);
+  machine_options(planning, s);
+  number(planning, "--classes", s.classes, 1, many, "Classes of --data folder")->group("Images in folders");
+
+  for (CLI::App* sub : {&training, &comparison, &planning})
     sub->add_option("--config", s.config, "TOML file of options; those of the command line count instead")
         ->group("Run");
   try {

@@ -1,6 +1,8 @@
 // A model of any network and any number of domains, behind one interface: nothing else here is a template.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -16,6 +18,7 @@
 #include <advprop/device/cpu.hpp>
 #include <advprop/training/evaluate.hpp>
 #include <advprop/training/fit.hpp>
+#include <advprop/training/plan.hpp>
 
 #include "attack.hpp"
 #include "image_source.hpp"
@@ -24,6 +27,15 @@
 #include "runner_options.hpp"
 
 namespace advprop::program {
+
+/// What the parts of a run will take.
+struct run_plan {
+  work_plan training;    ///< a step
+  work_plan evaluation;  ///< of a batch of test images, while it is trained
+  work_plan attacked;    ///< of a batch after training, attacked
+
+  std::size_t peak() const { return std::max({training.peak, evaluation.peak, attacked.peak}); }
+};
 
 /// Domain 0 is main, k the auxiliary domain k-1; all throw `argument_error` for a domain that there is not.
 class runner {
@@ -43,6 +55,10 @@ class runner {
                        const chosen_attack& attack) = 0;
   /// Images x classes.
   virtual tensor<float, 2> logits(const_image_view images, int domain) = 0;
+
+  /// Of a network on a dry device: with batches of so many images that are `size` pixels high and wide.
+  virtual run_plan plan(const chosen_method& method, const chosen_optimizer& optimizer, double average, int size,
+                        int batch, int evaluated, int attacked) = 0;
 
   virtual load_report load(const std::string& path, const load_options& options = {}) = 0;
   virtual void save(const std::string& path, dialect names = dialect::native) = 0;
