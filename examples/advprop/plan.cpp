@@ -76,6 +76,7 @@ std::string table(const work_plan& p) {
 
 run_plan plan_run(const settings& s, const described_images& images, int evaluated, int attacked) {
   cpu device(dry_run{}, s.threads);
+  device.convolutions(convolutions_of(s));
   const int most = evaluate_options().batch;
   return make_runner(device, network_of(s, {images.image.channels, images.classes}))
       ->plan(method_of(s), optimizer_of(s), s.average, images.image.height, s.batch, std::min(evaluated, most),

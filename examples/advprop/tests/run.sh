@@ -305,14 +305,16 @@ plan)
   run plan $options --threads 2 >stdout
   contains stdout "^resnet20, 16 images of 1x28x28, advprop$"
   contains stdout "^conv1  *conv_forward  *direct  *16  *1x28x28  *16x28x28  *3  "
-  contains stdout "^layer2.0.conv2  *conv_backward_weight  *[a-z]* "
+  contains stdout "^layer2.0.conv2  *conv_backward_weight  *winograd 4x4 "
   contains stdout "^memory planned: .* MiB for a training step, .* for an evaluation, .* under attack"
+  run plan $options --convolution direct >stdout
+  contains stdout "^layer2.0.conv2  *conv_backward_weight  *direct "
   run plan --data folder --image-size 40 --classes 10 $options >stdout
   contains stdout "^resnet20, 16 images of 3x40x40"
   refused 1 "built with" plan --model resnet21
   # What training then takes is what was planned, to the byte.
   for more in "--method advprop --attack gd --average 0.9" "--method adversarial --optimizer adamw --batch 8 --clip-norm 1" \
-    "--method advprop --execution concatenated --threads 2" "--method clean"; do
+    "--method advprop --execution concatenated --threads 2" "--method clean --convolution gemm"; do
     # shellcheck disable=SC2086 # several words
     run train $small $more --epochs 1 --force --out out >stdout
     contains stdout "memory planned: .* MiB for a training step"
