@@ -95,6 +95,10 @@ inline std::function<void()> replay(cpu& d, const work_item& w) {
        [&d, o] { linear_backward_weight(d, o->x, o->dy, o->gradients.data(), o->channels[0].data()); }},
       {"norm_statistics", [&d, o] { norm_statistics(d, o->x, o->channels[4].data(), o->channels[5].data()); }},
       {"norm_forward", [&d, w, o, norm] { norm_forward(d, w.after, o->x, norm, o->added, o->y); }},
+      {"norm_forward_batch",
+       [&d, w, o, norm] {
+         norm_forward_batch(d, w.after, o->x, o->channels[0].data(), o->channels[1].data(), norm, o->added, o->y);
+       }},
       {"norm_backward",
        [&d, w, o, norm] {
          norm_backward(d, w.after, w.source, o->x, o->y, o->dy, o->added, norm, o->dx, o->dadded, o->channels[4].data(),

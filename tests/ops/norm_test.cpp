@@ -176,6 +176,32 @@ TEST_EACH_SET("The forward equals the formula for every activation, with an add 
       }
 }
 
+TEST_EACH_SET(
+    "Statistics and forward in one operation have the bits of the two, in place and not, at any thread count") {
+  for (const auto& [n, c, h, w] : shapes)
+    for (activation a : activations)
+      for (bool with_add : {false, true})
+        for (int threads : {1, 2, 3}) {
+          CAPTURE(int(a));
+          CAPTURE(threads);
+          cpu d(threads, tested);
+          affine p(c, 11, a);
+          const map x = map::random(n, c, h, w, 1, 2.f), add = map::random(n, c, h, w, 2, 2.f);
+          const auto added = with_add ? feature_view<const float>(add) : feature_view<const float>{};
+          norm_statistics(d, x, p.mean.data(), p.variance.data());
+          map expected = x.like(), y = x.like(), over = x;
+          norm_forward(d, a, x, p.parameters(), added, expected);
+          for (const bool in_place : {false, true}) {
+            affine q(c, 11, a);
+            norm_forward_batch(d, a, in_place ? over : x, q.mean.data(), q.variance.data(), q.parameters(), added,
+                               in_place ? over : y);
+            CHECK(maps::same_bits(in_place ? over : y, expected));
+            CHECK(maps::same_bits(q.mean, p.mean));
+            CHECK(maps::same_bits(q.variance, p.variance));
+          }
+        }
+}
+
 TEST_EACH_SET("A NaN passes through relu, silu and relu6") {
   cpu d(1, tested);
   const affine p(3, 1);

@@ -60,12 +60,14 @@ class norm_state {
         if (count < 2)
           fail<argument_error>("batch_norm: batch statistics need at least 2 values a channel, domain ",
                                p.domain.index(), " has ", count);
-        norm_statistics(c.device, in, batch_mean(s, g), batch_variance(s, g));
+        norm_forward_batch(c.device, s.after, in, batch_mean(s, g), batch_variance(s, g), n,
+                           added.slice(first, p.count), y.slice(first, p.count));
         if (c.update)
           norm_update_running(c.device, s.channels, n.mean, n.variance, count, s.momentum, c.store.mean(at_, p.domain),
                               c.store.variance(at_, p.domain));
+      } else {
+        norm_forward(c.device, s.after, in, n, added.slice(first, p.count), y.slice(first, p.count));
       }
-      norm_forward(c.device, s.after, in, n, added.slice(first, p.count), y.slice(first, p.count));
       first += p.count;
       ++g;
     }

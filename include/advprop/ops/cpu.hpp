@@ -56,6 +56,12 @@ ADVPROP_API void linear_backward_weight(cpu& d, feature_view<const float> x, fea
 ADVPROP_API void norm_statistics(cpu& d, feature_view<const float> x, float* mean, float* variance)
     ADVPROP_OPERATION(norm_statistics(d, x, mean, variance));
 
+/// norm_statistics, and norm_forward with what it finds: mean and variance are p's. One channel block after the other,
+/// so that the second sweep finds the first one's numbers in the cache.
+ADVPROP_API void norm_forward_batch(cpu& d, activation a, feature_view<const float> x, float* mean, float* variance,
+                                    const norm_parameters& p, feature_view<const float> add, feature_view<float> y)
+    ADVPROP_OPERATION(norm_forward_batch(d, a, x, mean, variance, p, add, y));
+
 /// running = (1 - momentum) * running + momentum * value, the variance made unbiased from `count` values a channel.
 ADVPROP_API void norm_update_running(cpu& d, int channels, const float* mean, const float* variance,
                                      std::ptrdiff_t count, float momentum, float* running_mean, float* running_variance)

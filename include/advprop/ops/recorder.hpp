@@ -126,7 +126,8 @@ inline void memory_copy(recorder&, std::span<const float>, std::span<float>) {}
 inline void fill(recorder&, float, std::span<float>) {}
 
 // What only training passes do.
-inline void norm_statistics(recorder&, feature_view<const float>, float*, float*) {
+inline void norm_forward_batch(recorder&, activation, feature_view<const float>, float*, float*, const norm_parameters&,
+                               feature_view<const float>, feature_view<float>) {
   fail<argument_error>("recorder: records evaluation passes, not batch statistics");
 }
 inline void norm_update_running(recorder&, int, const float*, const float*, std::ptrdiff_t, float, float*, float*) {

@@ -113,6 +113,11 @@ inline void norm_forward(cpu& d, activation a, feature_view<const float> x, cons
   note(d, with_norm(item("norm_forward", x, y, bytes(x) + bytes(add), bytes(y), p.scale), a, add.data),
        [&] ADVPROP_KERNEL(norm_forward(d, a, x, p, add, y)));
 }
+inline void norm_forward_batch(cpu& d, activation a, feature_view<const float> x, float* mean, float* variance,
+                               const norm_parameters& p, feature_view<const float> add, feature_view<float> y) {
+  note(d, with_norm(item("norm_forward_batch", x, y, 2 * bytes(x) + bytes(add), bytes(y), p.scale), a, add.data),
+       [&] ADVPROP_KERNEL(norm_forward_batch(d, a, x, mean, variance, p, add, y)));
+}
 inline void norm_backward(cpu& d, activation a, statistics source, feature_view<const float> x,
                           feature_view<const float> y, feature_view<const float> dy, feature_view<const float> add,
                           const norm_parameters& p, feature_view<float> dx, feature_view<float> dadd, float* dscale,

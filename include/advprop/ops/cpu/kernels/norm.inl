@@ -64,10 +64,14 @@ struct norm_block {
 /// The norm_block of every channel block, in the device's memory.
 class norm_blocks {
  public:
+  norm_blocks(cpu& d, int count) : memory_(d.memory().allocate(sizeof(norm_block) * static_cast<std::size_t>(count))) {}
   norm_blocks(cpu& d, const norm_parameters& p, const feature_view<const float>& x)
-      : memory_(d.memory().allocate(sizeof(norm_block) * static_cast<std::size_t>(channel_blocks(x)))) {
+      : norm_blocks(d, channel_blocks(x)) {
     if (d.dry()) return;
-    for (int b = 0; b < channel_blocks(x); ++b) new (data() + b) norm_block(p, b * 8, channels_in_block(x, b));
+    for (int b = 0; b < channel_blocks(x); ++b) set(b, p, x);
+  }
+  void set(int b, const norm_parameters& p, const feature_view<const float>& x) {
+    new (data() + b) norm_block(p, b * 8, channels_in_block(x, b));
   }
   const norm_block& operator[](int b) const { return data()[b]; }
 
@@ -75,6 +79,28 @@ class norm_blocks {
   norm_block* data() const { return static_cast<norm_block*>(memory_.data()); }
   arena::block memory_;
 };
+
+/// first(c, b) for every chunk of every channel block, between(b) when a block's are done, second(n, b) for every
+/// image. Where it shares the work out well, a thread does all of one block before the next, so that the second sweep
+/// finds the block in the cache, its last image first. Nothing but the order of independent work depends on that.
+template <class First, class Between, class Second>
+void sweep_twice(cpu& d, const norm_chunks& chunks, int blocks, const First& first, const Between& between,
+                 const Second& second) {
+  if (blocks % d.threads() == 0 || blocks >= 4 * d.threads()) {
+    parallel_for(d.threads(), blocks, [&](std::ptrdiff_t i) {
+      const int b = static_cast<int>(i);
+      for (int c = 0; c < chunks.count; ++c) first(c, b);
+      between(b);
+      for (int n = chunks.batch; n-- > 0;) second(n, b);
+    });
+    return;
+  }
+  parallel_for(d.threads(), std::ptrdiff_t{chunks.count} * blocks,
+               [&](std::ptrdiff_t i) { first(static_cast<int>(i / blocks), static_cast<int>(i % blocks)); });
+  for (int b = 0; b < blocks; ++b) between(b);
+  parallel_for(d.threads(), std::ptrdiff_t{chunks.batch} * blocks,
+               [&](std::ptrdiff_t i) { second(static_cast<int>(i / blocks), static_cast<int>(i % blocks)); });
+}
 
 /// Null stays null.
 inline const float* block_or_null(const feature_view<const float>& x, int n, int b) {
@@ -84,6 +110,9 @@ inline float* block_or_null(const feature_view<float>& x, int n, int b) {
   return x.data ? channel_block(x, n, b) : nullptr;
 }
 
+/// Where sums of a chunk and block lie: two of 8.
+inline double* norm_sums(double* all, int blocks, int c, int b) { return all + (std::ptrdiff_t{c} * blocks + b) * 16; }
+
 struct norm_gradient {
   feature_view<const float> x, y, dy, add;
   feature_view<float> dx, kept;  // kept: where the first sweep leaves g for the second
@@ -91,46 +120,101 @@ struct norm_gradient {
   double* sums;  // a chunk and block: 8 sums of g, 8 of g * (x - mean)
 };
 
-/// The first sweep: g, its sums if wanted, and dx at once where it is not null (running statistics).
+/// The first sweep over a chunk: g, its sums if wanted, and dx at once where it is not null (running statistics).
 template <activation A, bool Add, bool Sums>
-void norm_backward_sweep(cpu& d, const norm_gradient& t) {
-  const norm_chunks chunks(t.dy);
-  const int count = channel_blocks(t.dy);
-  parallel_for(d.threads(), std::ptrdiff_t{chunks.count} * count, [&](std::ptrdiff_t task) {
-    const int c = static_cast<int>(task / count), b = static_cast<int>(task % count);
-    const norm_block k = t.numbers[b];
-    const wide mean = each_pixel(k.mean), factor = each_pixel(k.factor), shift = each_pixel(k.shift);
-    d8 sum(0.0), product(0.0);
-    chunks.for_segments(
-        c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
-          wide s[2] = {0.f, 0.f}, q[2] = {0.f, 0.f};
-          for (int n = first; n < last; ++n) {
-            const float *px = block_or_null(t.x, n, b), *py = block_or_null(t.y, n, b),
-                        *pdy = channel_block(t.dy, n, b);
-            const float* padd = block_or_null(t.add, n, b);
-            float *pdx = block_or_null(t.dx, n, b), *pkept = block_or_null(t.kept, n, b);
-            for_pixels(
-                pixel, pixels, [&]<bool Whole>(std::ptrdiff_t i, int a) __attribute__((always_inline)) {
-                  wide g = load_pixels<Whole>(pdy + i), centred(0.f);
-                  if constexpr (Sums || A == activation::silu) centred = load_pixels<Whole>(px + i) - mean;
-                  if constexpr (slope_from_output(A)) g = cut_gradient<A>(load_pixels<Whole>(py + i), g);
-                  if constexpr (A == activation::silu) {
-                    wide z = centred * factor + shift;
-                    if constexpr (Add) z += load_pixels<Whole>(padd + i);
-                    g = g * silu_slope(z);
-                  }
-                  if constexpr (Sums) {
-                    s[a] += g;
-                    q[a] += g * centred;
-                  }
-                  if (pkept) store_pixels<Whole>(g, pkept + i);
-                  if (pdx) store_pixels<Whole>(g * factor, pdx + i);
-                });
-          }
-          if constexpr (Sums) sum += widen(sum_pixels(s[0] + s[1])), product += widen(sum_pixels(q[0] + q[1]));
-        });
-    if constexpr (Sums) sum.store(t.sums + task * 16), product.store(t.sums + task * 16 + 8);
-  });
+void norm_backward_chunk(const norm_gradient& t, const norm_chunks& chunks, int c, int b) {
+  const norm_block k = t.numbers[b];
+  const wide mean = each_pixel(k.mean), factor = each_pixel(k.factor), shift = each_pixel(k.shift);
+  d8 sum(0.0), product(0.0);
+  chunks.for_segments(
+      c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
+        wide s[2] = {0.f, 0.f}, q[2] = {0.f, 0.f};
+        for (int n = first; n < last; ++n) {
+          const float *px = block_or_null(t.x, n, b), *py = block_or_null(t.y, n, b), *pdy = channel_block(t.dy, n, b);
+          const float* padd = block_or_null(t.add, n, b);
+          float *pdx = block_or_null(t.dx, n, b), *pkept = block_or_null(t.kept, n, b);
+          for_pixels(
+              pixel, pixels, [&]<bool Whole>(std::ptrdiff_t i, int a) __attribute__((always_inline)) {
+                wide g = load_pixels<Whole>(pdy + i), centred(0.f);
+                if constexpr (Sums || A == activation::silu) centred = load_pixels<Whole>(px + i) - mean;
+                if constexpr (slope_from_output(A)) g = cut_gradient<A>(load_pixels<Whole>(py + i), g);
+                if constexpr (A == activation::silu) {
+                  wide z = centred * factor + shift;
+                  if constexpr (Add) z += load_pixels<Whole>(padd + i);
+                  g = g * silu_slope(z);
+                }
+                if constexpr (Sums) {
+                  s[a] += g;
+                  q[a] += g * centred;
+                }
+                if (pkept) store_pixels<Whole>(g, pkept + i);
+                if (pdx) store_pixels<Whole>(g * factor, pdx + i);
+              });
+        }
+        if constexpr (Sums) sum += widen(sum_pixels(s[0] + s[1])), product += widen(sum_pixels(q[0] + q[1]));
+      });
+  if constexpr (Sums) {
+    double* sums = norm_sums(t.sums, channel_blocks(t.dy), c, b);
+    sum.store(sums), product.store(sums + 8);
+  }
+}
+
+/// Mean and squared deviations of a block over a chunk; one read of x. Sound where the mean is large and the variance
+/// small.
+inline void norm_statistics_chunk(const feature_view<const float>& x, const norm_chunks& chunks, int c, int b,
+                                  double* sums) {
+  moments total;
+  f8 origin(channel_block(x, c * chunks.images, b));  // about a value of the data, so that the squares stay small
+  chunks.for_segments(
+      c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
+        wide s[2] = {0.f, 0.f}, q[2] = {0.f, 0.f};
+        const wide about = each_pixel(origin);
+        for (int n = first; n < last; ++n) {
+          const float* p = channel_block(x, n, b);
+          for_pixels(
+              pixel, pixels, [&]<bool Whole>(std::ptrdiff_t i, int a) __attribute__((always_inline)) {
+                const wide v = Whole ? wide(p + i) - about : first_pixel(f8(p + i) - origin);
+                s[a] += v;
+                q[a] += v * v;
+              });
+        }
+        const double n = double(last - first) * pixels;
+        const d8 sum = widen(sum_pixels(s[0] + s[1])), squares = widen(sum_pixels(q[0] + q[1]));
+        total.merge(widen(origin) + sum * d8(1 / n), squares - sum * sum * d8(1 / n), n);
+        origin = narrow(total.mean);
+      });
+  total.mean.store(sums), total.deviation.store(sums + 8);
+}
+
+/// The chunks' moments together, as mean and biased variance.
+inline void norm_statistics_total(const feature_view<const float>& x, const norm_chunks& chunks, int b, double* sums,
+                                  float* mean, float* variance) {
+  moments total;
+  for (int c = 0; c < chunks.count; ++c) {
+    const double* p = norm_sums(sums, channel_blocks(x), c, b);
+    total.merge(d8(p), d8(p + 8), chunks.values(c));
+  }
+  const d8 v = total.deviation * d8(1 / total.count);
+  narrow(total.mean).store_some(mean + b * 8, channels_in_block(x, b));
+  narrow(select(v > d8(0.0), v, d8(0.0) * v)).store_some(variance + b * 8, channels_in_block(x, b));
+}
+
+/// y of one block of one image; `add` may be null.
+using norm_block_function = void (*)(const norm_block&, int pixels, const float* x, const float* add, float* y);
+template <activation A, bool Add>
+void norm_forward_block(const norm_block& k, int pixels, const float* x, const float* add, float* y) {
+  const wide mean = each_pixel(k.mean), factor = each_pixel(k.factor), shift = each_pixel(k.shift);
+  for_pixels(
+      0, pixels, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
+        wide v = (load_pixels<Whole>(x + i) - mean) * factor + shift;
+        if constexpr (Add) v += load_pixels<Whole>(add + i);
+        store_pixels<Whole>(apply_activation<A>(v), y + i);
+      });
+}
+inline norm_block_function choose_norm_forward(activation a, bool add) {
+  norm_block_function f = nullptr;
+  with_activation(a, [&]<activation A>() { f = add ? norm_forward_block<A, true> : norm_forward_block<A, false>; });
+  return f;
 }
 
 }  // namespace detail
@@ -141,42 +225,12 @@ inline void norm_statistics(cpu& d, feature_view<const float> x, float* mean, fl
   const int count = channel_blocks(x);
   const auto scratch = d.memory().allocate(sizeof(double) * 16 * static_cast<std::size_t>(chunks.count * count));
   if (d.dry()) return;
-  auto* partial = static_cast<double*>(scratch.data());
-  parallel_for(d.threads(), std::ptrdiff_t{chunks.count} * count, [&](std::ptrdiff_t task) {
-    const int c = static_cast<int>(task / count), b = static_cast<int>(task % count);
-    moments total;
-    f8 origin(channel_block(x, c * chunks.images, b));  // about a value of the data, so that the squares stay small
-    chunks.for_segments(
-        c, [&](int first, int last, int pixel, int pixels) __attribute__((always_inline)) {
-          wide s[2] = {0.f, 0.f}, q[2] = {0.f, 0.f};
-          const wide about = each_pixel(origin);
-          for (int n = first; n < last; ++n) {
-            const float* p = channel_block(x, n, b);
-            for_pixels(
-                pixel, pixels, [&]<bool Whole>(std::ptrdiff_t i, int a) __attribute__((always_inline)) {
-                  const wide v = Whole ? wide(p + i) - about : first_pixel(f8(p + i) - origin);
-                  s[a] += v;
-                  q[a] += v * v;
-                });
-          }
-          const double n = double(last - first) * pixels;
-          const d8 sum = widen(sum_pixels(s[0] + s[1])), squares = widen(sum_pixels(q[0] + q[1]));
-          total.merge(widen(origin) + sum * d8(1 / n), squares - sum * sum * d8(1 / n), n);
-          origin = narrow(total.mean);
-        });
-    total.mean.store(partial + task * 16);
-    total.deviation.store(partial + task * 16 + 8);
+  auto* sums = static_cast<double*>(scratch.data());
+  parallel_for(d.threads(), std::ptrdiff_t{chunks.count} * count, [&](std::ptrdiff_t i) {
+    const int c = static_cast<int>(i / count), b = static_cast<int>(i % count);
+    norm_statistics_chunk(x, chunks, c, b, norm_sums(sums, count, c, b));
   });
-  for (int b = 0; b < count; ++b) {
-    moments total;
-    for (int c = 0; c < chunks.count; ++c) {
-      const double* p = partial + (std::ptrdiff_t{c} * count + b) * 16;
-      total.merge(d8(p), d8(p + 8), chunks.values(c));
-    }
-    const d8 v = total.deviation * d8(1 / total.count);
-    narrow(total.mean).store_some(mean + b * 8, channels_in_block(x, b));
-    narrow(select(v > d8(0.0), v, d8(0.0) * v)).store_some(variance + b * 8, channels_in_block(x, b));
-  }
+  for (int b = 0; b < count; ++b) norm_statistics_total(x, chunks, b, sums, mean, variance);
 }
 
 inline void norm_update_running(cpu&, int channels, const float* mean, const float* variance, std::ptrdiff_t count,
@@ -193,22 +247,31 @@ inline void norm_forward(cpu& d, activation a, feature_view<const float> x, cons
   using namespace detail;
   const norm_blocks numbers(d, p, x);
   if (d.dry()) return;
-  const auto run = [&]<activation A, bool Add>() {
-    for_blocks(d, x, [&](int n, int b) {
-      const norm_block k = numbers[b];
-      const float *px = channel_block(x, n, b), *padd = block_or_null(add, n, b);
-      float* py = channel_block(y, n, b);
-      const wide mean = each_pixel(k.mean), factor = each_pixel(k.factor), shift = each_pixel(k.shift);
-      for_pixels(
-          0, x.height * x.width, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
-            wide v = (load_pixels<Whole>(px + i) - mean) * factor + shift;
-            if constexpr (Add) v += load_pixels<Whole>(padd + i);
-            store_pixels<Whole>(apply_activation<A>(v), py + i);
-          });
-    });
-  };
-  with_activation(
-      a, [&]<activation A>() { add.data ? run.template operator()<A, true>() : run.template operator()<A, false>(); });
+  const norm_block_function run = choose_norm_forward(a, add.data);
+  for_blocks(d, x, [&](int n, int b) {
+    run(numbers[b], x.height * x.width, channel_block(x, n, b), block_or_null(add, n, b), channel_block(y, n, b));
+  });
+}
+
+inline void norm_forward_batch(cpu& d, activation a, feature_view<const float> x, float* mean, float* variance,
+                               const norm_parameters& p, feature_view<const float> add, feature_view<float> y) {
+  using namespace detail;
+  const norm_chunks chunks(x);
+  const int count = channel_blocks(x);
+  norm_blocks numbers(d, count);
+  const auto scratch = d.memory().allocate(sizeof(double) * 16 * static_cast<std::size_t>(chunks.count * count));
+  if (d.dry()) return;
+  auto* sums = static_cast<double*>(scratch.data());
+  const norm_block_function run = choose_norm_forward(a, add.data);
+  sweep_twice(
+      d, chunks, count, [&](int c, int b) { norm_statistics_chunk(x, chunks, c, b, norm_sums(sums, count, c, b)); },
+      [&](int b) {
+        norm_statistics_total(x, chunks, b, sums, mean, variance);
+        numbers.set(b, p, x);
+      },
+      [&](int n, int b) {
+        run(numbers[b], chunks.pixels, channel_block(x, n, b), block_or_null(add, n, b), channel_block(y, n, b));
+      });
 }
 
 inline void norm_backward(cpu& d, activation a, statistics source, feature_view<const float> x,
@@ -224,58 +287,54 @@ inline void norm_backward(cpu& d, activation a, statistics source, feature_view<
   if (batch && !dadd.data && a != activation::identity) t.kept = dx;
   arena::block scratch;
   if (sums) {
-    scratch = d.memory().allocate(sizeof(double) * 16 * static_cast<std::size_t>(chunks.count * count + count));
+    scratch = d.memory().allocate(sizeof(double) * 16 * static_cast<std::size_t>((chunks.count + 1) * count));
     t.sums = static_cast<double*>(scratch.data());
   }
   if (d.dry()) return;
+  void (*first)(const norm_gradient&, const norm_chunks&, int, int) = nullptr;
   with_activation(a, [&]<activation A>() {
-    const auto sweep = [&]<bool Add>() {
-      if (sums)
-        norm_backward_sweep<A, Add, true>(d, t);
-      else
-        norm_backward_sweep<A, Add, false>(d, t);
-    };
+    first = sums ? norm_backward_chunk<A, false, true> : norm_backward_chunk<A, false, false>;
     if constexpr (A == activation::silu) {
-      if (add.data) return sweep.template operator()<true>();
+      if (add.data) first = sums ? norm_backward_chunk<A, true, true> : norm_backward_chunk<A, true, false>;
     }
-    sweep.template operator()<false>();
   });
-  if (!sums) return;
-
-  double* total = t.sums + std::ptrdiff_t{chunks.count} * count * 16;
-  for (int b = 0; b < count; ++b) {
-    d8 sum(0.0), product(0.0);
-    for (int c = 0; c < chunks.count; ++c) {
-      const double* q = t.sums + (std::ptrdiff_t{c} * count + b) * 16;
-      sum += d8(q), product += d8(q + 8);
-    }
-    sum.store(total + b * 16), product.store(total + b * 16 + 8);
-    if (!dscale) continue;
-    for (int l = 0; l < channels_in_block(dy, b); ++l) {
-      const int c = b * 8 + l;
-      const double inverse = 1 / std::sqrt(double(p.variance[c]) + double(p.epsilon));
-      dscale[c] += static_cast<float>(total[b * 16 + 8 + l] * inverse);
-      dshift[c] += static_cast<float>(total[b * 16 + l]);
-    }
-  }
-  if (!batch) return;
-
   const feature_view<const float> g = t.kept.data ? feature_view<const float>(t.kept) : dy;
   const double values = double(dy.batch) * chunks.pixels;
-  for_blocks(d, dy, [&](int n, int b) {
-    const norm_block k = numbers[b];
-    const wide mean_g = each_pixel(narrow(d8(total + b * 16) * d8(1 / values)));
-    const wide slope =
-        each_pixel(narrow(d8(total + b * 16 + 8) * d8(1 / values) * widen(k.inverse) * widen(k.inverse)));
-    const wide mean = each_pixel(k.mean), factor = each_pixel(k.factor);
-    const float *px = channel_block(x, n, b), *pg = channel_block(g, n, b);
-    float* pdx = channel_block(dx, n, b);
-    for_pixels(
-        0, chunks.pixels, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
-          const wide centred = load_pixels<Whole>(px + i) - mean;
-          store_pixels<Whole>((load_pixels<Whole>(pg + i) - mean_g - centred * slope) * factor, pdx + i);
-        });
-  });
+  sweep_twice(
+      d, chunks, count, [&](int c, int b) { first(t, chunks, c, b); },
+      [&](int b) {
+        if (!sums) return;
+        d8 sum(0.0), product(0.0);
+        for (int c = 0; c < chunks.count; ++c) {
+          const double* q = norm_sums(t.sums, count, c, b);
+          sum += d8(q), product += d8(q + 8);
+        }
+        double* total = norm_sums(t.sums, count, chunks.count, b);
+        sum.store(total), product.store(total + 8);
+        if (!dscale) return;
+        for (int l = 0; l < channels_in_block(dy, b); ++l) {
+          const int c = b * 8 + l;
+          const double inverse = 1 / std::sqrt(double(p.variance[c]) + double(p.epsilon));
+          dscale[c] += static_cast<float>(total[8 + l] * inverse);
+          dshift[c] += static_cast<float>(total[l]);
+        }
+      },
+      [&](int n, int b) {
+        if (!batch) return;
+        const norm_block k = numbers[b];
+        const double* total = norm_sums(t.sums, count, chunks.count, b);
+        const d8 share(1 / values), inverse = widen(k.inverse);
+        const wide mean_g = each_pixel(narrow(d8(total) * share));
+        const wide slope = each_pixel(narrow(d8(total + 8) * share * inverse * inverse));
+        const wide mean = each_pixel(k.mean), factor = each_pixel(k.factor);
+        const float *px = channel_block(x, n, b), *pg = channel_block(g, n, b);
+        float* pdx = channel_block(dx, n, b);
+        for_pixels(
+            0, chunks.pixels, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
+              const wide centred = load_pixels<Whole>(px + i) - mean;
+              store_pixels<Whole>((load_pixels<Whole>(pg + i) - mean_g - centred * slope) * factor, pdx + i);
+            });
+      });
 }
 
 }  // namespace advprop::ADVPROP_TARGET
