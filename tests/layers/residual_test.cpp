@@ -100,6 +100,7 @@ TEST_CASE("A squeeze-and-excite gate and its gradients") {
   cpu d(1);
   check<net<convolution<5, 3>, named<"se", gated<squeeze>>>>(d, 0.01f);
   check<net<gated<sequential<global_average_pool, sigmoid>>, convolution<4, 1>>>(d, 0.01f);
+  check<net<gated<sequential<silu, global_average_pool, sigmoid>>, convolution<4, 1>>>(d, 0.01f);  // no mean first
   net<convolution<5, 3>, named<"se", gated<squeeze>>> m(d);
   CHECK(names(m) == std::vector<std::string>{"0.weight", "se.reduce.weight", "se.reduce.bias", "se.expand.weight",
                                              "se.expand.bias"});

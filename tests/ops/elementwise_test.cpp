@@ -133,7 +133,8 @@ TEST_EACH_SET("A gate scales every channel of every image, and its gradients equ
     scale_forward(d, over, gate, over);
     CHECK(maps::same_bits(over, y));
 
-    scale_backward(d, x, gate, dy, dx, dgate);
+    scale_backward(d, gate, dy, {}, dx);
+    scale_backward_gate(d, x, dy, dgate);
     CHECK(dx.pads_are_zero());
     CHECK(dgate.pads_are_zero());
     const auto loss = [&] {
@@ -142,10 +143,40 @@ TEST_EACH_SET("A gate scales every channel of every image, and its gradients equ
     };
     CHECK(maps::error(dx, [&](int n, int c, int h, int w) { return maps::slope(x(n, c, h, w), 0.5f, loss); }) < 1e-5);
     CHECK(maps::error(dgate, [&](int n, int c, int, int) { return maps::slope(gate(n, c), 0.5f, loss); }) < 1e-5);
-    map over_dy = dy, again = gate.like();
-    scale_backward(d, x, gate, over_dy, over_dy, again);
+    map over_dy = dy;
+    scale_backward(d, gate, over_dy, {}, over_dy);
     CHECK(maps::same_bits(over_dy, dx));
-    CHECK(maps::same_bits(again, dgate));
+  }
+}
+
+TEST_EACH_SET("The gradient that comes back through the mean is added where the gate is applied, on every shape") {
+  for (const auto& [batch, channels, height, width] :
+       {std::array{3, 5, 3, 3}, std::array{1, 13, 1, 1}, std::array{2, 8, 7, 7}, std::array{1, 20, 40, 41}}) {
+    const map x = map::random(batch, channels, height, width, 1), dy = map::random(batch, channels, height, width, 3),
+              gate = map::random(batch, channels, 1, 1, 2), dmean = map::random(batch, channels, 1, 1, 4);
+    map dx = x.like();
+    dx.values = on_any_threads([&](cpu& d) {
+      map m = dy;
+      scale_backward(d, gate, m, dmean, m);
+      return m.values;
+    });
+    CHECK(maps::error(dx, [&](int n, int c, int h, int w) {
+            return double(dy(n, c, h, w)) * double(gate(n, c)) + double(dmean(n, c)) / (height * width);
+          }) < 1e-6);
+    CHECK(dx.pads_are_zero());
+    map dgate = gate.like();
+    dgate.values = on_any_threads([&](cpu& d) {
+      map m = gate.like();
+      scale_backward_gate(d, x, dy, m);
+      return m.values;
+    });
+    CHECK(maps::error(dgate, [&](int n, int c, int, int) {
+            double sum = 0;
+            for (int h = 0; h < height; ++h)
+              for (int w = 0; w < width; ++w) sum += double(x(n, c, h, w)) * double(dy(n, c, h, w));
+            return sum;
+          }) < 1e-5);
+    CHECK(dgate.pads_are_zero());
   }
 }
 

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <advprop/layers/pooling.hpp>
 #include <advprop/layers/sequential.hpp>
 
 namespace advprop {
@@ -141,8 +142,22 @@ struct structure_of<Body> {
 template <class Block>
 struct body_of : cut<typename structure_of<typename Block::body>::type>::front {};
 
+/// A gate that begins with the mean of each channel is cut behind it: then the gradient that comes back through the
+/// mean is one number a channel, too. `identity` stands in its place, as the others' names count positions.
+template <class Gate>
+struct behind_mean {
+  using type = Gate;
+  static constexpr bool cut = false;
+};
+template <class... Ls>
+struct behind_mean<sequential<global_average_pool, Ls...>> {
+  using type = sequential<identity, Ls...>;
+  static constexpr bool cut = true;
+};
 template <class Block>
-struct gate_of : Block::gate {};
+using gate_behind_mean = behind_mean<typename structure_of<typename Block::gate>::type>;
+template <class Block>
+struct gate_of : gate_behind_mean<Block>::type {};
 
 /// True when both branches of a residual agree; the compiler's message shows the block and the two shapes, which is why
 /// they come as numbers and the comparison is one expression.
@@ -252,15 +267,21 @@ class node<L, In, Domains, Device> {
 
 template <gated_layer L, int In, class Domains, class Device>
 class node<L, In, Domains, Device> {
+  static constexpr bool means = detail::gate_behind_mean<L>::cut;
   static_assert(L::gate::output(shape{In, 64, 64}) == shape{In, 1, 1},
                 "gated: the gate must give one number a channel");
 
  public:
   void setup(registry& r, const std::string& name) { gate_.setup(r, name); }
   feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
-    feature_map<Device> g = gate_.forward(c, x);
+    feature_map<Device> in = x;
+    if constexpr (means) {
+      in = feature_map<Device>(c.device, x.batch(), {In, 1, 1});
+      global_average_pool_forward(c.device, x, in);
+    }
+    feature_map<Device> g = gate_.forward(c, std::move(in));
     const bool backward = c.keep != wrt::nothing;
-    feature_map<Device> y = writable(c.device, x, false);
+    feature_map<Device> y = writable(c.device, x, !backward && x.unique());
     scale_forward(c.device, x, g, y);
     x_ = saved_if(backward, x);
     g_ = saved_if(backward, g);
@@ -268,12 +289,21 @@ class node<L, In, Domains, Device> {
   }
   template <wrt W>
   feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
-    feature_map<Device> dx = writable(c.device, dy, dy.unique());
     feature_map<Device> dg(c.device, g_.batch(), g_.image());
-    scale_backward(c.device, x_, g_, dy, dx, dg);
-    x_ = g_ = {};
+    scale_backward_gate(c.device, x_, dy, dg);
+    x_ = {};
     feature_map<Device> through = gate_.template backward<W>(c, std::move(dg));
-    if constexpr (has(W, wrt::input)) add(c.device, through, dx);
+    feature_map<Device> dx;
+    if constexpr (has(W, wrt::input)) {
+      dx = writable(c.device, dy, dy.unique());
+      if constexpr (means) {
+        scale_backward(c.device, g_, dy, through, dx);
+      } else {
+        scale_backward(c.device, g_, dy, {}, dx);
+        add(c.device, through, dx);
+      }
+    }
+    g_ = {};
     return dx;
   }
 

@@ -176,10 +176,15 @@ ADVPROP_API void subsample_backward(cpu& d, int stride, int pad_before, feature_
 ADVPROP_API void scale_forward(cpu& d, feature_view<const float> x, feature_view<const float> gate,
                                feature_view<float> y) ADVPROP_OPERATION(scale_forward(d, x, gate, y));
 
-/// dx = dy * gate, dgate = sum(dy * x) over the pixels; overwrites both. dx may be dy's memory.
-ADVPROP_API void scale_backward(cpu& d, feature_view<const float> x, feature_view<const float> gate,
-                                feature_view<const float> dy, feature_view<float> dx, feature_view<float> dgate)
-    ADVPROP_OPERATION(scale_backward(d, x, gate, dy, dx, dgate));
+/// dgate = sum(dy * x) over the pixels; overwrites dgate.
+ADVPROP_API void scale_backward_gate(cpu& d, feature_view<const float> x, feature_view<const float> dy,
+                                     feature_view<float> dgate) ADVPROP_OPERATION(scale_backward_gate(d, x, dy, dgate));
+
+/// dx = dy * gate + dmean / pixels: with the share that comes through the mean of x's pixels, whose gradient is dmean
+/// (1x1; its data null: there is none). dx may be dy's memory.
+ADVPROP_API void scale_backward(cpu& d, feature_view<const float> gate, feature_view<const float> dy,
+                                feature_view<const float> dmean, feature_view<float> dx)
+    ADVPROP_OPERATION(scale_backward(d, gate, dy, dmean, dx));
 
 /// y = 1 / (1 + e^-x), 0 in the lanes past the last channel; y may be x's memory.
 ADVPROP_API void sigmoid_forward(cpu& d, feature_view<const float> x, feature_view<float> y)

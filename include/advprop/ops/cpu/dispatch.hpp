@@ -40,6 +40,6 @@
   }                                 \
   static_assert(true)
 
-#include <advprop/ops/cpu/work.hpp>
+#include <advprop/ops/cpu/work.inl>
 
 #endif

@@ -16,11 +16,14 @@ int channels_in_block(const feature_view<T>& x, int b) {
   return std::min(cpu::channel_block, x.channels - b * cpu::channel_block);
 }
 
+/// Threads for a sweep over `size` numbers: to start them takes as long as a few thousand.
+inline int sweep_threads(const cpu& d, std::ptrdiff_t size) { return size < 16384 ? 1 : d.threads(); }
+
 /// f(n, b) for every block of every image.
 template <class T, class F>
 void for_blocks(cpu& d, const feature_view<T>& x, F&& f) {
   const int count = channel_blocks(x);
-  parallel_for(d.threads(), std::ptrdiff_t{x.batch} * count,
+  parallel_for(sweep_threads(d, cpu::elements(x.batch, x.image())), std::ptrdiff_t{x.batch} * count,
                [&](std::ptrdiff_t i) { f(static_cast<int>(i / count), static_cast<int>(i % count)); });
 }
 

@@ -95,27 +95,45 @@ inline void subsample_backward(cpu& d, int stride, int pad_before, feature_view<
 inline void scale_forward(cpu& d, feature_view<const float> x, feature_view<const float> gate, feature_view<float> y) {
   using namespace detail;
   for_blocks(d, x, [&](int n, int b) {
-    const f8 g(channel_block(gate, n, b));
+    const wide g = each_pixel(f8(channel_block(gate, n, b)));
     const float* px = channel_block(x, n, b);
     float* py = channel_block(y, n, b);
-    for (int i = 0; i < x.height * x.width; ++i) (f8(px + i * 8) * g).store(py + i * 8);
+    for_pixels(
+        0, x.height * x.width, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
+          store_pixels<Whole>(load_pixels<Whole>(px + i) * g, py + i);
+        });
   });
 }
 
-inline void scale_backward(cpu& d, feature_view<const float> x, feature_view<const float> gate,
-                           feature_view<const float> dy, feature_view<float> dx, feature_view<float> dgate) {
+inline void scale_backward_gate(cpu& d, feature_view<const float> x, feature_view<const float> dy,
+                                feature_view<float> dgate) {
   using namespace detail;
   for_blocks(d, x, [&](int n, int b) {
-    const f8 g(channel_block(gate, n, b));
     const float *px = channel_block(x, n, b), *pdy = channel_block(dy, n, b);
+    wide sum[2] = {0.f, 0.f};
+    for_pixels(
+        0, x.height * x.width, [&]<bool Whole>(std::ptrdiff_t i, int a) __attribute__((always_inline)) {
+          sum[a] += load_pixels<Whole>(pdy + i) * load_pixels<Whole>(px + i);
+        });
+    sum_pixels(sum[0] + sum[1]).store(channel_block(dgate, n, b));
+  });
+}
+
+inline void scale_backward(cpu& d, feature_view<const float> gate, feature_view<const float> dy,
+                           feature_view<const float> dmean, feature_view<float> dx) {
+  using namespace detail;
+  const int pixels = dy.height * dy.width;
+  for_blocks(d, dy, [&](int n, int b) {
+    const wide g = each_pixel(f8(channel_block(gate, n, b)));
+    f8 share(0.f);
+    if (dmean.data) share = f8(channel_block(dmean, n, b)) / f8(static_cast<float>(pixels));
+    const wide from_mean = each_pixel(share);
+    const float* pdy = channel_block(dy, n, b);
     float* pdx = channel_block(dx, n, b);
-    f8 sum[2] = {0.f, 0.f};
-    for (int i = 0; i < x.height * x.width; ++i) {
-      const f8 v(pdy + i * 8);
-      sum[i % 2] += v * f8(px + i * 8);
-      (v * g).store(pdx + i * 8);
-    }
-    (sum[0] + sum[1]).store(channel_block(dgate, n, b));
+    for_pixels(
+        0, pixels, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
+          store_pixels<Whole>(load_pixels<Whole>(pdy + i) * g + from_mean, pdx + i);
+        });
   });
 }
 

@@ -1,7 +1,5 @@
 // The operations on a dry run: each notes its work, and one that takes a workspace runs its kernel that far.
 // For ops/cpu/dispatch.hpp.
-#pragma once
-
 #include <algorithm>
 #include <cstddef>
 #include <span>
@@ -201,9 +199,13 @@ inline void subsample_backward(cpu& d, int, int, feature_view<const float> dy, f
 inline void scale_forward(cpu& d, feature_view<const float> x, feature_view<const float> gate, feature_view<float> y) {
   note(d, item("scale_forward", x, y, bytes(x) + bytes(gate), bytes(y)));
 }
-inline void scale_backward(cpu& d, feature_view<const float> x, feature_view<const float> gate,
-                           feature_view<const float> dy, feature_view<float> dx, feature_view<float> dgate) {
-  note(d, item("scale_backward", dx, dy, bytes(x) + bytes(gate) + bytes(dy), bytes(dx) + bytes(dgate)));
+inline void scale_backward_gate(cpu& d, feature_view<const float> x, feature_view<const float> dy,
+                                feature_view<float> dgate) {
+  note(d, item("scale_backward_gate", x, dy, bytes(x) + bytes(dy), bytes(dgate)));
+}
+inline void scale_backward(cpu& d, feature_view<const float> gate, feature_view<const float> dy,
+                           feature_view<const float> dmean, feature_view<float> dx) {
+  note(d, item("scale_backward", dx, dy, bytes(gate) + bytes(dy) + bytes(dmean), bytes(dx)));
 }
 inline void sigmoid_forward(cpu& d, feature_view<const float> x, feature_view<float> y) {
   note(d, item("sigmoid_forward", x, y, bytes(x), bytes(y)));
