@@ -64,6 +64,27 @@ TEST_EACH_SET("The input stage normalises NHWC images into channel blocks, and i
   }
 }
 
+TEST_EACH_SET("The input stage reads nothing past its images, and no pixel sees its neighbours") {
+  cpu d(1, tested);
+  for (int channels : {1, 3, 5, 8, 13})
+    for (int extent : {1, 2, 3}) {
+      tensor<float, 4> x = images(2, extent, extent, channels, 1);
+      std::vector<float> exact(x.data(), x.data() + x.size());  // the sanitizer watches its end
+      const auto mean = maps::normals(channels, 2), deviation = maps::normals(channels, 3, 0.1f, 0.5f);
+      for (int broken = 0; broken < 2 * extent * extent; ++broken) {
+        auto copy = exact;
+        copy[std::size_t(broken * channels)] = NAN;
+        map y(2, channels, extent, extent);
+        normalize_forward(d, const_image_view(copy.data(), {2, extent, extent, channels}), mean.data(),
+                          deviation.data(), y);
+        int nans = 0;
+        y.each([&](float& v) { nans += std::isnan(v); });
+        CHECK(nans == 1);
+        CHECK(y.pads_are_zero());
+      }
+    }
+}
+
 TEST_EACH_SET("Adding a feature map and adding a bias") {
   cpu d(2, tested);
   for (int channels : {5, 8, 13}) {

@@ -9,9 +9,18 @@ inline void normalize_forward(cpu& d, const_image_view images, const float* mean
   for_blocks(d, y, [&](int n, int b) {
     const int used = channels_in_block(y, b), pixels = y.height * y.width;
     const f8 m = f8::some(mean + b * 8, used), s = f8::some(deviation + b * 8, used, 1.f);
+    const float lane[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+    const auto there = f8(static_cast<float>(used)) > f8(lane);
     const float* p = images.data() + n * images.stride() + b * 8;
     float* py = channel_block(y, n, b);
-    for (int i = 0; i < pixels; ++i) ((f8::some(p + std::ptrdiff_t{i} * y.channels, used) - m) / s).store(py + i * 8);
+    // As long as 8 numbers do not reach past the image; those of other channels count as the mean.
+    const std::ptrdiff_t last = std::ptrdiff_t{pixels} * y.channels - b * 8 - 8;
+    const int whole = last < 0 ? 0 : static_cast<int>(last / y.channels) + 1;
+    int i = 0;
+    for (; i < whole; ++i)
+      ((select(there, f8(p + std::ptrdiff_t{i} * y.channels), m) - m) / s).store(py + std::ptrdiff_t{i} * 8);
+    for (; i < pixels; ++i)
+      ((f8::some(p + std::ptrdiff_t{i} * y.channels, used) - m) / s).store(py + std::ptrdiff_t{i} * 8);
   });
 }
 

@@ -30,12 +30,14 @@ struct lanes {
 
   /// The first `count` numbers at p, then `rest`.
   static lanes some(const T* p, int count, T rest = 0) {
+    if (count == N) return lanes(p);
     T e[N];
     std::fill_n(e, N, rest);
     std::memcpy(e, p, static_cast<std::size_t>(count) * sizeof(T));  // a loop makes g++ 12 warn of reads past p
     return lanes(e);
   }
   void store_some(T* p, int count) const {
+    if (count == N) return store(p);
     T e[N];
     store(e);
     for (int i = 0; i < count; ++i) p[i] = e[i];

@@ -110,12 +110,12 @@ inline void global_average_pool_forward(cpu& d, feature_view<const float> x, fea
   const int pixels = x.height * x.width;
   for_blocks(d, x, [&](int n, int b) {
     const float* p = channel_block(x, n, b);
-    f8 sum[4] = {0.f, 0.f, 0.f, 0.f};
-    int i = 0;
-    for (; i + 4 <= pixels; i += 4)
-      for (int a = 0; a < 4; ++a) sum[a] += f8(p + (i + a) * 8);
-    for (; i < pixels; ++i) sum[0] += f8(p + i * 8);
-    (((sum[0] + sum[1]) + (sum[2] + sum[3])) / f8(static_cast<float>(pixels))).store(channel_block(y, n, b));
+    wide sum[2] = {0.f, 0.f};
+    for_pixels(
+        0, pixels, [&]<bool Whole>(std::ptrdiff_t i, int a) __attribute__((always_inline)) {
+          sum[a] += load_pixels<Whole>(p + i);
+        });
+    (sum_pixels(sum[0] + sum[1]) / f8(static_cast<float>(pixels))).store(channel_block(y, n, b));
   });
 }
 
