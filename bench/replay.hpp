@@ -1,9 +1,12 @@
 // Operations of a plan, one at a time, on maps of their own.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,17 +27,22 @@ struct operands {
   tensor<int, 1> labels;
 };
 
+/// Some random numbers again and again: what they are does not matter, only that none is special.
+inline void fill_randomly(std::span<float> v, float low = -1, float high = 1) {
+  random_stream r(1);
+  std::array<float, 1021> some;
+  for (float& e : some) e = r.uniform(low, high);
+  for (std::size_t i = 0; i < v.size(); ++i) v[i] = some[i % some.size()];
+}
 inline void randomize(std::vector<float>& v, std::size_t count, float low = -1, float high = 1) {
-  random_stream r(count);
   v.resize(count);
-  for (float& e : v) e = r.uniform(low, high);
+  fill_randomly(v, low, high);
 }
 
 inline feature_map<cpu> random_map(cpu& d, int batch, shape s) {
   feature_map<cpu> m(d, batch, s);
   tensor<float, 4> numbers({batch, s.height, s.width, s.channels});
-  random_stream r(1);
-  for (float& e : numbers) e = r.uniform(-1, 1);
+  fill_randomly({numbers.data(), static_cast<std::size_t>(numbers.size())});
   const std::vector<float> zero(static_cast<std::size_t>(s.channels), 0), one(static_cast<std::size_t>(s.channels), 1);
   normalize_forward(d, numbers.view(), zero.data(), one.data(), m);  // lanes past the last channel are zero
   return m;
