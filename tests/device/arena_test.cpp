@@ -22,7 +22,8 @@ std::byte* bytes(const arena::block& b) { return static_cast<std::byte*>(b.data(
 void* operator new(std::size_t size, std::align_val_t alignment) {
   ++requests;
   if (size > limit) throw std::bad_alloc();
-  return std::aligned_alloc(static_cast<std::size_t>(alignment), (size + 4095) / 4096 * 4096);
+  const auto unit = static_cast<std::size_t>(alignment);
+  return std::aligned_alloc(unit, (size + unit - 1) / unit * unit);
 }
 void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }

@@ -87,7 +87,7 @@ class arena {
   arena(const arena&) = delete;
   arena& operator=(const arena&) = delete;
   ~arena() {
-    for ([[maybe_unused]] auto& s : slabs_) ADVPROP_UNPOISON(s.memory.get(), s.bytes);
+    for (auto& s : slabs_) unpoison(s.memory.get(), s.bytes);
   }
 
   /// `bytes` of uninitialised memory aligned to 64. Throws `error` naming the sizes when the system has no more.
@@ -110,7 +110,7 @@ class arena {
       fail("out of memory: ", size >> 20, " MiB more were asked for on top of ", reserved() >> 20, " MiB");
     }
     new (s.memory.get()) header{size, nullptr, 0, true};
-    ADVPROP_POISON(s.memory.get() + sizeof(header), size);
+    poison(s.memory.get() + sizeof(header), size);
     slabs_.push_back(std::move(s));
   }
 
@@ -171,9 +171,17 @@ class arena {
     return {static_cast<std::byte*>(p), free_slab(0)};
   }
 
+  // Nobody reads or writes an arena of addresses, and its shadow would be memory.
+  void poison([[maybe_unused]] void* p, [[maybe_unused]] std::size_t bytes) const {
+    if (backing_ == backing::memory) ADVPROP_POISON(p, bytes);
+  }
+  void unpoison([[maybe_unused]] void* p, [[maybe_unused]] std::size_t bytes) const {
+    if (backing_ == backing::memory) ADVPROP_UNPOISON(p, bytes);
+  }
+
   block take(header* h, std::size_t size) {
     if (h->size >= size + sizeof(header) + alignment) {  // split: the rest stays free
-      ADVPROP_UNPOISON(h->payload() + size, sizeof(header));
+      unpoison(h->payload() + size, sizeof(header));
       auto* rest = new (h->payload() + size) header{h->size - size - sizeof(header), h, 0, h->last};
       if (header* after = rest->next()) after->previous = rest;
       h->size = size;
@@ -182,7 +190,7 @@ class arena {
     h->references = 1;
     in_use_ += h->size + sizeof(header);
     peak_ = std::max(peak_, in_use_);
-    ADVPROP_UNPOISON(h->payload(), h->size);
+    unpoison(h->payload(), h->size);
     return {this, h};
   }
 
@@ -193,7 +201,7 @@ class arena {
       merge(p, h);
       h = p;
     }
-    ADVPROP_POISON(h->payload(), h->size);
+    poison(h->payload(), h->size);
   }
 
   static void merge(header* left, header* right) {
