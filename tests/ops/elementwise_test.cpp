@@ -175,6 +175,7 @@ TEST_EACH_SET("The gradient that comes back through the mean is added where the 
        {std::array{3, 5, 3, 3}, std::array{1, 13, 1, 1}, std::array{2, 8, 7, 7}, std::array{1, 20, 40, 41}}) {
     const map x = map::random(batch, channels, height, width, 1), dy = map::random(batch, channels, height, width, 3),
               gate = map::random(batch, channels, 1, 1, 2), dmean = map::random(batch, channels, 1, 1, 4);
+    const int rows = height, columns = width;  // clang 14 captures no structured bindings
     map dx = x.like();
     dx.values = on_any_threads([&](cpu& d) {
       map m = dy;
@@ -182,7 +183,7 @@ TEST_EACH_SET("The gradient that comes back through the mean is added where the 
       return m.values;
     });
     CHECK(maps::error(dx, [&](int n, int c, int h, int w) {
-            return double(dy(n, c, h, w)) * double(gate(n, c)) + double(dmean(n, c)) / (height * width);
+            return double(dy(n, c, h, w)) * double(gate(n, c)) + double(dmean(n, c)) / (rows * columns);
           }) < 1e-6);
     CHECK(dx.pads_are_zero());
     map dgate = gate.like();
@@ -193,8 +194,8 @@ TEST_EACH_SET("The gradient that comes back through the mean is added where the 
     });
     CHECK(maps::error(dgate, [&](int n, int c, int, int) {
             double sum = 0;
-            for (int h = 0; h < height; ++h)
-              for (int w = 0; w < width; ++w) sum += double(x(n, c, h, w)) * double(dy(n, c, h, w));
+            for (int h = 0; h < rows; ++h)
+              for (int w = 0; w < columns; ++w) sum += double(x(n, c, h, w)) * double(dy(n, c, h, w));
             return sum;
           }) < 1e-5);
     CHECK(dgate.pads_are_zero());
