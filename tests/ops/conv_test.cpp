@@ -144,6 +144,33 @@ TEST_EACH_SET(
           ", of F(4x4): ", worst[1][0], " ", worst[1][1], " ", worst[1][2]);
 }
 
+TEST_EACH_SET(
+    "Winograd convolution of many tiles and of many channels agrees with the direct kernels, at any threads") {
+  // Several chunks of tiles and parts of sums; slices of outputs in one chunk and in several, inputs in portions.
+  const problem large[] = {{{16, 24, 3, 1, 1, 1}, 20, 28, 28},
+                           {{136, 232, 3, 1, 1, 1}, 3, 4, 4},
+                           {{300, 130, 3, 1, 0, 1}, 5, 7, 9},
+                           {{176, 200, 3, 1, 1, 1}, 90, 8, 8},
+                           {{64, 64, 3, 1, 1, 1}, 16, 8, 8}};
+  const auto wide = [](const std::vector<float>& v) { return std::vector<double>(v.begin(), v.end()); };
+  std::uint64_t stream = 0;
+  for (const problem& p : large) {
+    INFO(p.text());
+    reference r(p, random_stream(17, ++stream), reference::inputs_only);
+    const results direct = run(2, r, conv_direct_forward, conv_direct_backward_input, conv_direct_backward_weight);
+    const auto all = [&](auto one, auto more, double bound) {
+      CHECK(difference(one.y.values, wide(direct.y.values)) < bound);
+      CHECK(difference(one.dx.values, wide(direct.dx.values)) < bound);
+      CHECK(difference(one.dw, wide(direct.dw)) < bound);
+      CHECK(same(one.y.values, more.y.values));
+      CHECK(same(one.dx.values, more.dx.values));
+      CHECK(same(one.dw, more.dw));
+    };
+    all(run_winograd<2>(1, r), run_winograd<2>(3, r), 3e-6);
+    all(run_winograd<4>(1, r), run_winograd<4>(2, r), 1e-5);
+  }
+}
+
 TEST_EACH_SET("Winograd's rounding stays bounded where the data are large, uneven or cancel") {
   for (int kind = 0; kind < 4; ++kind) {
     reference r({{32, 32, 3, 1, 1, 1}, 3, 12, 12}, advprop::random_stream(16));

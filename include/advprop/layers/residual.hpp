@@ -253,8 +253,10 @@ class node<L, In, Domains, Device> {
       if (last_.folds(c)) return conv_.backward(c, last_, std::move(dy), true);
     }
     auto both = last_.template backward_branches<inner>(c, std::move(dy), true);
-    if constexpr (ends_in_conv)
-      both.first = conv_.template backward < learnt_before_conv ? inner : W > (c, std::move(both.first));
+    if constexpr (ends_in_conv) {
+      constexpr wrt conv = learnt_before_conv ? inner : W;
+      both.first = conv_.template backward<conv>(c, std::move(both.first));
+    }
     return both;
   }
 

@@ -10,6 +10,17 @@
 
 namespace advprop::detail {
 
+/// Floats of `count` rounded up to whole cache lines.
+constexpr std::ptrdiff_t whole_lines(std::ptrdiff_t count) { return (count + 15) / 16 * 16; }
+
+/// About how many cycles of a core with two FMA units it takes a step to go over `count` pixels (or Winograd's tiles),
+/// `tile` at a time with `vectors` vectors of outputs: sums or loads are the bottleneck, and a sum has to wait for
+/// itself.
+constexpr double tile_cost(int tile, int vectors, std::ptrdiff_t count) {
+  const double step = 0.5 * std::max({tile * vectors, tile + vectors, 8}) + 0.5;
+  return static_cast<double>((count + tile - 1) / tile) * step;
+}
+
 /// Channels of block b that exist.
 template <class T>
 int channels_in_block(const feature_view<T>& x, int b) {

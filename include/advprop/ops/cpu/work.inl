@@ -1,5 +1,6 @@
 // The operations on a dry run: each notes its work, and one that takes a workspace runs its kernel that far.
-// For ops/cpu/dispatch.hpp.
+// Included by ops/cpu/dispatch.hpp.
+
 #include <algorithm>
 #include <cstddef>
 #include <span>

@@ -12,8 +12,6 @@ inline constexpr int depthwise_vector_pixels = std::max(1, vector_bytes / 32);
 inline constexpr int depthwise_lanes = depthwise_vector_pixels * 8;
 using depthwise_vector = lanes<float, depthwise_lanes>;
 
-constexpr std::ptrdiff_t depthwise_lines(std::ptrdiff_t floats) { return (floats + 15) / 16 * 16; }
-
 /// Rows that hold a kernel's: a power of two, as a division would cost as much as a short row.
 constexpr int depthwise_rows(int kernel) {
   int rows = 1;
@@ -32,7 +30,7 @@ struct depthwise_ring {
   int filled = 0;
 
   std::ptrdiff_t stream_floats() const { return std::ptrdiff_t{extent} * 8; }
-  std::ptrdiff_t pitch() const { return depthwise_lines(step * stream_floats()); }
+  std::ptrdiff_t pitch() const { return whole_lines(step * stream_floats()); }
   std::ptrdiff_t floats() const { return (ring + 1) * pitch(); }
 
   void use(float* scratch) {

@@ -188,7 +188,7 @@ inline constexpr direct_tile_kernel direct_tiles[] = {
 #endif
 };
 
-/// The tile for runs of `pixels`, and about how many cycles of a core with two FMA units a run takes a channel and tap.
+/// The tile for runs of `pixels`, and its cost a channel and tap.
 struct direct_choice {
   const direct_tile_kernel* kernel = nullptr;
   double cost = 0;
@@ -197,9 +197,7 @@ inline direct_choice choose_direct_tile(int vectors, std::ptrdiff_t pixels) {
   direct_choice best;
   for (const direct_tile_kernel& k : direct_tiles) {
     if (k.vectors != vectors || k.pixels > pixels) continue;
-    const int sums = k.pixels * k.vectors, loads = k.pixels + k.vectors;
-    const double step = 0.5 * std::max({sums, loads, 8}) + 0.5;
-    const double cost = static_cast<double>((pixels + k.pixels - 1) / k.pixels) * step;
+    const double cost = tile_cost(k.pixels, k.vectors, pixels);
     if (!best.kernel || cost < best.cost) best = {&k, cost};
   }
   return best;
@@ -240,9 +238,6 @@ inline void pack_direct_weights(int threads, const direct_problem& p, int kernel
         for (int o = 0; o < outputs; ++o) copy(o, c);
   });
 }
-
-/// Floats of `count` rounded up to whole cache lines.
-constexpr std::ptrdiff_t whole_lines(std::ptrdiff_t count) { return (count + 15) / 16 * 16; }
 
 /// Where results go: blocks of `block_floats` floats; there, every `step`-th pixel of rows `width` wide, from `first`.
 struct direct_target {

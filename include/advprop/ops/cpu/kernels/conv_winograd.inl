@@ -162,9 +162,8 @@ ADVPROP_INLINE void transpose_8x8(const float* from, std::ptrdiff_t pitch, float
   }
 }
 
-constexpr std::ptrdiff_t winograd_lines(std::ptrdiff_t floats) { return (floats + 15) / 16 * 16; }
 /// Points a whole number of pages apart would fall on the same cache sets.
-constexpr std::ptrdiff_t winograd_pitch(std::ptrdiff_t floats) { return winograd_lines(floats) + 16; }
+constexpr std::ptrdiff_t winograd_pitch(std::ptrdiff_t floats) { return whole_lines(floats) + 16; }
 
 /// Tiles to leave room for in V: the last vector of an image may reach over its end.
 constexpr std::ptrdiff_t winograd_room(std::ptrdiff_t tiles) {
@@ -194,7 +193,7 @@ struct winograd_grid {
   /// Floats that the zero-padded rows under `tiles` tiles of one channel block can take.
   std::ptrdiff_t plane_floats(std::ptrdiff_t tiles) const {
     const std::ptrdiff_t most = std::min<std::ptrdiff_t>(rows, tiles / columns + 2);
-    return winograd_lines((tile * most + 2) * plane_width() * 8);
+    return whole_lines((tile * most + 2) * plane_width() * 8);
   }
 };
 
@@ -403,8 +402,7 @@ inline winograd_product_function choose_winograd_product(int vectors, int tiles)
   double least = 0;
   for (const auto& k : winograd_products) {
     if (k.vectors != vectors || k.tiles > tiles) continue;
-    const double step = 0.5 * std::max({k.tiles * k.vectors, k.tiles + k.vectors, 8}) + 0.5;
-    const double cost = (tiles + k.tiles - 1) / k.tiles * step;
+    const double cost = tile_cost(k.tiles, k.vectors, tiles);
     if (!best || cost < least) best = k.run, least = cost;
   }
   return best;
@@ -682,9 +680,9 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
   const std::ptrdiff_t finishers = std::min<std::ptrdiff_t>(d.threads(), tasks);
   const std::ptrdiff_t kept = at_once ? finishers * u_slice : parts * sums, buffer = 72 * winograd_wide;
   const auto memory =
-      d.memory().allocate(sizeof(float) * static_cast<std::size_t>(winograd_lines(kept) + data + finishers * buffer));
+      d.memory().allocate(sizeof(float) * static_cast<std::size_t>(whole_lines(kept) + data + finishers * buffer));
   if (d.dry()) return;
-  float *u = static_cast<float*>(memory.data()), *rest = u + winograd_lines(kept), *buffers = rest + data;
+  float *u = static_cast<float*>(memory.data()), *rest = u + whole_lines(kept), *buffers = rest + data;
 
   // dU of a slice and an input block from `count` tiles; added to what is there if there is something.
   const auto product = [&](int width, int block, const float* v, const float* w, std::ptrdiff_t count, bool add,
