@@ -93,10 +93,12 @@ TEST_CASE(
     "A small network takes as many images at once as the caches hold; a large one and batch statistics take all") {
   const cpu one(1), two_threads(2);
   const std::ptrdiff_t cache = detail::second_level_cache() / 4;
-  CHECK(one.images_at_once(cache / 16, 1000) == 8);
-  CHECK(two_threads.images_at_once(cache / 16, 1000) == 16);
-  CHECK(one.images_at_once(10 * cache, 1000) == 1);
-  CHECK(one.images_at_once(cache / 16, 100 * cache) == 0);
+  CHECK(one.images_at_once(64, cache / 16, 1000) == 8);
+  CHECK(two_threads.images_at_once(64, cache / 16, 1000) == 16);
+  CHECK(one.images_at_once(10, cache / 16, 1000) == 5);  // equal shares, not 8 and 2
+  CHECK(one.images_at_once(5, cache / 16, 1000) == 5);
+  CHECK(one.images_at_once(64, 10 * cache, 1000) == 1);
+  CHECK(one.images_at_once(64, cache / 16, 100 * cache) == 64);
   static_assert(largest_map<resnet20<10>>({3, 32, 32}) == 16 * 32 * 32);
   static_assert(largest_map<resnet50<10>>({3, 224, 224}) == 64 * 112 * 112);
   static_assert(largest_map<efficientnet_b0<10>>({3, 224, 224}) == 96 * 112 * 112);

@@ -67,8 +67,7 @@ class objective {
   /// layer to layer.
   int images_at_once(int batch, shape image) const {
     if (options_.source == statistics::batch || options_.drop) return batch;
-    const int n = options_.at_once > 0 ? options_.at_once : net_->images_at_once(image);
-    return n > 0 ? std::min(n, batch) : batch;
+    return options_.at_once > 0 ? std::min(options_.at_once, batch) : net_->images_at_once(batch, image);
   }
   pass how() const { return pass::attack(options_.through, options_.source, options_.drop); }
 

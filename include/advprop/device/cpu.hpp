@@ -64,14 +64,15 @@ class cpu {
   convolution_policy convolutions() const { return convolutions_; }
   void convolutions(convolution_policy p) { convolutions_ = p; }
 
-  /// How many images should go through a network together where none knows of another: so many that their largest map,
-  /// `map` numbers an image, takes half of the threads' second-level caches. 0, all: for networks with so many weights
-  /// that these are what moves through the caches.
-  int images_at_once(std::ptrdiff_t map, std::ptrdiff_t weights) const {
+  /// How many images of a batch should go through a network together where none knows of another: equal shares whose
+  /// largest maps, `map` numbers an image, take at most half of the threads' second-level caches. All of them where the
+  /// network has so many weights that these are what moves through the caches.
+  int images_at_once(int batch, std::ptrdiff_t map, std::ptrdiff_t weights) const {
     const std::ptrdiff_t cache = detail::second_level_cache() / std::ptrdiff_t{sizeof(float)};
-    if (weights > 4 * cache) return 0;
-    return static_cast<int>(
-        std::clamp<std::ptrdiff_t>(threads_ * cache / (2 * std::max<std::ptrdiff_t>(map, 1)), 1, 1 << 20));
+    if (weights > 4 * cache || batch < 1) return batch;
+    const std::ptrdiff_t most = std::max<std::ptrdiff_t>(threads_ * cache / (2 * std::max<std::ptrdiff_t>(map, 1)), 1);
+    const std::ptrdiff_t shares = (batch + most - 1) / most;
+    return static_cast<int>((batch + shares - 1) / shares);
   }
 
   /// Elements that a batch of feature maps takes in this device's layout.

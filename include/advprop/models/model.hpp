@@ -87,12 +87,12 @@ class model {
 
   Device& device() const { return *device_; }
 
-  /// How many images of this shape a pass in which none knows of another should take at once; 0: the more the better.
-  int images_at_once(shape image) const {
-    if constexpr (requires { device_->images_at_once(std::ptrdiff_t{}, std::ptrdiff_t{}); })
-      return device_->images_at_once(largest_map<Network>(image), static_cast<std::ptrdiff_t>(decayed()));
+  /// How many images of a batch of this shape a pass in which none knows of another should take at once.
+  int images_at_once(int batch, shape image) const {
+    if constexpr (requires { device_->images_at_once(batch, std::ptrdiff_t{}, std::ptrdiff_t{}); })
+      return device_->images_at_once(batch, largest_map<Network>(image), static_cast<std::ptrdiff_t>(decayed()));
     else
-      return 0;
+      return batch;
   }
 
   /// How often the last residual branches are left out in passes that `drop`; the rate of block b of B is rate * b / B.

@@ -31,8 +31,8 @@ template <class Model>
 auto evaluate_in_groups(Model& net, const_image_view images, domain through) {
   using device = typename Model::device_type;
   const int batch = images.extent(0);
-  const int group = net.images_at_once({Model::channels, images.extent(1), images.extent(2)});
-  if (group == 0 || group >= batch) return net.forward(images, pass::evaluate(through));
+  const int group = net.images_at_once(batch, {Model::channels, images.extent(1), images.extent(2)});
+  if (group == batch) return net.forward(images, pass::evaluate(through));
   feature_map<device> logits(net.device(), batch, {Model::classes, 1, 1});
   for (int first = 0; first < batch; first += group) {
     const int count = std::min(group, batch - first);
