@@ -15,9 +15,9 @@ constexpr std::ptrdiff_t whole_lines(std::ptrdiff_t count) { return (count + 15)
 
 /// About how many cycles of a core with two FMA units it takes a step to go over `count` pixels (or Winograd's tiles),
 /// `tile` at a time with `vectors` vectors of outputs: sums or loads are the bottleneck, and a sum has to wait for
-/// itself.
+/// itself; loop control comes on top.
 constexpr double tile_cost(int tile, int vectors, std::ptrdiff_t count) {
-  const double step = 0.5 * std::max({tile * vectors, tile + vectors, 8}) + 0.5;
+  const double step = 0.5 * std::max({tile * vectors, tile + vectors, 8}) + 1.5;
   return static_cast<double>((count + tile - 1) / tile) * step;
 }
 

@@ -2,6 +2,7 @@
 // Included once for each instruction set by ops/cpu/kernels.hpp.
 #include <advprop/ops/cpu/kernels/lanes.inl>
 #include <advprop/ops/cpu/kernels/simd.inl>
+#include <advprop/ops/cpu/kernels/transpose.inl>
 
 #include <advprop/ops/cpu/kernels/activation.inl>
 #include <advprop/ops/cpu/kernels/conv_epilogue.inl>

@@ -145,7 +145,11 @@ void direct_tile(const direct_tile_job& job, const float* x, float* y, int pixel
     for (int i = 0; i < job.taps; ++i) {
       const float* a = in + job.offsets[i];
       const float* const end = a + (i < job.full ? direct_block : job.tail);
+      const int ahead = i + 4 - job.taps;  // far enough for what comes from memory
+      simd::prefetch<T * direct_block>(
+          in + (ahead < 0 ? job.offsets[i + 4] : job.offsets[std::min(ahead, job.taps - 1)] + T * direct_block));
       for (; a != end; ++a, w += V * lanes) {
+        simd::prefetch<V * lanes>(w + 8 * V * lanes);
         simd::vec weight[V];
         ADVPROP_UNROLL
         for (int v = 0; v < V; ++v) weight[v] = simd::load(w + v * lanes);
@@ -176,9 +180,9 @@ struct direct_tile_kernel {
 /// The compiled tiles: as many accumulators as the register file takes, and smaller ones for small images.
 inline constexpr direct_tile_kernel direct_tiles[] = {
 #if ADVPROP_TARGET_BYTES == 64
-    {14, 2, direct_tile<14, 2>}, {8, 2, direct_tile<8, 2>},   {7, 2, direct_tile<7, 2>},   {4, 2, direct_tile<4, 2>},
-    {1, 2, direct_tile<1, 2>},   {28, 1, direct_tile<28, 1>}, {16, 1, direct_tile<16, 1>}, {8, 1, direct_tile<8, 1>},
-    {4, 1, direct_tile<4, 1>},   {1, 1, direct_tile<1, 1>},
+    {14, 2, direct_tile<14, 2>}, {13, 2, direct_tile<13, 2>}, {8, 2, direct_tile<8, 2>},   {7, 2, direct_tile<7, 2>},
+    {4, 2, direct_tile<4, 2>},   {1, 2, direct_tile<1, 2>},   {28, 1, direct_tile<28, 1>}, {16, 1, direct_tile<16, 1>},
+    {8, 1, direct_tile<8, 1>},   {4, 1, direct_tile<4, 1>},   {1, 1, direct_tile<1, 1>},
 #elif ADVPROP_TARGET_BYTES == 32
     {6, 2, direct_tile<6, 2>},   {5, 2, direct_tile<5, 2>}, {4, 2, direct_tile<4, 2>}, {1, 2, direct_tile<1, 2>},
     {12, 1, direct_tile<12, 1>}, {7, 1, direct_tile<7, 1>}, {4, 1, direct_tile<4, 1>}, {1, 1, direct_tile<1, 1>},
@@ -209,33 +213,67 @@ inline int direct_vectors(const direct_problem& p, int t) {
   return p.out - t * direct_wide > simd::lanes ? 2 : fewest_vectors;
 }
 
+/// Where the weight of output o, input i and kernel index k lies: w[o * out_stride + i * in_stride + k].
+struct direct_weights {
+  int kernel;  // extent, so that k < kernel^2
+  std::ptrdiff_t out_stride, in_stride;
+  bool inputs_inside() const { return in_stride < out_stride; }
+};
+
+/// The kernel indices of all taps.
+struct direct_tap_index {
+  int at[direct_kernel_limit * direct_kernel_limit];
+  direct_tap_index(const direct_problem& p, int kernel) {
+    for (int i = 0; i < p.taps(); ++i)
+      at[i] = p.rows.index[i / p.columns.count] * kernel + p.columns.index[i % p.columns.count];
+  }
+};
+
+/// Eight outputs of one input block as [channel][kernel index][8].
+struct direct_eight {
+  float row[direct_block * direct_kernel_limit * direct_kernel_limit][direct_block];
+
+  /// Zeros for outputs from `outputs` on.
+  void load(const direct_weights& l, const float* w, int channels, int outputs) {
+    const int squared = l.kernel * l.kernel;
+    if (outputs < direct_block) {
+      for (int c = 0; c < channels; ++c)
+        for (int k = 0; k < squared; ++k)
+          for (int o = 0; o < direct_block; ++o)
+            row[c * squared + k][o] = o < outputs ? w[o * l.out_stride + c * l.in_stride + k] : 0.0f;
+    } else if (l.inputs_inside()) {
+      transpose_to_eights(w, l.out_stride, channels * squared, row[0]);
+    } else {
+      for (int c = 0; c < channels; ++c)
+        if (squared == 1)
+          std::memcpy(row[c], w + c * l.in_stride, sizeof(row[c]));
+        else
+          transpose_to_eights(w + c * l.in_stride, l.out_stride, squared, row[c * squared]);
+    }
+  }
+};
+
 /// Packs weights for tiles: [tile][input block][tap][channel][V * lanes], zeros past the last output channel.
-/// The weight of output o, input i and kernel index k is w[o * out_stride + i * in_stride + k].
-inline void pack_direct_weights(int threads, const direct_problem& p, int kernel, const float* w,
-                                std::ptrdiff_t out_stride, std::ptrdiff_t in_stride, float* packed) {
-  const int blocks = p.in_blocks(), taps = p.taps();
+inline void pack_direct_weights(int threads, const direct_problem& p, const direct_weights& layout, const float* w,
+                                float* packed) {
+  const int blocks = p.in_blocks(), taps = p.taps(), squared = layout.kernel * layout.kernel;
   if (p.depth() * p.out < 32768) threads = 1;  // not worth waking them
+  const direct_tap_index index(p, layout.kernel);
   parallel_for(threads, std::ptrdiff_t{p.tiles()} * blocks, [&](std::ptrdiff_t task) {
-    const int tile = static_cast<int>(task / blocks), b = static_cast<int>(task % blocks);
+    int tile = static_cast<int>(task / blocks), b = static_cast<int>(task % blocks);
+    if (!layout.inputs_inside()) b = static_cast<int>(task / p.tiles()), tile = static_cast<int>(task % p.tiles());
     const int width = direct_vectors(p, tile) * simd::lanes, used = p.used(b);
-    const int outputs = std::min(width, p.out - tile * direct_wide);
     float* base = packed + tile * p.depth() * direct_wide + std::ptrdiff_t{b} * direct_block * taps * width;
-    if (outputs < width) std::fill(base, base + std::ptrdiff_t{used} * taps * width, 0.0f);
-    int index[direct_kernel_limit * direct_kernel_limit];
-    for (int i = 0; i < taps; ++i)
-      index[i] = p.rows.index[i / p.columns.count] * kernel + p.columns.index[i % p.columns.count];
-    const std::ptrdiff_t pitch = std::ptrdiff_t{used} * width;
-    const auto copy = [&](int o, int c) {
-      const float* from = w + (tile * direct_wide + o) * out_stride + (b * direct_block + c) * in_stride;
-      float* to = base + std::ptrdiff_t{c} * width + o;
-      for (int i = 0; i < taps; ++i) to[i * pitch] = from[index[i]];
-    };
-    if (in_stride < out_stride)  // read along memory
-      for (int o = 0; o < outputs; ++o)
-        for (int c = 0; c < used; ++c) copy(o, c);
-    else
-      for (int c = 0; c < used; ++c)
-        for (int o = 0; o < outputs; ++o) copy(o, c);
+    direct_eight eight;
+    for (int g = 0; g < width; g += direct_block) {
+      const int o = tile * direct_wide + g;
+      eight.load(layout, w + o * layout.out_stride + std::ptrdiff_t{b} * direct_block * layout.in_stride, used,
+                 std::clamp(p.out - o, 0, direct_block));
+      float* to = base + g;
+      for (int i = 0; i < taps; ++i)
+        for (int c = 0; c < used; ++c, to += width)
+          std::memcpy(to, eight.row[c * squared + index.at[i]], sizeof(eight.row[0]));
+    }
   });
 }
 
@@ -355,9 +393,9 @@ struct direct_plan {
 
 /// Solves problems that share input and output images: the phases of a strided gradient, or just one.
 /// Images whose every pixel is not some problem's are set to zero first (`clear`).
-inline void run_direct(cpu& d, std::span<std::optional<direct_plan>> plans, feature_view<const float> x, int kernel,
-                       const float* w, std::ptrdiff_t out_stride, std::ptrdiff_t in_stride, feature_view<float> y,
-                       bool clear, const conv_epilogue* after = nullptr) {
+inline void run_direct(cpu& d, std::span<std::optional<direct_plan>> plans, feature_view<const float> x,
+                       const direct_weights& order, const float* w, feature_view<float> y, bool clear,
+                       const conv_epilogue* after = nullptr) {
   std::ptrdiff_t pixels = 0, weights = 0, scratch = 0;
   for (const auto& plan : plans) {
     pixels = std::max(pixels, plan->p.pixels());
@@ -377,7 +415,7 @@ inline void run_direct(cpu& d, std::span<std::optional<direct_plan>> plans, feat
   float* packed = static_cast<float*>(memory.data());
   float* to = packed;
   for (const auto& plan : plans) {
-    pack_direct_weights(d.threads(), plan->p, kernel, w, out_stride, in_stride, to);
+    pack_direct_weights(d.threads(), plan->p, order, w, to);
     to += plan->weights();
   }
   parallel_for(d.threads(), workers, [&](std::ptrdiff_t worker) {
@@ -424,7 +462,7 @@ void run_direct_narrow_input(cpu& d, const conv_spec& s, feature_view<const floa
   for (int o = 0; o < s.out; ++o)
     for (int c = 0; c < s.in; ++c)
       for (int t = 0; t < taps; ++t) order[(t * Q + c) * s.out + o] = w[(std::ptrdiff_t{o} * s.in + c) * taps + t];
-  pack_direct_weights(1, p, 1, order, s.out, 1, packed);
+  pack_direct_weights(1, p, {1, s.out, 1}, order, packed);
 
   parallel_for(d.threads(), workers, [&](std::ptrdiff_t worker) {
     float* shares = packed + weights + ordered + worker * scratch;
@@ -465,10 +503,11 @@ struct direct_weight_job {
   std::ptrdiff_t image_pitch, row_pitch;  // of the streams, in floats
 };
 
-/// N x C rows: input channels 0 .. C-1 at N offsets. Stores the first `count` rows only.
+/// N x C rows: input channels 0 .. C-1 at N offsets. Stores the first `count` rows only. `next`: what is read after
+/// this from x.
 template <int N, int C, int V>
-void direct_weight(const direct_weight_job& job, const float* x, const std::ptrdiff_t* offsets, const float* dy,
-                   float* sums, int count) {
+void direct_weight(const direct_weight_job& job, const float* x, const std::ptrdiff_t* offsets, const float* next,
+                   const float* dy, float* sums, int count) {
   using simd::lanes;
   simd::vec sum[N][C][V];
   const float* in[N];
@@ -485,6 +524,7 @@ void direct_weight(const direct_weight_job& job, const float* x, const std::ptrd
       std::ptrdiff_t pixel = i * job.image_pitch + r * job.row_pitch;
       const std::ptrdiff_t end = pixel + std::ptrdiff_t{job.run} * direct_block;
       for (; pixel != end; pixel += direct_block, dy += V * lanes) {
+        simd::prefetch<direct_block>(next + pixel);
         simd::vec gradient[V];
         ADVPROP_UNROLL
         for (int v = 0; v < V; ++v) gradient[v] = simd::load(dy + v * lanes);
@@ -511,24 +551,26 @@ template <int V>
 void direct_weight_rows(const direct_weight_job& job, const float* x, const std::ptrdiff_t* offsets, int octets,
                         int singles, const float* dy, float* sums) {
   constexpr int width = V * simd::lanes;
+  const auto next = [&](int i) { return x + offsets[std::min(i, octets + singles - 1)]; };
   int i = 0;
 #if ADVPROP_TARGET_BYTES == 64
   if constexpr (V == 1)
-    for (; i + 3 <= octets; i += 3, sums += 24 * width) direct_weight<3, 8, V>(job, x, offsets + i, dy, sums, 24);
-  for (; i < octets; ++i, sums += 8 * width) direct_weight<1, 8, V>(job, x, offsets + i, dy, sums, 8);
+    for (; i + 3 <= octets; i += 3, sums += 24 * width)
+      direct_weight<3, 8, V>(job, x, offsets + i, next(i + 3), dy, sums, 24);
+  for (; i < octets; ++i, sums += 8 * width) direct_weight<1, 8, V>(job, x, offsets + i, next(i + 1), dy, sums, 8);
   constexpr int many = 8;
 #else
   for (; i < octets; ++i, sums += 8 * width)
     for (int half = 0; half < 2; ++half)
-      direct_weight<1, 4, V>(job, x + half * 4, offsets + i, dy, sums + half * 4 * width, 4);
+      direct_weight<1, 4, V>(job, x + half * 4, offsets + i, next(i + 1), dy, sums + half * 4 * width, 4);
   constexpr int many = 4;
 #endif
   for (; i < octets + singles; i += many, sums += many * width)
-    direct_weight<many, 1, V>(job, x, offsets + i, dy, sums, std::min(many, octets + singles - i));
+    direct_weight<many, 1, V>(job, x, offsets + i, next(i + many), dy, sums, std::min(many, octets + singles - i));
 }
 
 inline void run_direct_weight(cpu& d, const direct_problem& p, feature_view<const float> x,
-                              feature_view<const float> dy, int kernel, float* dw) {
+                              feature_view<const float> dy, float* dw) {
   const std::ptrdiff_t pixels = p.pixels(), depth = p.depth();
   const int taps = p.taps(), tiles = p.tiles(), blocks = p.in_blocks(), out_blocks = p.out_blocks();
   const direct_layout layout(p, true);
@@ -620,17 +662,24 @@ inline void run_direct_weight(cpu& d, const direct_problem& p, feature_view<cons
   parallel_for(d.threads(), std::ptrdiff_t{tiles} * blocks, [&](std::ptrdiff_t task) {
     const int tile = static_cast<int>(task / blocks), b = static_cast<int>(task % blocks);
     const int width = direct_vectors(p, tile) * simd::lanes, used = p.used(b);
-    const float* from = partial + tile * depth * direct_wide + std::ptrdiff_t{b} * direct_block * taps * width;
-    for (int o = 0; o < std::min(width, p.out - tile * direct_wide); ++o)
-      for (int c = 0; c < used; ++c) {
-        float* to = dw + (std::ptrdiff_t{tile * direct_wide + o} * p.in + b * direct_block + c) * kernel * kernel;
-        for (int t = 0; t < taps; ++t) {
-          const float* value = from + (std::ptrdiff_t{t} * used + c) * width + o;
-          float total = 0;
-          for (int part = 0; part < parts; ++part) total += value[part * sums];
-          to[t] += total;
+    direct_eight eight;
+    for (int o = tile * direct_wide; o < std::min(p.out, tile * direct_wide + width); o += direct_block) {
+      const float* from = partial + tile * depth * direct_wide + std::ptrdiff_t{b} * direct_block * taps * width +
+                          (o - tile * direct_wide);
+      for (int t = 0; t < taps; ++t)  // a tap is a kernel index here
+        for (int c = 0; c < used; ++c, from += width) {
+          f8 total(from);
+          for (int part = 1; part < parts; ++part) total += f8(from + part * sums);
+          total.store(eight.row[c * taps + t]);
         }
-      }
+      float* to = dw + (std::ptrdiff_t{o} * p.in + b * direct_block) * taps;
+      const std::ptrdiff_t pitch = std::ptrdiff_t{p.in} * taps;
+      if (o + direct_block <= p.out)
+        add_eights_transposed(eight.row[0], used * taps, to, pitch);
+      else
+        for (int i = 0; i < p.out - o; ++i)
+          for (int j = 0; j < used * taps; ++j) to[i * pitch + j] += eight.row[j][i];
+    }
   });
 }
 
@@ -652,7 +701,7 @@ inline void conv_direct_forward(cpu& d, const conv_spec& s, feature_view<const f
   const int taps = s.kernel * s.kernel;
   const direct_target target{y.data, std::ptrdiff_t{y.height} * y.width * direct_block, y.width, 1, 0};
   std::optional<direct_plan> plan(std::in_place, direct_forward_problem(s, x.height, x.width), target);
-  run_direct(d, {&plan, 1}, x, s.kernel, w, std::ptrdiff_t{s.in} * taps, taps, y, false, after);
+  run_direct(d, {&plan, 1}, x, {s.kernel, std::ptrdiff_t{s.in} * taps, taps}, w, y, false, after);
 }
 
 /// As `conv_backward_input`; groups must be 1, the kernel no larger than 11 and the stride no larger than 4.
@@ -689,14 +738,14 @@ inline void conv_direct_backward_input(cpu& d, const conv_spec& s, feature_view<
     return;
   }
   // A stride above the kernel's size leaves pixels that no output sees.
-  run_direct(d, {phases.data(), count}, dy, s.kernel, w, taps, std::ptrdiff_t{s.in} * taps, dx, s.stride > s.kernel);
+  run_direct(d, {phases.data(), count}, dy, {s.kernel, taps, std::ptrdiff_t{s.in} * taps}, w, dx, s.stride > s.kernel);
 }
 
 /// As `conv_backward_weight`; groups must be 1 and the kernel no larger than 11.
 inline void conv_direct_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
                                         feature_view<const float> dy, float* dw) {
   using namespace detail;
-  run_direct_weight(d, direct_forward_problem(s, x.height, x.width), x, dy, s.kernel, dw);
+  run_direct_weight(d, direct_forward_problem(s, x.height, x.width), x, dy, dw);
 }
 
 }  // namespace advprop::ADVPROP_TARGET

@@ -126,42 +126,6 @@ ADVPROP_INLINE lanes<float, 8 * Halves> load_halves(const float* p, [[maybe_unus
     return join(f8(p), f8(q));
 }
 
-/// 8 rows of 8 numbers, `pitch` apart, turned: `to` has the same, `to_pitch` apart. `Add`: added to what is there.
-template <bool Add = false>
-ADVPROP_INLINE void transpose_8x8(const float* from, std::ptrdiff_t pitch, float* to, std::ptrdiff_t to_pitch) {
-  typedef float row __attribute__((vector_size(32)));
-  row r[8], s[8];
-  ADVPROP_UNROLL
-  for (int i = 0; i < 8; ++i) std::memcpy(&r[i], from + i * pitch, sizeof(row));
-  ADVPROP_UNROLL
-  for (int i = 0; i < 8; i += 2) {
-    s[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-    s[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-  }
-  ADVPROP_UNROLL
-  for (int i = 0; i < 8; i += 4) {
-    ADVPROP_UNROLL
-    for (int j = 0; j < 2; ++j) {
-      r[i + 2 * j] = __builtin_shufflevector(s[i + j], s[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-      r[i + 2 * j + 1] = __builtin_shufflevector(s[i + j], s[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-  }
-  ADVPROP_UNROLL
-  for (int i = 0; i < 4; ++i) {
-    s[i] = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    s[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-  }
-  ADVPROP_UNROLL
-  for (int i = 0; i < 8; ++i) {
-    if constexpr (Add) {
-      row old;
-      std::memcpy(&old, to + i * to_pitch, sizeof(row));
-      s[i] += old;
-    }
-    std::memcpy(to + i * to_pitch, &s[i], sizeof(row));
-  }
-}
-
 /// Points a whole number of pages apart would fall on the same cache sets.
 constexpr std::ptrdiff_t winograd_pitch(std::ptrdiff_t floats) { return whole_lines(floats) + 16; }
 
@@ -355,7 +319,9 @@ void winograd_product(const winograd_product_job& job) {
     const float *a = job.v + std::ptrdiff_t{start} * 8, *w = job.u;
     for (int b = 0; b < job.blocks; ++b, a += job.block_pitch) {
       const float* from = a;
+      simd::prefetch<T * 8>(b + 1 < job.blocks ? a + job.block_pitch : job.v + std::ptrdiff_t{start + T} * 8);
       for (int c = 0; c < 8; ++c, ++from, w += V * lanes) {
+        simd::prefetch<V * lanes>(w + 8 * V * lanes);
         simd::vec weight[V];
         ADVPROP_UNROLL
         for (int v = 0; v < V; ++v) weight[v] = simd::load(w + v * lanes);
@@ -383,9 +349,10 @@ struct winograd_product_kernel {
 };
 inline constexpr winograd_product_kernel winograd_products[] = {
 #if ADVPROP_TARGET_BYTES == 64
-    {14, 2, winograd_product<14, 2>}, {8, 2, winograd_product<8, 2>},   {4, 2, winograd_product<4, 2>},
-    {1, 2, winograd_product<1, 2>},   {28, 1, winograd_product<28, 1>}, {16, 1, winograd_product<16, 1>},
-    {8, 1, winograd_product<8, 1>},   {1, 1, winograd_product<1, 1>},
+    {14, 2, winograd_product<14, 2>}, {13, 2, winograd_product<13, 2>}, {11, 2, winograd_product<11, 2>},
+    {8, 2, winograd_product<8, 2>},   {4, 2, winograd_product<4, 2>},   {1, 2, winograd_product<1, 2>},
+    {28, 1, winograd_product<28, 1>}, {16, 1, winograd_product<16, 1>}, {8, 1, winograd_product<8, 1>},
+    {1, 1, winograd_product<1, 1>},
 #elif ADVPROP_TARGET_BYTES == 32
     {6, 2, winograd_product<6, 2>},   {4, 2, winograd_product<4, 2>}, {1, 2, winograd_product<1, 2>},
     {12, 1, winograd_product<12, 1>}, {8, 1, winograd_product<8, 1>}, {1, 1, winograd_product<1, 1>},

@@ -13,6 +13,13 @@ typedef float unaligned_half_vec __attribute__((vector_size(ADVPROP_TARGET_BYTES
 ADVPROP_INLINE vec load(const float* p) { return *reinterpret_cast<const unaligned_vec*>(p); }
 ADVPROP_INLINE void store(float* p, vec v) { *reinterpret_cast<unaligned_vec*>(p) = v; }
 
+/// Asks for the cache lines of `Floats` floats that will soon be read; they may lie outside any array: nothing is read there.
+template <int Floats>
+ADVPROP_INLINE void prefetch(const float* p) {
+  ADVPROP_UNROLL
+  for (int i = 0; i < Floats; i += 16) __builtin_prefetch(p + i);
+}
+
 /// Loads channels [first, first + lanes) of one pixel of a blocked map: block b lies at p + b * pitch, of `blocks`.
 /// Blocks that are not there give zero. `first` is a multiple of `lanes`.
 ADVPROP_INLINE vec load_channels(const float* p, std::ptrdiff_t pitch, int first, int blocks) {
