@@ -114,7 +114,6 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--markdown", type=pathlib.Path)
     arguments = parser.parse_args()
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads must not take the other's time
     if bool(arguments.case) != bool(arguments.method):
         parser.error("--case and --method go together")
     steps = list(itertools.product(arguments.case, arguments.method)) if arguments.case else TARGETS

@@ -92,9 +92,9 @@ struct winograd<4> {
   }
 };
 
-/// F on the columns of a From x From square, then on the rows of what that gives: To x To.
-template <int From, int To, class V, class F, class Load, class Store>
-ADVPROP_INLINE void transform_square(F f, Load load, Store store) {
+/// F on the columns of a From x From square, then on the rows of what that gives: To x To, stored by rows.
+template <int From, int To, class V, class F, class Load, class StoreRow>
+ADVPROP_INLINE void transform_to_rows(F f, Load load, StoreRow store) {
   V half[To][From];
   ADVPROP_UNROLL
   for (int j = 0; j < From; ++j) {
@@ -109,9 +109,17 @@ ADVPROP_INLINE void transform_square(F f, Load load, Store store) {
   for (int i = 0; i < To; ++i) {
     V result[To];
     f(half[i], result);
-    ADVPROP_UNROLL
-    for (int j = 0; j < To; ++j) store(i, j, result[j]);
+    store(i, result);
   }
+}
+/// The same, stored one by one.
+template <int From, int To, class V, class F, class Load, class Store>
+ADVPROP_INLINE void transform_square(F f, Load load, Store store) {
+  transform_to_rows<From, To, V>(
+      f, load, [&](int i, const V(&row)[To]) __attribute__((always_inline)) {
+        ADVPROP_UNROLL
+        for (int j = 0; j < To; ++j) store(i, j, row[j]);
+      });
 }
 
 inline constexpr int winograd_lanes = 8 * vector_pixels, winograd_wide = 2 * simd::lanes;
@@ -392,33 +400,44 @@ void winograd_output(const winograd_grid& g, const float* m, std::ptrdiff_t pitc
       if (b >= blocks) break;
       const float* from = m + i * width + lane;
       float* to = channel_block(y, n, b) + (std::ptrdiff_t{top} * g.width + left) * 8;
-      const bool both = b + 1 < blocks;
-      const float* added = nullptr;
-      wide factor(1.f), shift(0.f), low(0.f), high(0.f);
-      if (after) {
-        if (after->factor) factor = wide(after->factor + b * 8), shift = wide(after->shift + b * 8);
-        constexpr float infinity = std::numeric_limits<float>::infinity();
-        low = wide(after->after == activation::identity ? -infinity : 0.f);
-        high = wide(after->after == activation::relu6 ? 6.f : infinity);
-        if (after->add.data) added = channel_block(after->add, n, b) + (to - channel_block(y, n, b));
+      const float* added =
+          after && after->add.data ? channel_block(after->add, n, b) + (to - channel_block(y, n, b)) : nullptr;
+      wide factor[winograd_halves], shift[winograd_halves];
+      const int present = std::min(winograd_halves, blocks - b);
+      for (int h = 0; h < winograd_halves; ++h) {
+        const bool scaled = after && after->factor && h < present;
+        factor[h] = scaled ? each_pixel(f8(after->factor + (b + h) * 8)) : wide(1.f);
+        shift[h] = scaled ? each_pixel(f8(after->shift + (b + h) * 8)) : wide(0.f);
       }
-      transform_square<points, M, wide>(
+      // A vector of one pixel's channels turns into one of pixels of a block, so that memory is written by the line.
+      const auto put = [&]<bool Whole>(const wide& value, int h, std::ptrdiff_t at) __attribute__((always_inline)) {
+        wide v = value;
+        if (after) {
+          if (after->factor) v = v * factor[h] + shift[h];
+          if (added) v += load_pixels<Whole>(added + at);
+          if (after->after == activation::relu) v = positive(v);
+          if (after->after == activation::relu6) v = positive_to_6(v);
+        }
+        store_pixels<Whole>(v, to + at);
+      };
+      transform_to_rows<points, M, wide>(
           [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::output(d, r); },
           [&](int r, int c) __attribute__((always_inline)) { return wide(from + (r * points + c) * pitch); },
-          [&](int r, int c, wide value) __attribute__((always_inline)) {
-            if (r >= rows || c >= columns) return;
-            const std::ptrdiff_t at = r * row_floats + c * 8;
-            if (after) {
-              value = value * factor + shift;
-              if (added) value += load_halves(added + at, added + at + (both ? block_floats : 0));
-              value = select(low > value, low, value);  // a NaN stays one
-              value = select(value > high, high, value);
-            }
-            if constexpr (winograd_halves == 1) {
-              value.store(to + at);
-            } else {
-              lower_half(value).store(to + at);
-              if (both) upper_half(value).store(to + at + block_floats);
+          [&](int r, wide(&row)[M]) __attribute__((always_inline)) {
+            if (r >= rows) return;
+            ADVPROP_UNROLL
+            for (int c = 0; c < M; c += winograd_halves) {
+              if (c >= columns) return;
+              const std::ptrdiff_t at = r * row_floats + c * 8;
+              if constexpr (winograd_halves == 2) exchange_halves(row[c], row[c + 1]);
+              ADVPROP_UNROLL
+              for (int h = 0; h < winograd_halves; ++h) {
+                if (h >= present) break;
+                if (c + winograd_halves <= columns)
+                  put.template operator()<true>(row[c + h], h, h * block_floats + at);
+                else
+                  put.template operator()<false>(row[c + h], h, h * block_floats + at);
+              }
             }
           });
     }
@@ -442,13 +461,27 @@ void winograd_output_adjoint(const winograd_grid& g, feature_view<const float> d
       const int b = b0 + lane / 8;
       const float* from = b < blocks ? channel_block(dy, n, b) + (std::ptrdiff_t{top} * g.width + left) * 8 : nullptr;
       float* to = w + i * width + lane;
-      transform_square<M, points, wide>(
-          [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::output_adjoint(d, r); },
-          [&](int r, int c) __attribute__((always_inline)) {
+      wide pixel[M][M];
+      if (rows == M && columns == M && b + winograd_halves <= blocks) {  // memory is read by the line
+        ADVPROP_UNROLL
+        for (int r = 0; r < M; ++r) ADVPROP_UNROLL
+        for (int c = 0; c < M; c += winograd_halves) {
+          ADVPROP_UNROLL
+          for (int h = 0; h < winograd_halves; ++h)
+            pixel[r][c + h] = wide(from + h * block_floats + r * row_floats + c * 8);
+          if constexpr (winograd_halves == 2) exchange_halves(pixel[r][c], pixel[r][c + 1]);
+        }
+      } else {
+        for (int r = 0; r < M; ++r)
+          for (int c = 0; c < M; ++c) {
             const bool here = from && r < rows && c < columns;
             const float* p = here ? from + r * row_floats + c * 8 : zero;
-            return load_halves(p, here && b + 1 < blocks ? p + block_floats : zero);
-          },
+            pixel[r][c] = load_halves(p, here && b + 1 < blocks ? p + block_floats : zero);
+          }
+      }
+      transform_square<M, points, wide>(
+          [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::output_adjoint(d, r); },
+          [&](int r, int c) __attribute__((always_inline))->const wide& { return pixel[r][c]; },
           [&](int r, int c, const wide& value)
               __attribute__((always_inline)) { value.store(to + (r * points + c) * pitch); });
     }
@@ -626,12 +659,14 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
   const winograd_weights weights{nullptr, x.channels, dy.channels, false};
   const int blocks = weights.blocks(), slices = weights.slices(), channels = blocks * 8;
   const int row = slices == 1 ? weights.width(0) : winograd_wide;
-  const std::ptrdiff_t tasks = std::ptrdiff_t{slices} * blocks;  // of 8 inputs and a slice of outputs
   // Few tiles: all of V and W = A dy A^T first; then a task sums over all tiles and needs no more room than its own dU.
   // Else parts of the tiles each have a dU, [slice][point][input][outputs], and the tasks add them up. How many depends
   // on the shape alone.
   const bool at_once = g.count * (channels + slices * row) <= std::ptrdiff_t{3} * channels * slices * row;
-  const std::ptrdiff_t rows = at_once ? 8 : channels;
+  // A task is some blocks of inputs and a slice of outputs, whose W is read once for all of them.
+  const int together = at_once ? std::min(blocks, 4) : 1, groups = (blocks + together - 1) / together;
+  const std::ptrdiff_t tasks = std::ptrdiff_t{slices} * groups;
+  const std::ptrdiff_t rows = at_once ? 8 * together : channels;
   const std::ptrdiff_t u_pitch = rows * row, u_slice = squared * u_pitch, sums = slices * u_slice;
   std::ptrdiff_t parts = 1;
   while (!at_once && parts < 8 && parts * 2 * winograd_step <= g.count && 2 * parts * sums <= std::ptrdiff_t{3} << 20)
@@ -651,14 +686,16 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
   if (d.dry()) return;
   float *u = static_cast<float*>(memory.data()), *rest = u + whole_lines(kept), *buffers = rest + data;
 
-  // dU of a slice and an input block from `count` tiles; added to what is there if there is something.
-  const auto product = [&](int width, int block, const float* v, const float* w, std::ptrdiff_t count, bool add,
+  // dU of a slice and input blocks [b0, b1) from `count` tiles; added to what is there if there is something.
+  const auto product = [&](int width, int b0, int b1, const float* v, const float* w, std::ptrdiff_t count, bool add,
                            float* to) {
     const auto kernel = width == winograd_wide
                             ? (add ? winograd_weight_product<2, true> : winograd_weight_product<2, false>)
                             : (add ? winograd_weight_product<1, true> : winograd_weight_product<1, false>);
     for (int p = 0; p < squared; ++p)
-      kernel(v + p * v_pitch + block * v_tiles * 8, w + p * w_pitch, count, to + p * u_pitch);
+      for (int b = b0; b < b1; ++b)
+        kernel(v + p * v_pitch + b * v_tiles * 8, w + p * w_pitch, count,
+               to + p * u_pitch + std::ptrdiff_t{b - b0} * 8 * width);
   };
   const auto gradient = [&](int slice, std::ptrdiff_t first, std::ptrdiff_t count, float* w) {
     winograd_output_adjoint<M>(g, dy, slice * winograd_wide / 8, weights.width(slice), first, count, w, w_pitch);
@@ -681,8 +718,7 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
           for (int s = 0; s < slices; ++s) {
             const int width = weights.width(s);
             gradient(s, first, count, w);
-            for (int b = 0; b < blocks; ++b)
-              product(width, b, v, w, count, first > begin, u + part * sums + s * u_slice + b * 8 * width);
+            product(width, 0, blocks, v, w, count, first > begin, u + part * sums + s * u_slice);
           }
         }
       }
@@ -692,26 +728,28 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
   parallel_ranges(d.threads(), finishers, tasks, [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
     float* small = buffers + worker * buffer;
     for (; task < last; ++task) {
-      const int slice = static_cast<int>(task / blocks), block = static_cast<int>(task % blocks);
-      const int width = weights.width(slice);
-      float* mine = at_once ? u + worker * u_slice : u + slice * u_slice + block * 8 * width;
-      if (at_once) product(width, block, rest, rest + v_floats + slice * w_floats, g.count, false, mine);
-      for (int c = 0; c < 8; ++c)
-        for (int lane = 0; lane < width; lane += winograd_lanes) {
-          const float* from = mine + c * width + lane;
-          float* to = small + c * 9 * width + lane;
-          transform_square<points, 3, wide>(
-              [](const auto& s, auto& r) __attribute__((always_inline)) { winograd<M>::weight_adjoint(s, r); },
-              [&](int i, int j) __attribute__((always_inline)) {
-                wide total(from + (i * points + j) * u_pitch);
-                for (std::ptrdiff_t part = 1; part < parts; ++part)
-                  total += wide(from + part * sums + (i * points + j) * u_pitch);
-                return total;
-              },
-              [&](int i, int j, const wide& value)
-                  __attribute__((always_inline)) { value.store(to + (i * 3 + j) * width); });
-        }
-      weights.scatter(slice, block, small, dw);
+      const int slice = static_cast<int>(task / groups), first = static_cast<int>(task % groups) * together;
+      const int width = weights.width(slice), end = std::min(first + together, blocks);
+      float* mine = at_once ? u + worker * u_slice : u + slice * u_slice + std::ptrdiff_t{first} * 8 * width;
+      if (at_once) product(width, first, end, rest, rest + v_floats + slice * w_floats, g.count, false, mine);
+      for (int block = first; block < end; ++block, mine += 8 * width) {
+        for (int c = 0; c < 8; ++c)
+          for (int lane = 0; lane < width; lane += winograd_lanes) {
+            const float* from = mine + c * width + lane;
+            float* to = small + c * 9 * width + lane;
+            transform_square<points, 3, wide>(
+                [](const auto& s, auto& r) __attribute__((always_inline)) { winograd<M>::weight_adjoint(s, r); },
+                [&](int i, int j) __attribute__((always_inline)) {
+                  wide total(from + (i * points + j) * u_pitch);
+                  for (std::ptrdiff_t part = 1; part < parts; ++part)
+                    total += wide(from + part * sums + (i * points + j) * u_pitch);
+                  return total;
+                },
+                [&](int i, int j, const wide& value)
+                    __attribute__((always_inline)) { value.store(to + (i * 3 + j) * width); });
+          }
+        weights.scatter(slice, block, small, dw);
+      }
     }
   });
 }

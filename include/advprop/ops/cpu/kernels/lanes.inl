@@ -129,6 +129,18 @@ inline f8 narrow(const d8& x) {
 inline constexpr int vector_pixels = std::max(1, vector_bytes / 32);
 using wide = lanes<float, vector_pixels * 8>;
 
+/// Two vectors, each one pixel of two channel blocks, become two pixels of each block; and back.
+template <class V>
+[[gnu::always_inline]] inline void exchange_halves(V& a, V& b) {
+  if constexpr (V::parts == 1) {
+    const auto low = __builtin_shufflevector(a.v[0], b.v[0], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+    b.v[0] = __builtin_shufflevector(a.v[0], b.v[0], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    a.v[0] = low;
+  } else {
+    for (int i = 0; i < f8::parts; ++i) std::swap(a.v[f8::parts + i], b.v[i]);
+  }
+}
+
 /// A pixel in the first lanes, zero in the others.
 [[gnu::always_inline]] inline wide first_pixel(const f8& x) {
   wide w(0.f);
