@@ -28,11 +28,10 @@ inline void conv_backward_input(cpu& d, const conv_spec& s, feature_view<const f
       return conv_winograd_backward_input<2>(d, s, dy, w, dx, add);
     case conv_engine::winograd_4:
       return conv_winograd_backward_input<4>(d, s, dy, w, dx, add);
+    case conv_engine::direct:
+      return conv_direct_backward_input(d, s, dy, w, dx, add);
     case conv_engine::gemm:
       conv_gemm_backward_input(d, s, dy, w, dx);
-      break;
-    case conv_engine::direct:
-      conv_direct_backward_input(d, s, dy, w, dx);
       break;
     case conv_engine::depthwise:
       conv_depthwise_backward_input(d, s, dy, w, dx);

@@ -118,7 +118,8 @@ struct direct_tile_job {
   const float* weights;
   std::ptrdiff_t block_pitch;  // floats from one output block to the next
   int out_blocks;              // of this tile
-  bool accumulate;
+  bool accumulate;             // add to what is in y
+  const float *base, *added;   // else, unless null: to what lies at `added` as y lies at `base`
 };
 
 /// V vectors of output channels for a run of pixels, T at a time; the last T may overlap the ones before.
@@ -131,11 +132,12 @@ void direct_tile(const direct_tile_job& job, const float* x, float* y, int pixel
     const float* in = x + start * direct_block;
     float* out = y + start * direct_block;
     simd::vec sum[T][V];
-    if (job.accumulate) {
+    if (job.accumulate || job.added) {
+      const float* old = job.accumulate ? out : job.added + (out - job.base);
       ADVPROP_UNROLL
       for (int t = 0; t < T; ++t) ADVPROP_UNROLL
       for (int v = 0; v < V; ++v)
-        sum[t][v] = simd::load_channels(out + t * direct_block, job.block_pitch, v * lanes, job.out_blocks);
+        sum[t][v] = simd::load_channels(old + t * direct_block, job.block_pitch, v * lanes, job.out_blocks);
     } else {
       ADVPROP_UNROLL
       for (int t = 0; t < T; ++t) ADVPROP_UNROLL
@@ -322,9 +324,11 @@ struct direct_plan {
     return offset_floats + stream_floats + result_floats;
   }
 
-  /// Tiles [tile_begin, tile_end) of images [first, first + count).
+  /// Tiles [tile_begin, tile_end) of images [first, first + count). `add`: added to the result, unless its data is
+  /// null.
   void run(feature_view<const float> x, int first, int count, int tile_begin, int tile_end, const float* packed,
-           float* scratch, const conv_epilogue* after = nullptr, feature_view<float> whole = {}) const {
+           float* scratch, const conv_epilogue* after = nullptr, feature_view<float> whole = {},
+           feature_view<const float> add = {}) const {
     auto* offsets = reinterpret_cast<std::ptrdiff_t*>(scratch);
     float* streams = scratch + offset_floats;
     float* results = streams + stream_floats;
@@ -358,6 +362,8 @@ struct direct_plan {
           float* out = y.step > 1 ? results + n * image_floats()
                                   : y.data + std::ptrdiff_t{first + n} * out_blocks * y.block_floats;
           out += tile_block * job.block_pitch;
+          job.base = out;
+          job.added = add.data && y.step == 1 ? channel_block(add, first + n, tile_block) : nullptr;
           const auto kernel = kernels[vectors - 1];
           const auto piece = [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t pixels) {
             kernel(job, in + from * direct_block, out + to * direct_block, static_cast<int>(pixels));
@@ -383,19 +389,21 @@ struct direct_plan {
       for (int b = block_begin; b < block_end; ++b) {
         const float* from = results + n * image_floats() + b * p.pixels() * direct_block;
         float* to = y.data + (std::ptrdiff_t{first + n} * out_blocks + b) * y.block_floats + y.first;
+        const float* added = add.data ? channel_block(add, first + n, b) + y.first : nullptr;
         for (int r = 0; r < p.output_height; ++r)
-          for (int c = 0; c < p.output_width; ++c, from += direct_block)
-            std::memcpy(to + (std::ptrdiff_t{r} * y.width + c) * y.step * direct_block, from,
-                        sizeof(float) * direct_block);
+          for (int c = 0; c < p.output_width; ++c, from += direct_block) {
+            const std::ptrdiff_t at = (std::ptrdiff_t{r} * y.width + c) * y.step * direct_block;
+            (added ? f8(from) + f8(added + at) : f8(from)).store(to + at);
+          }
       }
   }
 };
 
 /// Solves problems that share input and output images: the phases of a strided gradient, or just one.
-/// Images whose every pixel is not some problem's are set to zero first (`clear`).
+/// Images whose every pixel is not some problem's are set to zero, or `add`, first (`clear`).
 inline void run_direct(cpu& d, std::span<std::optional<direct_plan>> plans, feature_view<const float> x,
                        const direct_weights& order, const float* w, feature_view<float> y, bool clear,
-                       const conv_epilogue* after = nullptr) {
+                       const conv_epilogue* after = nullptr, feature_view<const float> add = {}) {
   std::ptrdiff_t pixels = 0, weights = 0, scratch = 0;
   for (const auto& plan : plans) {
     pixels = std::max(pixels, plan->p.pixels());
@@ -422,11 +430,15 @@ inline void run_direct(cpu& d, std::span<std::optional<direct_plan>> plans, feat
     for (std::ptrdiff_t task = tasks * worker / workers; task < tasks * (worker + 1) / workers; ++task) {
       const int first = static_cast<int>(task / splits) * group, count = std::min(group, x.batch - first);
       const int split = static_cast<int>(task % splits);
-      if (clear) std::fill(channel_block(y, first, 0), channel_block(y, first + count, 0), 0.0f);
+      float *begin = channel_block(y, first, 0), *end = channel_block(y, first + count, 0);
+      if (clear && add.data)
+        std::copy_n(channel_block(add, first, 0), end - begin, begin);
+      else if (clear)
+        std::fill(begin, end, 0.0f);
       const float* from = packed;
       for (const auto& plan : plans) {
         plan->run(x, first, count, tiles * split / splits, tiles * (split + 1) / splits, from,
-                  packed + weights + worker * scratch, after, y);
+                  packed + weights + worker * scratch, after, y, add);
         from += plan->weights();
       }
     }
@@ -706,9 +718,9 @@ inline void conv_direct_forward(cpu& d, const conv_spec& s, feature_view<const f
 
 /// As `conv_backward_input`; groups must be 1, the kernel no larger than 11 and the stride no larger than 4.
 inline void conv_direct_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
-                                       feature_view<float> dx) {
+                                       feature_view<float> dx, feature_view<const float> add = {}) {
   using namespace detail;
-  if (direct_input_is_narrow(s, dy.height, dy.width))
+  if (!add.data && direct_input_is_narrow(s, dy.height, dy.width))
     return s.in == 1 ? run_direct_narrow_input<1>(d, s, dy, w, dx) : run_direct_narrow_input<4>(d, s, dy, w, dx);
   const int taps = s.kernel * s.kernel;
   const std::ptrdiff_t block_floats = std::ptrdiff_t{dx.height} * dx.width * direct_block;
@@ -734,11 +746,17 @@ inline void conv_direct_backward_input(cpu& d, const conv_spec& s, feature_view<
       if (p.taps() > 0) phases[count++].emplace(p, direct_target{dx.data, block_floats, dx.width, s.stride, first});
     }
   if (count == 0) {  // no output sees any pixel
-    std::fill_n(dx.data, cpu::elements(dx.batch, dx.image()), 0.0f);
+    const std::ptrdiff_t all = cpu::elements(dx.batch, dx.image());
+    if (d.dry()) return;
+    if (add.data)
+      std::copy_n(add.data, all, dx.data);
+    else
+      std::fill_n(dx.data, all, 0.0f);
     return;
   }
   // A stride above the kernel's size leaves pixels that no output sees.
-  run_direct(d, {phases.data(), count}, dy, {s.kernel, taps, std::ptrdiff_t{s.in} * taps}, w, dx, s.stride > s.kernel);
+  run_direct(d, {phases.data(), count}, dy, {s.kernel, taps, std::ptrdiff_t{s.in} * taps}, w, dx, s.stride > s.kernel,
+             nullptr, add);
 }
 
 /// As `conv_backward_weight`; groups must be 1 and the kernel no larger than 11.
