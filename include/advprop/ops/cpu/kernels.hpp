@@ -20,6 +20,7 @@
 #include <new>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include <advprop/core/parallel.hpp>

@@ -122,6 +122,13 @@ ADVPROP_INLINE void transform_square(F f, Load load, Store store) {
       });
 }
 
+/// The pointer itself. GCC would else keep one pointer a point from tile to tile, in memory as there are too many.
+template <class T>
+ADVPROP_INLINE T* one_by_one(T* p) {
+  asm("" : "+r"(p));
+  return p;
+}
+
 inline constexpr int winograd_lanes = 8 * vector_pixels, winograd_wide = 2 * simd::lanes;
 inline constexpr int winograd_halves = vector_pixels;  // channel blocks, or tiles, in one vector
 
@@ -210,7 +217,7 @@ void winograd_input(const winograd_grid& g, feature_view<const float> x, const c
     };
     for (std::ptrdiff_t i = 0; i < here; i += winograd_halves) {
       const float *p = place(i), *q = winograd_halves == 1 ? p : place(i + 1);
-      float* to = v + i * 8;
+      float* to = one_by_one(v + i * 8);
       transform_square<points, points, wide>(
           [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::input(d, r); },
           [&](int r, int c) __attribute__((always_inline)) {
@@ -291,7 +298,7 @@ void winograd_weight(const winograd_weights& weights, int slice, int block, floa
   for (int c = 0; c < 8; ++c)
     for (int g = 0; g < width; g += winograd_lanes) {
       const float* from = buffer + c * 9 * width + g;
-      float* to = u + c * width + g;
+      float* to = one_by_one(u + c * width + g);
       transform_square<3, points, wide>(
           [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::weight(d, r); },
           [&](int i, int j) __attribute__((always_inline)) { return wide(from + (i * 3 + j) * width); },
@@ -327,9 +334,10 @@ void winograd_product(const winograd_product_job& job) {
     const float *a = job.v + std::ptrdiff_t{start} * 8, *w = job.u;
     for (int b = 0; b < job.blocks; ++b, a += job.block_pitch) {
       const float* from = a;
-      simd::prefetch<T * 8>(b + 1 < job.blocks ? a + job.block_pitch : job.v + std::ptrdiff_t{start + T} * 8);
+      if constexpr (V > 1)  // with one vector, loads are the bottleneck already
+        simd::prefetch<T * 8>(b + 1 < job.blocks ? a + job.block_pitch : job.v + std::ptrdiff_t{start + T} * 8);
       for (int c = 0; c < 8; ++c, ++from, w += V * lanes) {
-        simd::prefetch<V * lanes>(w + 8 * V * lanes);
+        if constexpr (V > 1) simd::prefetch<V * lanes>(w + 8 * V * lanes);
         simd::vec weight[V];
         ADVPROP_UNROLL
         for (int v = 0; v < V; ++v) weight[v] = simd::load(w + v * lanes);
@@ -390,34 +398,32 @@ void winograd_output(const winograd_grid& g, const float* m, std::ptrdiff_t pitc
   constexpr int points = winograd<M>::points;
   const int blocks = channel_blocks(y);
   const std::ptrdiff_t block_floats = std::ptrdiff_t{g.height} * g.width * 8, row_floats = std::ptrdiff_t{g.width} * 8;
-  for (std::ptrdiff_t i = 0; i < count; ++i) {
-    const std::ptrdiff_t tile = first + i, inside = tile % g.per_image();
-    const int n = static_cast<int>(tile / g.per_image());
-    const int top = static_cast<int>(inside / g.columns) * M, left = static_cast<int>(inside % g.columns) * M;
-    const int rows = std::min(M, g.height - top), columns = std::min(M, g.width - left);
-    for (int lane = 0; lane < width; lane += winograd_lanes) {
-      const int b = b0 + lane / 8;
-      if (b >= blocks) break;
-      const float* from = m + i * width + lane;
-      float* to = channel_block(y, n, b) + (std::ptrdiff_t{top} * g.width + left) * 8;
-      const float* added =
-          after && after->add.data ? channel_block(after->add, n, b) + (to - channel_block(y, n, b)) : nullptr;
-      wide factor[winograd_halves], shift[winograd_halves];
-      const int present = std::min(winograd_halves, blocks - b);
-      for (int h = 0; h < winograd_halves; ++h) {
-        const bool scaled = after && after->factor && h < present;
-        factor[h] = scaled ? each_pixel(f8(after->factor + (b + h) * 8)) : wide(1.f);
-        shift[h] = scaled ? each_pixel(f8(after->shift + (b + h) * 8)) : wide(0.f);
-      }
+  const activation last = after ? after->after : activation::identity;
+  const bool scaled = after && after->factor;
+  for (int lane = 0; lane < width; lane += winograd_lanes) {
+    const int b = b0 + lane / 8, present = std::min(winograd_halves, blocks - b);
+    if (present <= 0) break;
+    wide factor[winograd_halves], shift[winograd_halves];
+    for (int h = 0; h < winograd_halves; ++h) {
+      const bool real = scaled && h < present;
+      factor[h] = real ? each_pixel(f8(after->factor + (b + h) * 8)) : wide(1.f);
+      shift[h] = real ? each_pixel(f8(after->shift + (b + h) * 8)) : wide(0.f);
+    }
+    for (std::ptrdiff_t i = 0; i < count; ++i) {
+      const std::ptrdiff_t tile = first + i, inside = tile % g.per_image();
+      const int n = static_cast<int>(tile / g.per_image());
+      const int top = static_cast<int>(inside / g.columns) * M, left = static_cast<int>(inside % g.columns) * M;
+      const int rows = std::min(M, g.height - top), columns = std::min(M, g.width - left);
+      const float* from = one_by_one(m + i * width + lane);
+      const std::ptrdiff_t corner = (std::ptrdiff_t{top} * g.width + left) * 8;
+      float* to = channel_block(y, n, b) + corner;
+      const float* added = after && after->add.data ? channel_block(after->add, n, b) + corner : nullptr;
       // A vector of one pixel's channels turns into one of pixels of a block, so that memory is written by the line.
-      const auto put = [&]<bool Whole>(const wide& value, int h, std::ptrdiff_t at) __attribute__((always_inline)) {
-        wide v = value;
-        if (after) {
-          if (after->factor) v = v * factor[h] + shift[h];
-          if (added) v += load_pixels<Whole>(added + at);
-          if (after->after == activation::relu) v = positive(v);
-          if (after->after == activation::relu6) v = positive_to_6(v);
-        }
+      const auto put = [&]<bool Whole>(wide v, int h, std::ptrdiff_t at) __attribute__((always_inline)) {
+        if (scaled) v = v * factor[h] + shift[h];
+        if (added) v += load_pixels<Whole>(added + at);
+        if (last == activation::relu) v = positive(v);
+        if (last == activation::relu6) v = positive_to_6(v);
         store_pixels<Whole>(v, to + at);
       };
       transform_to_rows<points, M, wide>(
@@ -460,7 +466,7 @@ void winograd_output_adjoint(const winograd_grid& g, feature_view<const float> d
     for (int lane = 0; lane < width; lane += winograd_lanes) {
       const int b = b0 + lane / 8;
       const float* from = b < blocks ? channel_block(dy, n, b) + (std::ptrdiff_t{top} * g.width + left) * 8 : nullptr;
-      float* to = w + i * width + lane;
+      float* to = one_by_one(w + i * width + lane);
       wide pixel[M][M];
       if (rows == M && columns == M && b + winograd_halves <= blocks) {  // memory is read by the line
         ADVPROP_UNROLL
@@ -735,7 +741,7 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
       for (int block = first; block < end; ++block, mine += 8 * width) {
         for (int c = 0; c < 8; ++c)
           for (int lane = 0; lane < width; lane += winograd_lanes) {
-            const float* from = mine + c * width + lane;
+            const float* from = one_by_one(mine + c * width + lane);
             float* to = small + c * 9 * width + lane;
             transform_square<points, 3, wide>(
                 [](const auto& s, auto& r) __attribute__((always_inline)) { winograd<M>::weight_adjoint(s, r); },

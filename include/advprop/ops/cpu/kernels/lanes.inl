@@ -142,23 +142,28 @@ template <class V>
 }
 
 /// A pixel in the first lanes, zero in the others.
-[[gnu::always_inline]] inline wide first_pixel(const f8& x) {
-  wide w(0.f);
-  std::memcpy(&w, &x, sizeof x);
-  return w;
+template <class V = wide>
+[[gnu::always_inline]] inline V first_pixel(const f8& x) {
+  if constexpr (std::is_same_v<V, f8>)
+    return x;
+  else
+    return join(x, f8(0.f));
 }
 /// The same numbers for each pixel.
-[[gnu::always_inline]] inline wide each_pixel(const f8& x) {
-  wide w;
-  for (int i = 0; i < vector_pixels; ++i) std::memcpy(reinterpret_cast<char*>(&w) + i * sizeof x, &x, sizeof x);
-  return w;
+template <class V = wide>
+[[gnu::always_inline]] inline V each_pixel(const f8& x) {
+  if constexpr (std::is_same_v<V, f8>)
+    return x;
+  else
+    return join(x, x);
 }
 /// The sum over the pixels.
-[[gnu::always_inline]] inline f8 sum_pixels(const wide& w) {
-  f8 part[vector_pixels];
-  std::memcpy(part, &w, sizeof part);
-  for (int i = 1; i < vector_pixels; ++i) part[0] += part[i];
-  return part[0];
+template <class V>
+[[gnu::always_inline]] inline f8 sum_pixels(const V& w) {
+  if constexpr (std::is_same_v<V, f8>)
+    return w;
+  else
+    return lower_half(w) + upper_half(w);
 }
 /// A vector of pixels from p on, or one pixel only.
 template <bool Whole>
