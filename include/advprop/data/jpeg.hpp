@@ -65,16 +65,27 @@ inline byte_image oriented(byte_image image, int orientation) {
   return result;
 }
 
-/// libjpeg reports errors by a call that must not return: it jumps to `guarded`, whose frame and those above it hold
-/// nothing to destroy.
+/// libjpeg reports errors by a call that must not return: `leave` jumps to where `jump` was set.
+struct jpeg_errors : jpeg_error_mgr {
+  std::jmp_buf jump;
+  char message[JMSG_LENGTH_MAX];
+
+  [[noreturn]] static void leave(j_common_ptr d) {
+    auto* e = static_cast<jpeg_errors*>(d->err);
+    e->format_message(d, e->message);
+    std::longjmp(e->jump, 1);
+  }
+};
+
+/// Errors arrive in `guarded`, whose frame and those above it hold nothing to destroy.
 class jpeg_decoder {
  public:
   explicit jpeg_decoder(const std::string& name) : name_(name) {
     d_.err = jpeg_std_error(&errors_);
-    errors_.error_exit = [](j_common_ptr d) { leave(d); };
+    errors_.error_exit = jpeg_errors::leave;
     // Level -1 is a warning: data are corrupt or end too early, and libjpeg would make something up.
     errors_.emit_message = [](j_common_ptr d, int level) {
-      if (level < 0) leave(d);
+      if (level < 0) jpeg_errors::leave(d);
     };
     guarded([this] { jpeg_create_decompress(&d_); });
   }
@@ -109,17 +120,6 @@ class jpeg_decoder {
   }
 
  private:
-  struct errors : jpeg_error_mgr {
-    std::jmp_buf jump;
-    char message[JMSG_LENGTH_MAX];
-  };
-
-  [[noreturn]] static void leave(j_common_ptr d) {
-    auto* e = static_cast<errors*>(d->err);
-    e->format_message(d, e->message);
-    std::longjmp(e->jump, 1);
-  }
-
   /// Calls f, in which only libjpeg runs and nothing with a destructor lives; throws what libjpeg reports.
   template <class F>
   void guarded(F&& f) {
@@ -139,7 +139,7 @@ class jpeg_decoder {
   }
 
   const std::string& name_;
-  errors errors_{};
+  jpeg_errors errors_{};
   jpeg_decompress_struct d_{};
 };
 
