@@ -2,6 +2,7 @@
 #pragma once
 
 #include <advprop/attacks/attack.hpp>
+#include <advprop/attacks/ball.hpp>
 #include <advprop/core/tensor.hpp>
 
 namespace advprop::attack {
@@ -56,7 +57,7 @@ struct pgd {
                   [=] ADVPROP_HD(float x, float g, float x0) { return project(x + a * sign(g), x0, e); });
       } else {
         scaled_step(images, gradient, a);
-        shrink(images, original, e);
+        detail::shrink_to_ball(images, original, e);
       }
     }
   }
@@ -90,18 +91,6 @@ struct pgd {
     for (int i = 0; i < images.extent(0); ++i) {
       const float s = a / std::fmax(norms(i), 1e-12f);
       transform(images.slice(i, 1), gradient.slice(i, 1), [=] ADVPROP_HD(float x, float g) { return x + s * g; });
-    }
-  }
-
-  /// Back into the L2 ball, then into [0,1]; the second never leaves the first, for the original is in both.
-  void shrink(auto& images, const auto& original, float e) const {
-    transform(images, original, [] ADVPROP_HD(float x, float x0) { return x - x0; });
-    tensor<float, 1> norms({images.extent(0)});
-    image_norms(*images.device, images, norms.data());
-    for (int i = 0; i < images.extent(0); ++i) {
-      const float s = norms(i) > e ? e / norms(i) * (1 - 1e-6f) : 1.f;  // a hair inside, against rounding
-      transform(images.slice(i, 1), original.slice(i, 1),
-                [=] ADVPROP_HD(float d, float x0) { return clamp(x0 + s * d, 0.f, 1.f); });
     }
   }
 };
