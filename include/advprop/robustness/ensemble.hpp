@@ -1,0 +1,206 @@
+// The worst case over several attacks, in AutoAttack's manner, with a record of how it was measured.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <advprop/core/tensor.hpp>
+#include <advprop/data/dataset.hpp>
+#include <advprop/robustness/apgd.hpp>
+#include <advprop/robustness/square.hpp>
+
+namespace advprop::robustness {
+
+enum class evaluation_attack { apgd_cross_entropy, apgd_targeted, square };
+
+constexpr const char* name(evaluation_attack a) {
+  return a == evaluation_attack::apgd_cross_entropy ? "APGD-CE"
+         : a == evaluation_attack::apgd_targeted    ? "APGD-T"
+                                                    : "Square";
+}
+
+/// AutoAttack's standard version (Croce & Hein 2020) without FAB, which looks for small perturbations and rarely fools
+/// an image that the others cannot: a robust accuracy measured here is an upper bound of AutoAttack's.
+struct ensemble_options {
+  float epsilon = 8;  ///< pixels of 255; for `norm::two`, the Euclidean length of the whole perturbation
+  attack::norm norm = attack::norm::infinity;
+  /// One after the other, each on the images that the ones before it left.
+  std::vector<evaluation_attack> attacks{evaluation_attack::apgd_cross_entropy, evaluation_attack::apgd_targeted,
+                                         evaluation_attack::square};
+  int steps = 100;               ///< of APGD
+  int restarts = 1;              ///< of each attack
+  int targets = 9;               ///< wrong classes that APGD-T tries
+  int queries = 5000;            ///< of Square
+  domain through = main_domain;  ///< the domain that serves inference, and that the attacks go through
+  int batch = 250;               ///< changes no bit
+  int images = 0;                ///< the first so many; 0: all
+  advprop::seed seed{0};         ///< of all randomness; an image's own is told from its number in the data
+};
+
+/// How robustness was measured, in one line for a report: figures measured otherwise cannot be compared.
+inline std::string description(const ensemble_options& o) {
+  std::string s = o.norm == attack::norm::two ? "L2" : "L-infinity";
+  std::string epsilon = std::to_string(o.epsilon);
+  epsilon.erase(epsilon.find_last_not_of('0') + 1);
+  if (epsilon.back() == '.') epsilon.pop_back();
+  ((s += ", epsilon ") += epsilon) += "/255; ";
+  for (std::size_t i = 0; i < o.attacks.size(); ++i) {
+    (s += i ? ", " : "") += name(o.attacks[i]);
+    if (o.attacks[i] == evaluation_attack::square)
+      ((s += " (") += std::to_string(o.queries)) += " queries)";
+    else
+      ((s += " (") += std::to_string(o.steps)) += " steps";
+    if (o.attacks[i] == evaluation_attack::apgd_targeted) ((s += ", ") += std::to_string(o.targets)) += " targets";
+    if (o.attacks[i] != evaluation_attack::square) s += ")";
+  }
+  ((s += "; restarts ") += std::to_string(o.restarts)) += "; FAB left out; domain ";
+  (s += std::to_string(o.through.index())) += ", running statistics; ";
+  ((s += std::to_string(o.images)) += " images; seed ") += std::to_string(o.seed.value);
+  return s;
+}
+
+struct ensemble_result {
+  struct stage {
+    evaluation_attack attack{};
+    int left = 0;                ///< images still robust after it
+    attack_evidence evidence{};  ///< of its first restart
+  };
+
+  ensemble_options how;               ///< with the number of images and of targets that there were
+  std::vector<char> correct, robust;  ///< for each image: before any attack, and after all
+  tensor<float, 4> adversarial;       ///< the adversarial image where an attack succeeded, else the image
+  std::vector<stage> stages;          ///< one an attack
+  std::vector<std::string> warnings;  ///< reasons not to believe the result; see `attack_ensemble`
+
+  double clean_accuracy() const { return share(correct); }
+  double robust_accuracy() const { return share(robust); }
+
+ private:
+  static double share(const std::vector<char>& flags) {
+    return double(std::ranges::count(flags, char{1})) / static_cast<double>(flags.size());
+  }
+};
+
+namespace detail {
+
+/// What can be told from logits alone: a network that answers otherwise when asked again, and probabilities in place of
+/// logits, of which float has lost what attacks need.
+template <class Target>
+void check_logits(Target& target, const_image_view images, std::vector<std::string>& warnings) {
+  image_buffer<typename Target::device_type> on_device(target.device(), images.extents());
+  memory_copy(target.device(), std::span<const float>(images.begin(), images.end()),
+              std::span<float>(on_device.begin(), on_device.end()));
+  tensor<float, 2> once({images.extent(0), target.classes()}), again = once;
+  target.logits(on_device, once);
+  target.logits(on_device, again);
+  if (!std::ranges::equal(once, again))
+    warnings.push_back(
+        "the network is random: two passes over the same images differ, and these attacks do not average");
+  bool probabilities = true;
+  for (int i = 0; i < once.extent(0); ++i) {
+    double sum = 0;
+    for (int k = 0; k < once.extent(1); ++k) {
+      probabilities = probabilities && once(i, k) >= 0 && once(i, k) <= 1;
+      sum += double(once(i, k));
+    }
+    probabilities = probabilities && std::fabs(sum - 1) < 1e-4;
+  }
+  if (probabilities) warnings.push_back("the logits are probabilities: attacks need what comes before the softmax");
+}
+
+inline void check_stages(ensemble_result& r) {
+  bool gradients = false;
+  int before = static_cast<int>(std::ranges::count(r.correct, char{1}));
+  for (const auto& s : r.stages) {
+    if (s.evidence.zero_gradients > 0) {
+      std::string w = std::to_string(s.evidence.zero_gradients) + " of " + std::to_string(s.evidence.attacked);
+      ((w += " images gave ") += name(s.attack)) += " a gradient of zero: gradients are masked";
+      r.warnings.push_back(std::move(w));
+    }
+    const int fooled = before - s.left;
+    if (s.attack == evaluation_attack::square && gradients && fooled > 0.002 * static_cast<double>(r.robust.size())) {
+      std::string w = "Square, which uses no gradient, fooled " + std::to_string(fooled);
+      r.warnings.push_back(w += " images that the attacks before it did not: gradients are masked");
+    }
+    gradients = gradients || s.attack != evaluation_attack::square;
+    before = s.left;
+  }
+}
+
+}  // namespace detail
+
+/// Robust accuracy and adversarial images of the data's first images. `warnings` tells of signs that the network is not
+/// robust but hard to attack: gradients of zero; Square, which uses none, fooling more than 0.2 % of all images after
+/// APGD; a random network; probabilities in place of logits. Throws `argument_error` for options that make no sense and
+/// `numeric_error` for NaN logits.
+template <attack_target Target, source Source>
+ensemble_result attack_ensemble(Target& target, const Source& data, const ensemble_options& options = {}) {
+  if (data.classes != target.classes())
+    fail<argument_error>("attack_ensemble: the data have ", int{data.classes}, " classes, the network ",
+                         target.classes());
+  if (options.batch < 1 || options.images < 0)
+    fail<argument_error>("attack_ensemble: batch must be positive and images not negative");
+  if (options.attacks.empty()) fail<argument_error>("attack_ensemble: there are no attacks");
+  ensemble_result r;
+  r.how = options;
+  r.how.images = options.images == 0 ? data.size() : std::min(options.images, int{data.size()});
+  r.how.targets = std::min(options.targets, target.classes() - 1);
+  const int count = r.how.images;
+  const shape s = data.image();
+  r.correct.resize(static_cast<std::size_t>(count));
+  r.robust.resize(static_cast<std::size_t>(count));
+  r.adversarial.resize({count, s.height, s.width, s.channels});
+  for (const evaluation_attack a : options.attacks) r.stages.push_back({.attack = a});
+
+  std::vector<random_stream> streams;
+  for (int first = 0; first < count; first += options.batch) {
+    const int n = std::min(options.batch, count - first);
+    auto read = read_batch(data, first, n);
+    const std::span<char> robust(r.robust.data() + first, static_cast<std::size_t>(n));
+    streams.assign(static_cast<std::size_t>(n), random_stream{});
+    const attack_batch batch{read.images.view(), std::as_const(read.labels).view(), streams, robust};
+    if (first == 0) detail::check_logits(target, read.images.view(), r.warnings);
+    judge(target, batch);
+    std::ranges::copy(robust, r.correct.begin() + first);
+    for (auto& stage : r.stages) {
+      for (int i = 0; i < n; ++i)
+        streams[static_cast<std::size_t>(i)] = random_stream(options.seed.value)
+                                                   .split(static_cast<std::uint64_t>(first + i))
+                                                   .split(static_cast<std::uint64_t>(stage.attack));
+      const attack_evidence e =
+          stage.attack == evaluation_attack::square
+              ? square{.epsilon = options.epsilon,
+                       .norm = options.norm,
+                       .queries = options.queries,
+                       .restarts = options.restarts}
+                    .run(target, batch)
+              : apgd{.epsilon = options.epsilon,
+                     .norm = options.norm,
+                     .steps = options.steps,
+                     .restarts = options.restarts,
+                     .loss = stage.attack == evaluation_attack::apgd_targeted ? apgd_loss::targeted_dlr
+                                                                              : apgd_loss::cross_entropy,
+                     .targets = options.targets}
+                    .run(target, batch);
+      stage.evidence.attacked += e.attacked;
+      stage.evidence.zero_gradients += e.zero_gradients;
+      stage.left += static_cast<int>(std::ranges::count(robust, char{1}));
+    }
+    std::ranges::copy(read.images, r.adversarial.begin() + first * read.images.view().stride());
+  }
+  detail::check_stages(r);
+  return r;
+}
+
+/// The same for a model, through the domain of the options.
+template <class Model, source Source>
+  requires requires { typename Model::network_type; }
+ensemble_result attack_ensemble(Model& net, const Source& data, const ensemble_options& options = {}) {
+  attacked_model<Model> target(net, options.through);
+  return attack_ensemble(target, data, options);
+}
+
+}  // namespace advprop::robustness
