@@ -13,7 +13,8 @@ typedef float unaligned_half_vec __attribute__((vector_size(ADVPROP_TARGET_BYTES
 ADVPROP_INLINE vec load(const float* p) { return *reinterpret_cast<const unaligned_vec*>(p); }
 ADVPROP_INLINE void store(float* p, vec v) { *reinterpret_cast<unaligned_vec*>(p) = v; }
 
-/// Asks for the cache lines of `Floats` floats that will soon be read; they may lie outside any array: nothing is read there.
+/// Asks for the cache lines of `Floats` floats that will soon be read; they may lie outside any array: nothing is read
+/// there.
 template <int Floats>
 ADVPROP_INLINE void prefetch(const float* p) {
   ADVPROP_UNROLL
