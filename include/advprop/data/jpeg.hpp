@@ -75,6 +75,15 @@ struct jpeg_errors : jpeg_error_mgr {
     e->format_message(d, e->message);
     std::longjmp(e->jump, 1);
   }
+
+  /// Calls f, in which only libjpeg runs and nothing with a destructor lives; failed() after an error.
+  template <class F, class Failed>
+  void guarded(F&& f, Failed&& failed) {
+    if (setjmp(jump) == 0)
+      f();
+    else
+      failed();
+  }
 };
 
 /// Errors arrive in `guarded`, whose frame and those above it hold nothing to destroy.
@@ -120,13 +129,10 @@ class jpeg_decoder {
   }
 
  private:
-  /// Calls f, in which only libjpeg runs and nothing with a destructor lives; throws what libjpeg reports.
   template <class F>
   void guarded(F&& f) {
-    if (setjmp(errors_.jump) == 0)
-      f();
-    else
-      fail<file_error>(name_, ": cannot be decoded as JPEG: ", std::string_view(errors_.message));
+    errors_.guarded(
+        f, [this] { fail<file_error>(name_, ": cannot be decoded as JPEG: ", std::string_view(errors_.message)); });
   }
 
   /// Inks as Adobe writes them, 255 for none, to RGB as Pillow converts them.

@@ -1,11 +1,11 @@
 // 8-bit images to JPEG, through libjpeg-turbo, with Pillow's settings. Links with -ljpeg.
 #pragma once
 
-#include <csetjmp>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>  // before jpeglib.h, which needs it
 #include <cstdlib>
+#include <string_view>
 #include <vector>
 
 #include <jpeglib.h>
@@ -56,10 +56,7 @@ class jpeg_encoder {
  private:
   template <class F>
   void guarded(F&& f) {
-    if (setjmp(errors_.jump) == 0)
-      f();
-    else
-      fail<argument_error>("encode_jpeg: ", std::string_view(errors_.message));
+    errors_.guarded(f, [this] { fail<argument_error>("encode_jpeg: ", std::string_view(errors_.message)); });
   }
 
   jpeg_errors errors_{};
