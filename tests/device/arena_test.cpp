@@ -181,3 +181,42 @@ TEST_CASE("an arena of addresses gives what one of memory gives, and takes none"
   const auto large = planned.allocate(std::size_t{1} << 40);  // more than the machine has
   CHECK(large.data() != nullptr);
 }
+
+TEST_CASE("Slabs from elsewhere: blocks lie there, nothing is written to them, and all go back") {
+  std::vector<std::pair<void*, std::size_t>> given;
+  int back = 0;
+  const memory_source source{[&](std::size_t size) {
+                               void* p = std::malloc(size);
+                               std::memset(p, 0x5A, size);
+                               given.emplace_back(p, size);
+                               return given.size() > 2 ? nullptr : p;
+                             },
+                             [&](void* p) {
+                               ++back;
+                               std::free(p);
+                             }};
+  {
+    arena a(source);
+    arena::block one = a.allocate(1000), two = a.allocate(5000);
+    REQUIRE(given.size() == 1);
+    const auto* slab = static_cast<std::byte*>(given[0].first);
+    CHECK(bytes(one) >= slab);
+    CHECK(bytes(two) >= bytes(one) + 1000);
+    CHECK(bytes(two) + 5000 <= slab + given[0].second);
+    CHECK(a.owns(one.data()));
+    CHECK(a.owns(bytes(two) + 4999));
+    CHECK(!a.owns(&a));
+    const auto* first = bytes(one);
+    one = {};
+    CHECK(bytes(a.allocate(900)) == first);  // the hole, found again
+    arena::block large = a.allocate(given[0].second);
+    REQUIRE(given.size() == 2);
+    CHECK(a.owns(large.data()));
+    bool untouched = true;
+    for (std::size_t i = 0; i < given[0].second; ++i) untouched = untouched && slab[i] == std::byte{0x5A};
+    CHECK(untouched);
+    CHECK_THROWS_WITH_AS(a.allocate(3 * given[1].second), doctest::Contains("out of memory"), error);
+    std::free(given[2].first);
+  }
+  CHECK(back == 2);
+}

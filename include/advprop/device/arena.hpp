@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <new>
 #include <utility>
@@ -31,6 +32,12 @@
 
 namespace advprop {
 
+/// Memory that the processor may not be able to write to, such as a GPU's. `take` returns null when there is no more.
+struct memory_source {
+  std::function<void*(std::size_t bytes)> take;
+  std::function<void(void*)> give;
+};
+
 /// A first-fit allocator over a few large slabs. The same sequence of requests always gets the same addresses, so one
 /// dry run (`cpu::dry`) tells the peak. Not thread-safe: one device serves one thread of control.
 class arena {
@@ -39,6 +46,7 @@ class arena {
     header* previous;          // the block before, null for a slab's first
     int references;            // 0 = free
     bool last;
+    std::byte* data;  // the block's memory: the payload itself, or its counterpart in the source's slab
     std::byte* payload() { return reinterpret_cast<std::byte*>(this + 1); }
     header* next() { return last ? nullptr : reinterpret_cast<header*>(payload() + size); }
   };
@@ -64,7 +72,7 @@ class arena {
     ~block() {
       if (header_) reset();
     }
-    void* data() const { return header_ ? header_->payload() : nullptr; }
+    void* data() const { return header_ ? header_->data : nullptr; }
     /// True when no other handle shares the memory, so it may be overwritten.
     bool unique() const { return header_ && header_->references == 1; }
     explicit operator bool() const { return header_ != nullptr; }
@@ -84,10 +92,15 @@ class arena {
   enum class backing { memory, addresses };
 
   explicit arena(backing b = backing::memory) : backing_(b) {}
+  /// Slabs from elsewhere: headers then lie in addresses of the processor's that mirror them.
+  explicit arena(memory_source source) : backing_(backing::addresses), source_(std::move(source)) {}
   arena(const arena&) = delete;
   arena& operator=(const arena&) = delete;
   ~arena() {
-    for (auto& s : slabs_) unpoison(s.memory.get(), s.bytes);
+    for (auto& s : slabs_) {
+      unpoison(s.memory.get(), s.bytes);
+      if (source_.give) source_.give(s.elsewhere);
+    }
   }
 
   /// `bytes` of uninitialised memory aligned to 64. Throws `error` naming the sizes when the system has no more.
@@ -103,13 +116,15 @@ class arena {
   /// Takes one slab of at least `bytes` from the system, so that later requests up to that need none.
   [[gnu::noinline]] void reserve(std::size_t bytes) {
     const std::size_t size = rounded(bytes);
-    slab s{{nullptr, free_slab(0)}, size + sizeof(header)};
+    slab s{{nullptr, free_slab(0)}, size + sizeof(header), nullptr};
     try {
       s.memory = obtain(s.bytes);
+      if (source_.take && !(s.elsewhere = source_.take(s.bytes))) throw std::bad_alloc();
     } catch (const std::bad_alloc&) {
       fail("out of memory: ", size >> 20, " MiB more were asked for on top of ", reserved() >> 20, " MiB");
     }
-    new (s.memory.get()) header{size, nullptr, 0, true};
+    std::byte* const data = s.elsewhere ? static_cast<std::byte*>(s.elsewhere) : s.memory.get();
+    new (s.memory.get()) header{size, nullptr, 0, true, data + sizeof(header)};
     poison(s.memory.get() + sizeof(header), size);
     slabs_.push_back(std::move(s));
   }
@@ -125,6 +140,15 @@ class arena {
     return n;
   }
   std::size_t slabs() const { return slabs_.size(); }
+
+  /// Whether an address lies in one of the slabs.
+  bool owns(const void* p) const {
+    for (const auto& s : slabs_) {
+      const void* first = s.elsewhere ? s.elsewhere : s.memory.get();
+      if (!std::less<>()(p, first) && std::less<>()(p, static_cast<const std::byte*>(first) + s.bytes)) return true;
+    }
+    return false;
+  }
 
  private:
   static constexpr std::size_t minimum_slab = std::size_t{16} << 20;
@@ -151,6 +175,7 @@ class arena {
   struct slab {
     std::unique_ptr<std::byte, free_slab> memory;
     std::size_t bytes;
+    void* elsewhere;  // the source's memory
     header* first() { return reinterpret_cast<header*>(memory.get()); }
   };
 
@@ -182,7 +207,8 @@ class arena {
   block take(header* h, std::size_t size) {
     if (h->size >= size + sizeof(header) + alignment) {  // split: the rest stays free
       unpoison(h->payload() + size, sizeof(header));
-      auto* rest = new (h->payload() + size) header{h->size - size - sizeof(header), h, 0, h->last};
+      auto* rest = new (h->payload() + size)
+          header{h->size - size - sizeof(header), h, 0, h->last, h->data + size + sizeof(header)};
       if (header* after = rest->next()) after->previous = rest;
       h->size = size;
       h->last = false;
@@ -211,6 +237,7 @@ class arena {
   }
 
   backing backing_;
+  memory_source source_;
   std::vector<slab> slabs_;
   std::size_t in_use_ = 0, peak_ = 0;
 };
