@@ -5,11 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define ADVPROP_HD __host__ __device__
-#else
-#define ADVPROP_HD
-#endif
+#include <advprop/core/host_device.hpp>
 
 namespace advprop {
 

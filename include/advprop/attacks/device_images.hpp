@@ -32,6 +32,12 @@ struct image_buffer : device_images<Device> {
       : device_images<Device>(d, image_view(static_cast<float*>(m.data()), extents)), memory(std::move(m)) {}
 };
 
+/// One number an image, in the device's memory.
+template <class Device>
+struct image_numbers : image_buffer<Device> {
+  image_numbers(Device& d, int images) : image_buffer<Device>(d, {images, 1, 1, 1}) {}
+};
+
 /// images[i] = f(images[i], a[i]) for every number, on the images' device. On CUDA, f must be ADVPROP_HD.
 template <class Device, class F>
 void transform(const device_images<Device>& images, const device_images<Device>& a, F f) {
@@ -42,6 +48,12 @@ template <class Device, class F>
 void transform(const device_images<Device>& images, const device_images<Device>& a, const device_images<Device>& b,
                F f) {
   transform(*images.device, images, const_image_view(a), const_image_view(b), f);
+}
+/// images[i] = f(images[i], a[i], the number of i's image).
+template <class Device, class F>
+void transform(const device_images<Device>& images, const device_images<Device>& a,
+               const image_numbers<Device>& numbers, F f) {
+  transform_images(*images.device, images, const_image_view(a), numbers.data(), f);
 }
 
 }  // namespace advprop

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <advprop/attacks/attack.hpp>
+#include <advprop/attacks/loops.hpp>
 #include <advprop/core/tensor.hpp>
 
 namespace advprop::attack {
@@ -32,11 +33,11 @@ struct gradient_descent {
       const auto original = objective.copy(images);
       fill_uniform(*images.device, rng, -e, e, images);
       rng.skip(static_cast<std::uint64_t>(images.size()));
-      transform(images, original, [=] ADVPROP_HD(float noise, float x0) { return project(x0 + noise, x0, e); });
+      transform(images, original, loops::noisy_start{e});
     }
     for (int i = 0; i < steps; ++i) {
       const auto gradient = objective.input_gradient(images, targets);
-      transform(images, gradient, [=] ADVPROP_HD(float x, float g) { return clamp(x + a * sign(g), 0.f, 1.f); });
+      transform(images, gradient, loops::free_sign_step{a});
     }
   }
 };

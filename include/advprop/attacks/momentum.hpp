@@ -1,9 +1,8 @@
 // Momentum I-FGSM.
 #pragma once
 
-#include <cmath>
-
 #include <advprop/attacks/attack.hpp>
+#include <advprop/attacks/loops.hpp>
 #include <advprop/core/tensor.hpp>
 
 namespace advprop::attack {
@@ -27,19 +26,14 @@ struct momentum_ifgsm {
     const auto [targets, direction] = detail::aim(goal, objective, images, labels, rng, chosen);
     const auto original = objective.copy(images);
     auto velocity = objective.copy(images);
-    transform(velocity, original, [] ADVPROP_HD(float, float) { return 0.f; });
-    tensor<float, 1> lengths({images.extent(0)});
-    const float e = epsilon / 255, a = direction * step / 255, d = decay;
+    transform(velocity, original, loops::zero());
+    const image_numbers sizes(*images.device, images.extent(0));
+    const float e = epsilon / 255, a = direction * step / 255;
     for (int i = 0; i < steps; ++i) {
       const auto gradient = objective.input_gradient(images, targets);
-      mean_magnitudes(*images.device, gradient, lengths.data());
-      for (int n = 0; n < images.extent(0); ++n) {
-        const float s = 1 / std::fmax(lengths(n), 1e-30f);
-        transform(velocity.slice(n, 1), gradient.slice(n, 1),
-                  [=] ADVPROP_HD(float v, float g) { return d * v + s * g; });
-      }
-      transform(images, velocity, original,
-                [=] ADVPROP_HD(float x, float v, float x0) { return project(x + a * sign(v), x0, e); });
+      mean_magnitudes(*images.device, gradient, sizes.data());
+      transform(velocity, gradient, sizes, loops::accumulate{decay});
+      transform(images, velocity, original, loops::sign_step{a, e});
     }
   }
 };

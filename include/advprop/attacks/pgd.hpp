@@ -53,8 +53,7 @@ struct pgd {
     for (int i = 0; i < steps; ++i) {
       const auto gradient = objective.input_gradient(images, targets);
       if (norm == attack::norm::infinity) {
-        transform(images, gradient, original,
-                  [=] ADVPROP_HD(float x, float g, float x0) { return project(x + a * sign(g), x0, e); });
+        transform(images, gradient, original, loops::sign_step{a, e});
       } else {
         scaled_step(images, gradient, a);
         detail::shrink_to_ball(images, original, e);
@@ -70,28 +69,24 @@ struct pgd {
     if (norm == attack::norm::infinity) {
       fill_uniform(device, rng, -e, e, images);
       rng.skip(count);
-      transform(images, original, [=] ADVPROP_HD(float noise, float x0) { return project(x0 + noise, x0, e); });
+      transform(images, original, loops::noisy_start{e});
       return;
     }
     fill_normal(device, rng, images);
     rng.skip(2 * count);
-    tensor<float, 1> norms({images.extent(0)});
-    image_norms(device, images, norms.data());
-    for (int i = 0; i < images.extent(0); ++i) {
-      const float s = e * rng.uniform() / std::fmax(norms(i), 1e-12f);
-      transform(images.slice(i, 1), original.slice(i, 1),
-                [=] ADVPROP_HD(float z, float x0) { return clamp(x0 + s * z, 0.f, 1.f); });
-    }
+    const image_numbers lengths(device, images.extent(0)), shares(device, images.extent(0));
+    image_norms(device, images, lengths.data());
+    fill_uniform(device, rng, 0, 1, shares);
+    rng.skip(static_cast<std::uint64_t>(shares.size()));
+    transform(lengths, shares, loops::random_length{e});
+    transform(images, original, lengths, loops::scaled_start());
   }
 
   /// One step of length |a| along each image's normalised gradient.
   void scaled_step(auto& images, const auto& gradient, float a) const {
-    tensor<float, 1> norms({images.extent(0)});
+    const image_numbers norms(*images.device, images.extent(0));
     image_norms(*images.device, gradient, norms.data());
-    for (int i = 0; i < images.extent(0); ++i) {
-      const float s = a / std::fmax(norms(i), 1e-12f);
-      transform(images.slice(i, 1), gradient.slice(i, 1), [=] ADVPROP_HD(float x, float g) { return x + s * g; });
-    }
+    transform(images, gradient, norms, loops::normalised_step{a});
   }
 };
 static_assert(attack_policy<pgd>);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include <advprop/core/host_device.hpp>
+
 namespace advprop {
 
 /// The type that makes `model net{device, seed{1}}` read well.
@@ -61,7 +63,7 @@ class random_stream {
   }
 
   /// Standard normal by Box and Muller; takes two positions.
-  float normal() {
+  ADVPROP_HD float normal() {
     const double u = (next() + 1.0) * 0x1p-32, v = next() * 0x1p-32;
     return static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586 * v));
   }

@@ -1,6 +1,7 @@
 // Loops over images with a function of the user's, which is compiled for what the compiler's command line allows.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include <advprop/core/shape.hpp>
@@ -29,6 +30,23 @@ void transform(cpu& d, image_view x, const_image_view a, const_image_view b, F f
     float* px = x.data() + first;
     const float *pa = a.data() + first, *pb = b.data() + first;
     detail::for_each_index(count, [=](std::ptrdiff_t i) { px[i] = f(px[i], pa[i], pb[i]); });
+  });
+}
+
+/// x[i] = f(x[i], a[i], numbers[the image of i])
+template <class F>
+void transform_images(cpu& d, image_view x, const_image_view a, const float* numbers, F f) {
+  if (d.dry()) return work::transform(d, x, 1);
+  const std::ptrdiff_t stride = x.stride();
+  detail::for_chunks(d, x.size(), [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+    for (const std::ptrdiff_t end = first + count; first < end; first += count) {  // an image, or what is left of it
+      const std::ptrdiff_t n = first / stride;
+      count = std::min(end, (n + 1) * stride) - first;
+      float* px = x.data() + first;
+      const float* pa = a.data() + first;
+      const float number = numbers[n];
+      detail::for_each_index(count, [=](std::ptrdiff_t i) { px[i] = f(px[i], pa[i], number); });
+    }
   });
 }
 
