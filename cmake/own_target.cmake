@@ -1,13 +1,16 @@
 # advprop_own_warnings(<target>): what this project's own sources are compiled with.
 function(advprop_own_warnings target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow>
+    $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>)
   if(ADVPROP_WERROR)
-    target_compile_options(${target} PRIVATE -Werror)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Werror>
+      $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       # These come after inlining and differ with every version and option of g++, sanitizers above all.
-      target_compile_options(${target} PRIVATE -Wno-error=array-bounds -Wno-error=maybe-uninitialized
-        -Wno-error=nonnull -Wno-error=stringop-overflow -Wno-error=stringop-overread -Wno-error=free-nonheap-object
-        -Wno-error=null-dereference -Wno-error=mismatched-new-delete -Wno-error=restrict)
+      foreach(late IN ITEMS array-bounds maybe-uninitialized nonnull stringop-overflow stringop-overread
+          free-nonheap-object null-dereference mismatched-new-delete restrict)
+        target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-error=${late}>)
+      endforeach()
     endif()
   endif()
 endfunction()
@@ -20,6 +23,6 @@ function(advprop_own_target target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   advprop_own_warnings(${target})
   if(ADVPROP_NATIVE)
-    target_compile_options(${target} PRIVATE -march=native)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
   endif()
 endfunction()

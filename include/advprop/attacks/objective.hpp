@@ -76,7 +76,8 @@ class objective {
   std::optional<image_buffer<device_type>> gradient_;
 };
 
-/// Runs `attack` on `images` in place, through one domain of `net`. `label_smoothing` and `noise` are
+/// Runs `attack` on `images` in place, through one domain of `net`; images in the host's memory go to the device and
+/// back. `label_smoothing` and `noise` are
 /// the training pass's; they count only for attacks that want them.
 template <class Model, attack_policy Attack>
 void perturb(Model& net, const Attack& attack, image_view images, const target_view& labels, random_stream& rng,
@@ -87,8 +88,18 @@ void perturb(Model& net, const Attack& attack, image_view images, const target_v
   if constexpr (requires { attack.source; }) o.source = attack.source;
   if constexpr (requires { attack.smoothed; }) o.label_smoothing = attack.smoothed ? label_smoothing : 0;
   if constexpr (requires { attack.dropped; }) o.drop = attack.dropped;
+  using device = typename Model::device_type;
   objective<Model> target(net, o);
-  device_images<typename Model::device_type> batch(net.device(), images);
+  device_images<device> batch(net.device(), images);
+  if constexpr (requires { requires !device::host_memory; }) {
+    if (!net.device().memory().owns(images.data())) {
+      auto there = target.copy(batch);
+      attack.perturb(target, there, labels, rng);
+      memory_copy(net.device(), std::span<const float>(there.begin(), there.end()),
+                  std::span<float>(images.begin(), images.end()));
+      return;
+    }
+  }
   attack.perturb(target, batch, labels, rng);
 }
 

@@ -1,0 +1,75 @@
+// An NVIDIA GPU: its memory and stream, and which numbers its feature maps are made of.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include <advprop/core/bfloat16.hpp>
+#include <advprop/core/shape.hpp>
+#include <advprop/device/arena.hpp>
+
+struct CUstream_st;  // cudaStream_t points to it
+
+namespace advprop {
+
+namespace detail {
+class cuda_state;
+}
+
+/// Whether matrix products of float32 may round their inputs to TensorFloat-32 (10 bits of precision, about 1e-3).
+enum class float32_products { exact, tf32 };
+
+/// What does not depend on the element type. Outlives the models made on it; several models may share one; use one a
+/// thread of control. Each has a stream of its own, on which every operation is queued.
+class cuda_device {
+ public:
+  cuda_device(const cuda_device&) = delete;
+  cuda_device& operator=(const cuda_device&) = delete;
+  ~cuda_device();
+
+  /// Number of the GPU in this process, from 0.
+  int index() const { return index_; }
+  float32_products products() const { return products_; }
+  /// The GPU's memory: the processor may not read or write what this hands out.
+  arena& memory() { return *memory_; }
+  /// Until all that has been queued is done. Throws `error` if any of it failed.
+  void wait();
+
+  /// Where a kernel of the user's own is queued among the operations. The device becomes the calling thread's current
+  /// one.
+  CUstream_st* stream();
+
+  detail::cuda_state& state() { return *state_; }
+
+ protected:
+  /// Throws `error` when there is no such GPU, or one older than compute capability 8.0.
+  cuda_device(int index, float32_products products);
+
+ private:
+  int index_;
+  float32_products products_;
+  // The arena gives its slabs back through the state, so it goes first.
+  std::unique_ptr<detail::cuda_state> state_;
+  std::unique_ptr<arena> memory_;
+};
+
+/// Feature maps of `Element`, float or bfloat16, in NHWC. Parameters, statistics and losses are float in any case, and
+/// what a layer computes is rounded to `Element` only where it is stored. Images, labels and soft targets that an
+/// operation reads may lie in the host's memory; it copies them over. What it writes for the host (losses, labels) is
+/// in the host's memory.
+template <class Element>
+class basic_cuda : public cuda_device {
+ public:
+  using element = Element;
+  static constexpr bool host_memory = false;  ///< its memory is apart from the host's
+
+  explicit basic_cuda(int index = 0, float32_products products = float32_products::exact)
+      : cuda_device(index, products) {}
+
+  static constexpr std::ptrdiff_t elements(int batch, shape s) { return batch * s.size(); }
+};
+
+using cuda = basic_cuda<float>;
+using cuda_bfloat16 = basic_cuda<bfloat16>;
+
+}  // namespace advprop

@@ -1,0 +1,34 @@
+// The CUDA device's operations, defined. Compile with nvcc --extended-lambda --expt-relaxed-constexpr.
+#pragma once
+
+#include <advprop/ops/cuda/activation.cuh>
+#include <advprop/ops/cuda/conv.cuh>
+#include <advprop/ops/cuda/conv_depthwise.cuh>
+#include <advprop/ops/cuda/elementwise.cuh>
+#include <advprop/ops/cuda/linear.cuh>
+#include <advprop/ops/cuda/loss.cuh>
+#include <advprop/ops/cuda/memory.cuh>
+#include <advprop/ops/cuda/norm.cuh>
+#include <advprop/ops/cuda/pool.cuh>
+#ifdef __CUDACC__
+#include <advprop/ops/cuda/runtime.hpp>
+#endif
+#include <advprop/ops/cuda/transform.cuh>
+#include <advprop/ops/cuda/update.cuh>
+
+namespace advprop {
+
+ADVPROP_CUDA_API cuda_device::cuda_device(int index, float32_products products)
+    : index_(index),
+      products_(products),
+      state_(std::make_unique<detail::cuda_state>(index, products)),
+      memory_(std::make_unique<arena>(memory_source{[s = state_.get()](std::size_t bytes) { return s->take(bytes); },
+                                                    [s = state_.get()](void* p) { s->give(p); }})) {}
+
+ADVPROP_CUDA_API cuda_device::~cuda_device() { state_->finish(); }
+
+ADVPROP_CUDA_API CUstream_st* cuda_device::stream() { return state_->stream(); }
+
+ADVPROP_CUDA_API void cuda_device::wait() { state_->wait(); }
+
+}  // namespace advprop

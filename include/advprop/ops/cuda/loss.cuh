@@ -1,0 +1,173 @@
+// Softmax cross entropy, and what else is read off logits, a 1x1 feature map. A thread takes an image: there are few
+// logits beside what a network computes.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include <advprop/ops/cuda/memory.cuh>
+
+namespace advprop {
+
+namespace detail {
+
+/// The log of the sum of exponentials is maximum + log(sum).
+struct exponentials {
+  float maximum, sum;
+  template <class T>
+  ADVPROP_HD exponentials(const T* z, int classes) : maximum(static_cast<float>(z[0])), sum(0) {
+    for (int k = 1; k < classes; ++k) {
+      const auto v = static_cast<float>(z[k]);
+      maximum = v > maximum ? v : maximum;
+    }
+    for (int k = 0; k < classes; ++k) sum += std::exp(static_cast<float>(z[k]) - maximum);
+  }
+};
+
+/// What one image adds to a batch's loss.
+struct image_loss {
+  float loss, correct, correct5;
+};
+
+template <class T>
+struct loss_of_image {
+  int classes, batch;
+  const T* logits;
+  const int* labels;
+  const float* soft;  // null: hard labels
+  float smoothing, weight;
+  T* dlogits;  // null: not wanted
+  image_loss* results;
+
+  ADVPROP_HD void operator()(std::ptrdiff_t n) const {
+    const T* z = logits + n * classes;
+    const float* shares_of = soft ? soft + n * classes : nullptr;
+    const int label = labels[n];
+    const auto own = static_cast<float>(z[label]);
+    const exponentials e(z, classes);
+    const float log_sum = e.maximum + std::log(e.sum);
+    float loss = 0, shares = 0;
+    int rank = 0;
+    for (int k = 0; k < classes; ++k) {
+      const auto v = static_cast<float>(z[k]);
+      const float p = shares_of ? shares_of[k] : k == label ? 1.f : 0.f;
+      const float target = (1 - smoothing) * p + smoothing / static_cast<float>(classes);
+      shares += target;
+      if (target != 0) loss += target * (log_sum - v);
+      rank += v > own || (v == own && k < label);
+    }
+    if (loss != loss) rank = classes;
+    results[n] = {loss, rank == 0 ? 1.f : 0.f, rank < (classes < 5 ? classes : 5) ? 1.f : 0.f};
+    if (!dlogits) return;
+    T* dz = dlogits + n * classes;
+    const float share = weight / static_cast<float>(batch);
+    for (int k = 0; k < classes; ++k) {
+      const float p = shares_of ? shares_of[k] : k == label ? 1.f : 0.f;
+      const float target = (1 - smoothing) * p + smoothing / static_cast<float>(classes);
+      dz[k] = T(share * (shares * (std::exp(static_cast<float>(z[k]) - e.maximum) / e.sum) - target));
+    }
+  }
+};
+
+/// choose(n) for every image, into the host's memory.
+template <class F>
+void labels_of(cuda_device& d, int batch, label_view to, F choose) {
+  auto* pinned = static_cast<int*>(d.state().pinned(static_cast<std::size_t>(batch) * sizeof(int)));
+  each(d, batch, [=] ADVPROP_HD(std::ptrdiff_t n) { pinned[n] = choose(n); });
+  d.wait();
+  std::copy_n(pinned, batch, to.data());
+}
+
+}  // namespace detail
+
+ADVPROP_CUDA_API pending_loss::operator loss_result() const {
+  device->wait();
+  loss_result r;
+  r.loss = static_cast<double>(sums[0]) / batch;
+  r.correct = static_cast<int>(sums[1]);
+  r.correct5 = static_cast<int>(sums[2]);
+  return r;
+}
+
+template <class T>
+pending_loss cross_entropy(basic_cuda<T>& d, view_of<const T> logits, const target_view& targets, float smoothing,
+                           float weight, view_of<T> dlogits) {
+  using namespace detail;
+  const int classes = logits.channels, batch = logits.batch;
+  const resident<int> labels(d, targets.data(), batch);
+  const resident<float> soft(d, targets.soft.data(), std::ptrdiff_t{batch} * classes);
+  const arena::block memory = d.memory().allocate(sizeof(image_loss) * static_cast<std::size_t>(batch));
+  auto* results = static_cast<image_loss*>(memory.data());
+  each(d, batch,
+       loss_of_image<T>{classes, batch, logits.data, labels.data(), soft.data(), smoothing, weight, dlogits.data,
+                        results});
+  auto* sums = static_cast<float*>(d.state().pinned(sizeof(image_loss)));
+  column_sums<3>(
+      d, 1, batch, 1,
+      [=] ADVPROP_HD(int, std::ptrdiff_t n, int, float* s) {
+        s[0] += results[n].loss;
+        s[1] += results[n].correct;
+        s[2] += results[n].correct5;
+      },
+      [=] ADVPROP_HD(int, int, const float* s) {
+        for (int k = 0; k < 3; ++k) sums[k] = s[k];
+      });
+  return {&d, sums, batch};
+}
+
+template <class T>
+void softmax(basic_cuda<T>& d, view_of<const T> logits, view<float, 2> probabilities) {
+  using namespace detail;
+  const int classes = logits.channels;
+  const T* from = logits.data;
+  const auto bytes = static_cast<std::size_t>(probabilities.size()) * sizeof(float);
+  const bool host = !d.memory().owns(probabilities.data());
+  auto* to = host ? static_cast<float*>(d.state().pinned(bytes)) : probabilities.data();
+  each(d, logits.batch, [=] ADVPROP_HD(std::ptrdiff_t n) {
+    const T* z = from + n * classes;
+    const exponentials e(z, classes);
+    for (int k = 0; k < classes; ++k) to[n * classes + k] = std::exp(static_cast<float>(z[k]) - e.maximum) / e.sum;
+  });
+  if (!host) return;
+  d.wait();
+  std::memcpy(probabilities.data(), to, bytes);
+}
+
+template <class T>
+void predict(basic_cuda<T>& d, view_of<const T> logits, label_view best) {
+  const int classes = logits.channels;
+  const T* from = logits.data;
+  detail::labels_of(d, logits.batch, best, [=] ADVPROP_HD(std::ptrdiff_t n) {
+    const T* z = from + n * classes;
+    int top = 0;
+    for (int k = 1; k < classes; ++k)
+      if (static_cast<float>(z[k]) > static_cast<float>(z[top])) top = k;
+    return top;
+  });
+}
+
+template <class T>
+void predict_worst(basic_cuda<T>& d, view_of<const T> logits, label_view worst, const target_view& own) {
+  const int classes = logits.channels;
+  const T* from = logits.data;
+  const detail::resident<int> labels(d, own.data(), logits.batch);
+  const detail::resident<float> soft(d, own.soft.data(), std::ptrdiff_t{logits.batch} * classes);
+  const int* labels_at = labels.data();
+  const float* soft_at = soft.data();
+  detail::labels_of(d, logits.batch, worst, [=] ADVPROP_HD(std::ptrdiff_t n) {
+    const T* z = from + n * classes;
+    const int label = labels_at ? labels_at[n] : -1;
+    int second = -1;  // target_view::second
+    if (soft_at && classes > 2)
+      for (int k = 0; k < classes; ++k)
+        if (k != label && soft_at[n * classes + k] > (second < 0 ? 0.f : soft_at[n * classes + second])) second = k;
+    int lowest = -1;
+    for (int k = 0; k < classes; ++k)
+      if (k != label && k != second && (lowest < 0 || static_cast<float>(z[k]) < static_cast<float>(z[lowest])))
+        lowest = k;
+    return lowest;
+  });
+}
+
+}  // namespace advprop

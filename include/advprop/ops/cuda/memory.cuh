@@ -1,0 +1,75 @@
+// Copies, fills, and what an operation does with an argument that lies in the host's memory.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <span>
+
+#include <advprop/ops/cuda.hpp>
+#include <advprop/ops/cuda/loops.cuh>
+
+namespace advprop {
+
+namespace detail {
+
+/// Numbers to read on the device: where they are, or a copy if that is the host.
+template <class N>
+class resident {
+ public:
+  resident(cuda_device& d, const N* p, std::ptrdiff_t count) : data_(p) {
+    if (!p || d.memory().owns(p)) return;
+    copy_ = d.memory().allocate(static_cast<std::size_t>(count) * sizeof(N));
+    d.state().copy(p, copy_.data(), static_cast<std::size_t>(count) * sizeof(N));
+    data_ = static_cast<const N*>(copy_.data());
+  }
+  const N* data() const { return data_; }
+
+ private:
+  arena::block copy_;
+  const N* data_;
+};
+
+}  // namespace detail
+
+ADVPROP_CUDA_API void memory_copy(cuda_device& d, std::span<const float> from, std::span<float> to) {
+  if (from.empty()) return;
+  d.state().copy(from.data(), to.data(), from.size_bytes());
+  d.state().changed(to.data(), from.size_bytes());
+  if (!d.memory().owns(to.data())) d.wait();
+}
+
+template <class T>
+void memory_copy(basic_cuda<T>& d, view_of<const T> from, view_of<T> to) {
+  d.state().copy(from.data, to.data, static_cast<std::size_t>(from.batch * from.image().size()) * sizeof(T));
+  if (!d.memory().owns(to.data)) d.wait();
+}
+
+ADVPROP_CUDA_API void memory_swap(cuda_device& d, std::span<float> a, std::span<float> b) {
+  float *pa = a.data(), *pb = b.data();
+  detail::each(d, std::ssize(a), [=] ADVPROP_HD(std::ptrdiff_t i) {
+    const float kept = pa[i];
+    pa[i] = pb[i];
+    pb[i] = kept;
+  });
+  d.state().changed(pa, a.size_bytes());
+  d.state().changed(pb, b.size_bytes());
+}
+
+ADVPROP_CUDA_API void fill(cuda_device& d, float value, std::span<float> values) {
+  float* p = values.data();
+  detail::each(d, std::ssize(values), [=] ADVPROP_HD(std::ptrdiff_t i) { p[i] = value; });
+  d.state().changed(p, values.size_bytes());
+}
+
+ADVPROP_CUDA_API double squared_norm(cuda_device& d, std::span<const float> values) {
+  const float* p = values.data();
+  auto* sum = static_cast<float*>(d.state().pinned(sizeof(float)));
+  *sum = 0;
+  detail::column_sums<1>(
+      d, 1, std::ssize(values), 1, [=] ADVPROP_HD(int, std::ptrdiff_t i, int, float* sums) { *sums += p[i] * p[i]; },
+      [=] ADVPROP_HD(int, int, const float* sums) { *sum = *sums; });
+  d.wait();
+  return static_cast<double>(*sum);
+}
+
+}  // namespace advprop

@@ -1,0 +1,201 @@
+// Batch norm with the activation and the residual add that follow it: one read and one write a sweep.
+#pragma once
+
+#include <advprop/ops/cuda/activation.cuh>
+
+namespace advprop {
+
+namespace detail {
+
+/// What normalises V neighbouring channels.
+template <int V>
+struct channel_norm {
+  floats<V> mean, factor, shift, deviation;  // factor = scale / deviation
+
+  ADVPROP_HD channel_norm(const norm_parameters& p, int column) {
+    for (int k = 0; k < V; ++k) {
+      const int c = column * V + k;
+      mean[k] = p.mean[c];
+      deviation[k] = std::sqrt(p.variance[c] + p.epsilon);
+      factor[k] = p.scale[c] / deviation[k];
+      shift[k] = p.shift[c];
+    }
+  }
+  ADVPROP_HD float operator()(float x, int k) const { return (x - mean[k]) * factor[k] + shift[k]; }
+  ADVPROP_HD float centred(float x, int k) const { return (x - mean[k]) / deviation[k]; }
+};
+
+template <int V>
+struct prepare_norm {
+  norm_parameters p;
+  ADVPROP_HD channel_norm<V> operator()(int column) const { return {p, column}; }
+};
+
+/// dy through the activation, for V channels of one pixel.
+template <class T, int V>
+struct activated_gradient {
+  activation a;
+  const T *x, *y, *dy, *add;
+
+  ADVPROP_HD floats<V> operator()(const channel_norm<V>& n, std::ptrdiff_t i) const {
+    floats<V> g = load<V>(dy, i);
+    if (a == activation::identity) return g;
+    floats<V> v = load<V>(slope_from_output(a) ? y : x, i);
+    if (!slope_from_output(a)) {
+      for (int k = 0; k < V; ++k) v[k] = n(v[k], k);
+      if (add) {
+        const floats<V> s = load<V>(add, i);
+        for (int k = 0; k < V; ++k) v[k] += s[k];
+      }
+    }
+    for (int k = 0; k < V; ++k) g[k] *= slope(a, v[k]);
+    return g;
+  }
+};
+
+template <class T>
+std::ptrdiff_t pixels(const feature_view<T>& x) {
+  return std::ptrdiff_t{x.batch} * x.height * x.width;
+}
+
+template <int V, class T>
+void norm_statistics_at(cuda_device& d, const feature_view<const T>& x, float* mean, float* variance) {
+  const std::ptrdiff_t rows = pixels(x);
+  const int columns = x.channels / V;
+  const T* data = x.data;
+  // Sums of differences to the first pixel, so that a mean far from zero costs no precision.
+  const auto term = [=] ADVPROP_HD(int, std::ptrdiff_t row, int column, float* sums) {
+    const floats<V> v = load<V>(data, row * columns + column), origin = load<V>(data, column);
+    for (int k = 0; k < V; ++k) {
+      const float e = v[k] - origin[k];
+      sums[k] += e;
+      sums[V + k] += e * e;
+    }
+  };
+  column_sums<2 * V>(d, 1, rows, columns, term, [=] ADVPROP_HD(int, int column, const float* sums) {
+    const floats<V> origin = load<V>(data, column);
+    for (int k = 0; k < V; ++k) {
+      const float m = sums[k] / static_cast<float>(rows), square = sums[V + k] / static_cast<float>(rows);
+      const float rest = square - m * m;
+      mean[column * V + k] = origin[k] + m;
+      variance[column * V + k] = rest < 0 ? 0 : rest;  // rounding; NaN stays
+    }
+  });
+}
+
+template <int V, class T>
+void norm_forward_at(cuda_device& d, activation a, const feature_view<const T>& x, const norm_parameters& p,
+                     const T* add, T* y) {
+  const int columns = x.channels / V;
+  const T* data = x.data;
+  for_columns(d, pixels(x), columns, prepare_norm<V>{p},
+              [=] ADVPROP_HD(const channel_norm<V>& n, std::ptrdiff_t row, int column) {
+                const std::ptrdiff_t i = row * columns + column;
+                floats<V> v = load<V>(data, i);
+                for (int k = 0; k < V; ++k) v[k] = n(v[k], k);
+                if (add) {
+                  const floats<V> s = load<V>(add, i);
+                  for (int k = 0; k < V; ++k) v[k] += s[k];
+                }
+                for (int k = 0; k < V; ++k) v[k] = activate(a, v[k]);
+                store<V>(y, i, v);
+              });
+}
+
+/// `means`: the mean of g and of g * xhat of every channel, null for running statistics.
+template <int V, class T>
+void norm_backward_at(cuda_device& d, const activated_gradient<T, V>& gradient, const feature_view<const T>& dy,
+                      const norm_parameters& p, float* means, T* dx, T* dadd, float* dscale, float* dshift) {
+  const std::ptrdiff_t rows = pixels(dy);
+  const int columns = dy.channels / V;
+  const T* x = gradient.x;
+  if (means || dscale) {
+    const auto term = [=] ADVPROP_HD(int, std::ptrdiff_t row, int column, float* sums) {
+      const channel_norm<V> n(p, column);
+      const std::ptrdiff_t i = row * columns + column;
+      const floats<V> g = gradient(n, i), v = load<V>(x, i);
+      for (int k = 0; k < V; ++k) {
+        sums[k] += g[k];
+        sums[V + k] += g[k] * n.centred(v[k], k);
+      }
+    };
+    column_sums<2 * V>(d, 1, rows, columns, term, [=] ADVPROP_HD(int, int column, const float* sums) {
+      for (int k = 0; k < V; ++k) {
+        const int c = column * V + k;
+        if (means) {
+          means[2 * c] = sums[k] / static_cast<float>(rows);
+          means[2 * c + 1] = sums[V + k] / static_cast<float>(rows);
+        }
+        if (dscale) {
+          dshift[c] += sums[k];
+          dscale[c] += sums[V + k];
+        }
+      }
+    });
+  }
+  for_columns(d, rows, columns, prepare_norm<V>{p},
+              [=] ADVPROP_HD(const channel_norm<V>& n, std::ptrdiff_t row, int column) {
+                const std::ptrdiff_t i = row * columns + column;
+                floats<V> g = gradient(n, i);
+                if (dadd) store<V>(dadd, i, g);
+                if (means) {
+                  const floats<V> v = load<V>(x, i);
+                  for (int k = 0; k < V; ++k) {
+                    const int c = column * V + k;
+                    g[k] -= means[2 * c] + n.centred(v[k], k) * means[2 * c + 1];
+                  }
+                }
+                for (int k = 0; k < V; ++k) g[k] *= n.factor[k];
+                store<V>(dx, i, g);
+              });
+}
+
+}  // namespace detail
+
+template <class T>
+void norm_statistics(basic_cuda<T>& d, view_of<const T> x, float* mean, float* variance) {
+  detail::with_width<T>(
+      x.channels, [&]<int V>() { detail::norm_statistics_at<V>(d, x, mean, variance); }, x.data);
+}
+
+template <class T>
+void norm_forward(basic_cuda<T>& d, activation a, view_of<const T> x, const norm_parameters& p, view_of<const T> add,
+                  view_of<T> y) {
+  detail::with_width<T>(
+      x.channels, [&]<int V>() { detail::norm_forward_at<V>(d, a, x, p, add.data, y.data); }, x.data, add.data, y.data);
+}
+
+template <class T>
+void norm_forward_batch(basic_cuda<T>& d, activation a, view_of<const T> x, float* mean, float* variance,
+                        const norm_parameters& p, view_of<const T> add, view_of<T> y) {
+  norm_statistics(d, x, mean, variance);
+  norm_forward(d, a, x, p, add, y);
+}
+
+template <class T>
+void norm_update_running(basic_cuda<T>& d, int channels, const float* mean, const float* variance, std::ptrdiff_t count,
+                         float momentum, float* running_mean, float* running_variance) {
+  const auto unbiased = static_cast<float>(static_cast<double>(count) / static_cast<double>(count - 1));
+  detail::each(d, channels, [=] ADVPROP_HD(std::ptrdiff_t c) {
+    running_mean[c] = (1 - momentum) * running_mean[c] + momentum * mean[c];
+    running_variance[c] = (1 - momentum) * running_variance[c] + momentum * (variance[c] * unbiased);
+  });
+}
+
+template <class T>
+void norm_backward(basic_cuda<T>& d, activation a, statistics source, view_of<const T> x, view_of<const T> y,
+                   view_of<const T> dy, view_of<const T> add, const norm_parameters& p, view_of<T> dx, view_of<T> dadd,
+                   float* dscale, float* dshift) {
+  arena::block means;
+  if (source == statistics::batch)
+    means = d.memory().allocate(2 * sizeof(float) * static_cast<std::size_t>(dy.channels));
+  detail::with_width<T>(
+      dy.channels,
+      [&]<int V>() {
+        detail::norm_backward_at<V>(d, detail::activated_gradient<T, V>{a, x.data, y.data, dy.data, add.data}, dy, p,
+                                    static_cast<float*>(means.data()), dx.data, dadd.data, dscale, dshift);
+      },
+      x.data, y.data, dy.data, add.data, dx.data, dadd.data);
+}
+
+}  // namespace advprop

@@ -1,0 +1,212 @@
+// The CUDA runtime: errors, the stream on which a device's kernels run, and the parts of cuda_state that need it.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <advprop/core/error.hpp>
+#include <advprop/ops/cuda/cublas.hpp>
+#include <advprop/ops/cuda/cudnn.hpp>
+#include <advprop/ops/cuda/handle.hpp>
+#include <advprop/ops/cuda/library.hpp>
+
+namespace advprop::detail {
+
+/// Throws `error` naming the call.
+inline void check_cuda(cudaError_t status, const char* call) {
+  if (status != cudaSuccess) fail("cuda: ", call, ": ", cudaGetErrorString(status));
+}
+
+using cuda_stream = handle_owner<cudaStream_t, cudaStreamDestroy>;
+using cuda_event = handle_owner<cudaEvent_t, cudaEventDestroy>;
+using pinned_memory = handle_owner<void*, cudaFreeHost>;
+
+struct cuda_state::implementation {
+  int index = 0, multiprocessors = 1;
+  cuda_stream stream;
+  handle_owner<cudnnHandle_t, cudnnDestroy> cudnn;
+  handle_owner<cublasLtHandle_t, cublasLtDestroy> cublas;
+
+  /// The plans that a convolution may take; one, once they have been timed.
+  struct choice {
+    conv_problem problem;
+    std::vector<cudnn_plan> plans;
+  };
+  std::vector<choice> convolutions;
+  std::vector<cublas_product> products;
+
+  struct pinned_slot {
+    pinned_memory memory;
+    std::size_t bytes = 0;
+    cuda_event used;  // recorded when the next slot is asked for: what reads or writes this one is queued by then
+  };
+  std::array<pinned_slot, 64> slots;
+  std::size_t next_slot = 0;
+};
+
+ADVPROP_CUDA_API cuda_state::cuda_state(int index, float32_products) : own_(std::make_unique<implementation>()) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) fail("cuda: there is no usable GPU: ", cudaGetErrorString(status));
+  if (index < 0 || index >= count) fail<argument_error>("cuda: device ", index, " of ", count);
+  check_cuda(cudaSetDevice(index), "cudaSetDevice");
+  cudaDeviceProp p;
+  check_cuda(cudaGetDeviceProperties(&p, index), "cudaGetDeviceProperties");
+  if (p.major < 8) fail("cuda: ", p.name, " has compute capability ", p.major, ".", p.minor, "; 8.0 is needed");
+  own_->index = index;
+  own_->multiprocessors = p.multiProcessorCount;
+  cudaStream_t stream;
+  check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  own_->stream = cuda_stream(stream);
+  cudnnHandle_t dnn;
+  if (const auto s = cudnnCreate(&dnn)) fail("cuda: cudnnCreate: ", cudnnGetErrorString(s));
+  own_->cudnn = handle_owner<cudnnHandle_t, cudnnDestroy>(dnn);
+  if (const auto s = cudnnSetStream(dnn, stream)) fail("cuda: cudnnSetStream: ", cudnnGetErrorString(s));
+  cublasLtHandle_t blas;
+  if (const auto s = cublasLtCreate(&blas)) fail("cuda: cublasLtCreate: ", cublasLtGetStatusString(s));
+  own_->cublas = handle_owner<cublasLtHandle_t, cublasLtDestroy>(blas);
+}
+
+ADVPROP_CUDA_API cuda_state::~cuda_state() = default;
+
+ADVPROP_CUDA_API void cuda_state::finish() noexcept {
+  cudaSetDevice(own_->index);
+  cudaStreamSynchronize(own_->stream.get());
+  packed.clear();
+}
+
+ADVPROP_CUDA_API CUstream_st* cuda_state::stream() {
+  check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
+  return own_->stream.get();
+}
+
+ADVPROP_CUDA_API int cuda_state::multiprocessors() const { return own_->multiprocessors; }
+
+ADVPROP_CUDA_API void cuda_state::wait() {
+  check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
+  check_cuda(cudaStreamSynchronize(own_->stream.get()), "cudaStreamSynchronize");
+}
+
+ADVPROP_CUDA_API void* cuda_state::take(std::size_t bytes) {
+  check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
+  void* p = nullptr;
+  const cudaError_t status = cudaMalloc(&p, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // or the next launch would report it
+    return nullptr;
+  }
+  check_cuda(status, "cudaMalloc");
+  return p;
+}
+ADVPROP_CUDA_API void cuda_state::give(void* p) { cudaFree(p); }
+
+ADVPROP_CUDA_API void* cuda_state::pinned(std::size_t bytes) {
+  check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
+  auto& last = own_->slots[own_->next_slot];
+  if (!last.used) {
+    cudaEvent_t e;
+    check_cuda(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "cudaEventCreate");
+    last.used = cuda_event(e);
+  }
+  check_cuda(cudaEventRecord(last.used.get(), own_->stream.get()), "cudaEventRecord");
+  own_->next_slot = (own_->next_slot + 1) % own_->slots.size();
+  auto& slot = own_->slots[own_->next_slot];
+  if (slot.used) check_cuda(cudaEventSynchronize(slot.used.get()), "cudaEventSynchronize");
+  if (slot.bytes < bytes) {
+    void* p = nullptr;
+    slot.memory = pinned_memory();
+    check_cuda(cudaHostAlloc(&p, bytes, cudaHostAllocPortable), "cudaHostAlloc");
+    slot.memory = pinned_memory(p);
+    slot.bytes = bytes;
+  }
+  return slot.memory.get();
+}
+
+ADVPROP_CUDA_API void cuda_state::copy(const void* from, void* to, std::size_t bytes) {
+  check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, own_->stream.get()), "cudaMemcpyAsync");
+}
+
+ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p, const void* x, const void* w,
+                                           const void* y) {
+  constexpr std::size_t candidates = 6;
+  check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
+  const cudnnHandle_t handle = own_->cudnn.get();
+  auto& known = own_->convolutions;
+  auto found = std::find_if(known.begin(), known.end(), [&](const auto& c) { return c.problem == p; });
+  if (found == known.end()) {
+    known.push_back({p, find_plans(p, {handle, nullptr}, candidates)});
+    found = known.end() - 1;
+  }
+  auto& plans = found->plans;
+  cudaStreamCaptureStatus capturing;
+  check_cuda(cudaStreamIsCapturing(own_->stream.get(), &capturing), "cudaStreamIsCapturing");
+  // Every plan writes the same result, so they are timed on the call itself. Inside a graph's capture nothing runs: the
+  // heuristic's first choice must do.
+  if (plans.size() > 1 && capturing == cudaStreamCaptureStatusNone) {
+    std::size_t best = 0;
+    float least = 0;
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      const float time = time_plan(d, plans[i], x, w, y);
+      if (i == 0 || time < least) {
+        best = i;
+        least = time;
+      }
+    }
+    std::swap(plans[0], plans[best]);
+    plans.erase(plans.begin() + 1, plans.end());
+  }
+  const arena::block workspace = d.memory().allocate(plans[0].workspace);
+  execute(handle, plans[0], x, w, y, workspace.data());
+}
+
+/// Milliseconds of one run, the better of two.
+ADVPROP_CUDA_API float cuda_state::time_plan(cuda_device& d, const cudnn_plan& plan, const void* x, const void* w,
+                                             const void* y) {
+  const arena::block workspace = d.memory().allocate(plan.workspace);
+  cuda_event marks[3];
+  for (auto& m : marks) {
+    cudaEvent_t e;
+    check_cuda(cudaEventCreate(&e), "cudaEventCreate");
+    m = cuda_event(e);
+  }
+  const auto mark = [&](int i) { check_cuda(cudaEventRecord(marks[i].get(), own_->stream.get()), "cudaEventRecord"); };
+  execute(own_->cudnn.get(), plan, x, w, y, workspace.data());  // loads the kernels
+  mark(0);
+  for (int i = 1; i < 3; ++i) {
+    execute(own_->cudnn.get(), plan, x, w, y, workspace.data());
+    mark(i);
+  }
+  check_cuda(cudaEventSynchronize(marks[2].get()), "cudaEventSynchronize");
+  float times[2];
+  for (int i = 0; i < 2; ++i)
+    check_cuda(cudaEventElapsedTime(&times[i], marks[i].get(), marks[i + 1].get()), "cudaEventElapsedTime");
+  return std::min(times[0], times[1]);
+}
+
+ADVPROP_CUDA_API void cuda_state::multiply(cuda_device& d, const matrix_product& p, const void* a, const void* b,
+                                           void* c) {
+  check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
+  const auto alignment = [](const void* pointer) {
+    const auto n = reinterpret_cast<std::uintptr_t>(pointer) | 256;
+    return static_cast<int>(n & (~n + 1));
+  };
+  const std::array<int, 3> alignments{alignment(a), alignment(b), alignment(c)};
+  auto& known = own_->products;
+  auto found = std::find_if(known.begin(), known.end(), [&](const auto& q) { return q.is_for(p, alignments); });
+  if (found == known.end()) {
+    known.emplace_back(own_->cublas.get(), p, alignments);
+    found = known.end() - 1;
+  }
+  const arena::block workspace = d.memory().allocate(found->workspace());
+  found->run(own_->cublas.get(), own_->stream.get(), a, b, c, workspace.data());
+}
+
+}  // namespace advprop::detail

@@ -1,0 +1,62 @@
+// What changes the learnt numbers, one sweep each: the optimizers' steps and the moving average.
+#pragma once
+
+#include <cmath>
+#include <span>
+
+#include <advprop/ops/cuda.hpp>
+#include <advprop/ops/cuda/loops.cuh>
+
+namespace advprop {
+
+ADVPROP_CUDA_API void sgd_update(cuda_device& d, const sgd_spec& s, std::span<float> weights,
+                                 std::span<const float> gradients, std::span<float> velocity) {
+  float *w = weights.data(), *v = velocity.data();
+  const float* g = gradients.data();
+  const float own = s.nesterov ? 1.f : 0.f, moving = s.nesterov ? s.momentum : 1.f;
+  detail::each(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
+    const float h = s.gradient_scale * g[i] + s.weight_decay * w[i];
+    v[i] = s.momentum * v[i] + h;
+    w[i] -= s.learning_rate * (own * h + moving * v[i]);
+  });
+  d.state().changed(w, weights.size_bytes());
+}
+
+ADVPROP_CUDA_API void rmsprop_update(cuda_device& d, const rmsprop_spec& o, std::span<float> weights,
+                                     std::span<const float> gradients, std::span<float> mean_square,
+                                     std::span<float> velocity) {
+  float *w = weights.data(), *s = mean_square.data(), *v = velocity.data();
+  const float* g = gradients.data();
+  detail::each(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
+    const float h = o.gradient_scale * g[i] + o.weight_decay * w[i];
+    s[i] += (1 - o.decay) * (h * h - s[i]);
+    v[i] = o.momentum * v[i] + o.learning_rate * h / std::sqrt(s[i] + o.epsilon);
+    w[i] -= v[i];
+  });
+  d.state().changed(w, weights.size_bytes());
+}
+
+ADVPROP_CUDA_API void adamw_update(cuda_device& d, const adamw_spec& o, std::span<float> weights,
+                                   std::span<const float> gradients, std::span<float> mean,
+                                   std::span<float> mean_square) {
+  float *w = weights.data(), *m = mean.data(), *s = mean_square.data();
+  const float* g = gradients.data();
+  const float kept = 1 - o.learning_rate * o.weight_decay;
+  detail::each(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
+    const float h = o.gradient_scale * g[i];
+    m[i] += (1 - o.beta1) * (h - m[i]);
+    s[i] += (1 - o.beta2) * (h * h - s[i]);
+    w[i] = kept * w[i] - o.step_size * m[i] / (o.root_scale * std::sqrt(s[i]) + o.epsilon);
+  });
+  d.state().changed(w, weights.size_bytes());
+}
+
+ADVPROP_CUDA_API void average_update(cuda_device& d, float rate, std::span<const float> values,
+                                     std::span<float> average) {
+  const float* x = values.data();
+  float* a = average.data();
+  detail::each(d, std::ssize(values), [=] ADVPROP_HD(std::ptrdiff_t i) { a[i] += rate * (x[i] - a[i]); });
+  d.state().changed(a, average.size_bytes());
+}
+
+}  // namespace advprop

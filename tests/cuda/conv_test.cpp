@@ -1,0 +1,124 @@
+#include "device_under_test.hpp"
+
+#include <advprop/ops/cpu.hpp>
+
+using namespace device_tests;
+
+namespace {
+
+struct problem {
+  conv_spec s;
+  int batch, height, width;
+};
+const problem problems[] = {{{3, 8, 3, 1, 1, 1}, 2, 9, 7},
+                            {{16, 24, 3, 2, 1, 1}, 3, 8, 8},
+                            {{16, 24, 3, 2, same_padding, 1}, 2, 8, 7},
+                            {{32, 8, 1, 1, 0, 1}, 2, 5, 5},
+                            {{8, 16, 1, 2, 0, 1}, 2, 7, 7},
+                            {{3, 5, 7, 2, 3, 1}, 1, 13, 11},
+                            {{32, 64, 3, 1, 1, 4}, 2, 6, 6},
+                            {{13, 26, 3, 1, 1, 13}, 2, 5, 6},  // grouped, and one input a group
+                            {{24, 24, 3, 1, 1, 24}, 2, 7, 9},
+                            {{24, 24, 5, 2, same_padding, 24}, 2, 10, 9},
+                            {{13, 13, 3, 2, 1, 13}, 3, 8, 8},
+                            {{8, 8, 7, 1, 3, 8}, 1, 9, 9},
+                            {{64, 64, 3, 1, 1, 1}, 2, 1, 1}};
+
+}  // namespace
+
+TEST_EACH_ELEMENT("Convolutions are the CPU's in all three passes") {
+  cpu c(1);
+  basic_cuda<T> d;
+  for (const problem& p : problems) {
+    const conv_spec& s = p.s;
+    CAPTURE(s.in);
+    CAPTURE(s.out);
+    CAPTURE(s.kernel);
+    CAPTURE(s.stride);
+    CAPTURE(s.groups);
+    const map x = rounded<T>(map::random(p.batch, s.in, p.height, p.width, 1));
+    const map dy = rounded<T>(map::random(p.batch, s.out, s.output(p.height), s.output(p.width), 2));
+    const map add = rounded<T>(map::random(p.batch, s.in, p.height, p.width, 3));
+    auto w = maps::normals(s.out * s.in / s.groups * s.kernel * s.kernel, 4, 0.2f);
+    // Depthwise kernels read the float weights, the libraries rounded ones.
+    for (float& v : w) v = static_cast<float>(T(v));
+    auto dw = maps::normals(static_cast<int>(w.size()), 5);
+    const numbers gw(d, w), gdw(d, dw);
+    map y = dy.like(), dx = x.like();
+
+    conv_forward(c, s, x, w.data(), y);
+    const auto gx = upload(d, x), gdy = upload(d, dy), gy = garbage(d, dy), gdx = garbage(d, x);
+    conv_forward(d, s, gx, gw.data(), gy);
+    CHECK(distance(download(d, gy), y) < bound<T>);
+
+    conv_backward_input(c, s, dy, w.data(), dx);
+    conv_backward_input(d, s, gdy, gw.data(), gdx);
+    CHECK(distance(download(d, gdx), dx) < bound<T>);
+    conv_backward_input(c, s, dy, w.data(), dx, add);
+    conv_backward_input(d, s, gdy, gw.data(), gdx, upload(d, add));
+    CHECK(distance(download(d, gdx), dx) < 2 * bound<T>);
+
+    conv_backward_weight(c, s, x, dy, dw.data());
+    conv_backward_weight(d, s, gx, gdy, gdw.data());
+    CHECK(distance(gdw.host(), dw) < 4 * bound<T>);
+  }
+}
+
+TEST_EACH_ELEMENT("A convolution sees that its weights have changed, by whatever operation") {
+  basic_cuda<T> d;
+  const conv_spec s{8, 8, 3, 1, 1, 1};
+  const map x = rounded<T>(map::random(1, 8, 4, 4, 1));
+  const auto gx = upload(d, x), gy = garbage(d, x);
+  const std::vector<float> ones(8 * 8 * 9, 1.f);
+  const numbers w(d, ones), other(d, std::vector<float>(ones.size(), 2.f)), zeros(d, std::vector<float>(ones.size()));
+  const auto sum = [&] {
+    conv_forward(d, s, gx, w.data(), gy);
+    return download(d, gy)(0, 0, 1, 1);
+  };
+  const float base = sum();
+  REQUIRE(base != 0);
+  const double close = 2 * bound<T>;
+  memory_swap(d, w.span(), other.span());
+  CHECK(sum() == doctest::Approx(2 * base).epsilon(close));
+  memory_copy(d, ones, w.span());
+  CHECK(sum() == doctest::Approx(base).epsilon(close));
+  fill(d, 3, w.span());
+  CHECK(sum() == doctest::Approx(3 * base).epsilon(close));
+  average_update(d, 0.5f, zeros.span(), w.span());
+  CHECK(sum() == doctest::Approx(1.5 * base).epsilon(close));
+  sgd_update(d, {.learning_rate = 1}, w.span(), other.span(), zeros.span());  // gradients of one
+  CHECK(sum() == doctest::Approx(0.5 * base).epsilon(close));
+  const numbers g(d, std::vector<float>(ones.size(), 1.f)), m(d, std::vector<float>(ones.size())),
+      v(d, std::vector<float>(ones.size()));
+  adamw_update(d, {.epsilon = 0, .step_size = 0.25f, .root_scale = 1}, w.span(), g.span(), m.span(), v.span());
+  CHECK(std::abs(double(sum()) - 0.5 * double(base)) > 0.05 * std::abs(double(base)));
+  const float before = sum();
+  rmsprop_update(d, {.learning_rate = 0.1f}, w.span(), g.span(), other.span(), m.span());
+  CHECK(std::abs(double(sum() - before)) > 0.05 * std::abs(double(base)));
+}
+
+TEST_EACH_ELEMENT("Linear layers are the CPU's in all three passes") {
+  cpu c(1);
+  basic_cuda<T> d;
+  for (const auto& [n, in, out] : std::vector<std::array<int, 3>>{{1, 5, 3}, {7, 64, 10}, {130, 24, 100}}) {
+    CAPTURE(in);
+    const map x = rounded<T>(map::random(n, in, 1, 1, 1)), dy = rounded<T>(map::random(n, out, 1, 1, 2));
+    auto w = maps::normals(in * out, 3, 0.2f);
+    for (float& v : w) v = static_cast<float>(T(v));
+    const auto b = maps::normals(out, 4);
+    auto dw = maps::normals(in * out, 5), db = maps::normals(out, 6);
+    const numbers gw(d, w), gb(d, b), gdw(d, dw), gdb(d, db);
+    map y = dy.like(), dx = x.like();
+    linear_forward(c, x, w.data(), b.data(), y);
+    linear_backward_input(c, dy, w.data(), dx);
+    linear_backward_weight(c, x, dy, dw.data(), db.data());
+    const auto gx = upload(d, x), gdy = upload(d, dy), gy = garbage(d, dy), gdx = garbage(d, x);
+    linear_forward(d, gx, gw.data(), gb.data(), gy);
+    linear_backward_input(d, gdy, gw.data(), gdx);
+    linear_backward_weight(d, gx, gdy, gdw.data(), gdb.data());
+    CHECK(distance(download(d, gy), y) < 2 * bound<T>);
+    CHECK(distance(download(d, gdx), dx) < bound<T>);
+    CHECK(distance(gdw.host(), dw) < 1e-5);
+    CHECK(distance(gdb.host(), db) < 1e-5);
+  }
+}

@@ -1,0 +1,165 @@
+// A CUDA device without a GPU: the loops of ops/cuda run on the processor (ops/cuda/loops.cuh), and here is what stands
+// in for CUDA's libraries. Device memory can be touched only while a kernel, a copy or a library call runs; elsewhere
+// the program stops with a segmentation fault, as host code that follows a device's pointer would on a machine with
+// one.
+#pragma once
+
+#define ADVPROP_CUDA_EMULATED
+
+#include <sys/mman.h>
+
+#include <cstring>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <advprop/core/error.hpp>
+#include <advprop/ops/cuda/library.hpp>
+
+namespace advprop::detail {
+
+struct cuda_state::implementation {
+  std::map<void*, std::size_t> slabs;
+  std::vector<std::unique_ptr<std::byte[]>> pinned{64};
+  std::size_t next = 0, most = SIZE_MAX, taken = 0;  // bytes of device memory
+  int running = 0;                                   // kernels, one inside another
+  long kernels = 0, waits = 0;
+
+  void allow(int protection) {
+    for (const auto& [p, bytes] : slabs)
+      if (mprotect(p, bytes, protection) != 0) fail("emulated: mprotect");
+  }
+};
+
+/// While it lives, a kernel runs.
+class emulated_kernel {
+ public:
+  explicit emulated_kernel(cuda_state& s) : own_(&s.own()) {
+    ++own_->kernels;
+    if (own_->running++ == 0) own_->allow(PROT_READ | PROT_WRITE);
+  }
+  explicit emulated_kernel(cuda_device& d) : emulated_kernel(d.state()) {}
+  emulated_kernel(const emulated_kernel&) = delete;
+  emulated_kernel& operator=(const emulated_kernel&) = delete;
+  ~emulated_kernel() {
+    if (--own_->running == 0) own_->allow(PROT_NONE);
+  }
+
+ private:
+  cuda_state::implementation* own_;
+};
+
+inline cuda_state::cuda_state(int index, float32_products) : own_(std::make_unique<implementation>()) {
+  if (index != 0) fail<argument_error>("cuda: device ", index, " of 1");
+}
+inline cuda_state::~cuda_state() = default;
+inline CUstream_st* cuda_state::stream() { return nullptr; }
+inline int cuda_state::multiprocessors() const { return 4; }
+inline void cuda_state::wait() { ++own_->waits; }
+inline void cuda_state::finish() noexcept { packed.clear(); }
+
+inline void* cuda_state::take(std::size_t bytes) {
+  if (own_->taken + bytes > own_->most) return nullptr;
+  const int protection = own_->running > 0 ? PROT_READ | PROT_WRITE : PROT_NONE;
+  void* p = mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) return nullptr;
+  own_->taken += bytes;
+  own_->slabs[p] = bytes;
+  return p;
+}
+inline void cuda_state::give(void* p) {
+  own_->taken -= own_->slabs[p];
+  munmap(p, own_->slabs[p]);
+  own_->slabs.erase(p);
+}
+
+inline void* cuda_state::pinned(std::size_t bytes) {
+  auto& slot = own_->pinned[own_->next++ % own_->pinned.size()];
+  slot = std::make_unique<std::byte[]>(bytes);
+  return slot.get();
+}
+
+inline void cuda_state::copy(const void* from, void* to, std::size_t bytes) {
+  const emulated_kernel running(*this);
+  std::memcpy(to, from, bytes);
+}
+
+/// Element i of an array whose type is known at run time only.
+class emulated_array {
+ public:
+  emulated_array(element_type type, const void* p) : type_(type), p_(p) {}
+  float get(std::ptrdiff_t i) const {
+    return type_ == element_type::float32 ? static_cast<const float*>(p_)[i]
+                                          : static_cast<float>(static_cast<const bfloat16*>(p_)[i]);
+  }
+  void set(std::ptrdiff_t i, double v) const {
+    void* p = const_cast<void*>(p_);
+    if (type_ == element_type::float32)
+      static_cast<float*>(p)[i] = static_cast<float>(v);
+    else
+      static_cast<bfloat16*>(p)[i] = bfloat16(static_cast<float>(v));
+  }
+
+ private:
+  element_type type_;
+  const void* p_;
+};
+
+inline void cuda_state::convolve(cuda_device&, const conv_problem& p, const void* x, const void* w, const void* y) {
+  const emulated_kernel running(*this);
+  const conv_spec& s = p.spec;
+  const emulated_array in(p.type, x), weights(p.type, w), out(p.type, y);
+  const int group_in = s.in / s.groups, group_out = s.out / s.groups;
+  const int top = s.before(p.in_height), left = s.before(p.in_width);
+  const std::ptrdiff_t ins = std::ptrdiff_t{p.batch} * p.in_height * p.in_width * s.in;
+  const std::ptrdiff_t taps = std::ptrdiff_t{s.out} * s.kernel * s.kernel * group_in;
+  const std::ptrdiff_t outs = std::ptrdiff_t{p.batch} * p.out_height * p.out_width * s.out;
+  std::vector<double> sums(static_cast<std::size_t>(p.pass == conv_problem::forward          ? outs
+                                                    : p.pass == conv_problem::backward_input ? ins
+                                                                                             : taps));
+  for (int n = 0; n < p.batch; ++n)
+    for (int oh = 0; oh < p.out_height; ++oh)
+      for (int ow = 0; ow < p.out_width; ++ow)
+        for (int r = 0; r < s.kernel; ++r)
+          for (int q = 0; q < s.kernel; ++q) {
+            const int h = oh * s.stride - top + r, c = ow * s.stride - left + q;
+            if (h < 0 || h >= p.in_height || c < 0 || c >= p.in_width) continue;
+            for (int k = 0; k < s.out; ++k) {
+              const std::ptrdiff_t o = ((std::ptrdiff_t{n} * p.out_height + oh) * p.out_width + ow) * s.out + k;
+              const std::ptrdiff_t i = ((std::ptrdiff_t{n} * p.in_height + h) * p.in_width + c) * s.in +
+                                       std::ptrdiff_t{k / group_out} * group_in;
+              const std::ptrdiff_t t = ((std::ptrdiff_t{k} * s.kernel + r) * s.kernel + q) * group_in;
+              for (int e = 0; e < group_in; ++e) switch (p.pass) {
+                  case conv_problem::forward:
+                    sums[static_cast<std::size_t>(o)] += double(in.get(i + e)) * double(weights.get(t + e));
+                    break;
+                  case conv_problem::backward_input:
+                    sums[static_cast<std::size_t>(i + e)] += double(out.get(o)) * double(weights.get(t + e));
+                    break;
+                  case conv_problem::backward_weight:
+                    sums[static_cast<std::size_t>(t + e)] += double(out.get(o)) * double(in.get(i + e));
+                }
+            }
+          }
+  const emulated_array& result = p.pass == conv_problem::forward          ? out
+                                 : p.pass == conv_problem::backward_input ? in
+                                                                          : weights;
+  for (std::size_t i = 0; i < sums.size(); ++i) result.set(static_cast<std::ptrdiff_t>(i), sums[i]);
+}
+
+inline void cuda_state::multiply(cuda_device&, const matrix_product& p, const void* a, const void* b, void* c) {
+  const emulated_kernel running(*this);
+  const emulated_array left(p.type, a), right(p.type, b), result(p.float_result ? element_type::float32 : p.type, c);
+  for (int i = 0; i < p.rows; ++i)
+    for (int j = 0; j < p.columns; ++j) {
+      double sum = p.accumulate ? double(result.get(std::ptrdiff_t{i} * p.columns + j)) : 0;
+      for (int k = 0; k < p.depth; ++k)
+        sum += double(left.get(p.transpose_a ? std::ptrdiff_t{k} * p.rows + i : std::ptrdiff_t{i} * p.depth + k)) *
+               double(right.get(p.transpose_b ? std::ptrdiff_t{j} * p.depth + k : std::ptrdiff_t{k} * p.columns + j));
+      result.set(std::ptrdiff_t{i} * p.columns + j, sum);
+    }
+}
+
+}  // namespace advprop::detail
+
+#include <advprop/ops/cuda/all.cuh>
