@@ -1,7 +1,8 @@
-"""Times one training step or evaluation pass in PyTorch on the CPU: the baseline of bench/. See README.md; options:
+"""Times one training step or evaluation pass in PyTorch, on the CPU or a GPU: the baseline of bench/. See README.md; options:
 step.py --help"""
 
 import argparse
+import contextlib
 import itertools
 import json
 import pathlib
@@ -61,7 +62,7 @@ class torchvision_network(nn.Module):
 
 
 class runner:
-    def __init__(self, case, method, layout, mode, passes, batch):
+    def __init__(self, case, method, layout, mode, passes, batch, device="cpu", precision="float32"):
         name, classes, channels, extent, default = CASES[case]
         self.batch, self.steps, self.passes = batch or default, METHODS[method], passes
         domains = 2 if self.steps else 1
@@ -72,25 +73,31 @@ class runner:
             options = {} if channels == 3 else {"mean": (0.2860,), "std": (0.3530,)}
             self.net = networks.NETWORKS[name](domains=domains, channels=channels, **options)
         self.format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-        self.net.to(memory_format=self.format)
+        self.net.to(device=device, memory_format=self.format)
+        self.device, self.bfloat16 = device, precision == "bfloat16"
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        torch.backends.cudnn.benchmark = True
         self.compiled = self.net
         if mode == "compile":
             import torch._inductor.config as inductor  # not at the top: it takes memory
             inductor.freezing = self.steps is None  # weights become constants, with batch norms folded into them
-            self.compiled = torch.compile(self.net)
+            self.compiled = torch.compile(self.net, mode="max-autotune" if device == "cuda" else None)
         self.parameters = list(self.net.parameters())
         self.sgd = torch.optim.SGD([{"params": [p for p in self.parameters if p.dim() > 1], "weight_decay": 5e-4},
                                     {"params": [p for p in self.parameters if p.dim() == 1], "weight_decay": 0}],
                                    lr=0.01, momentum=0.9)
         torch.manual_seed(1)
-        self.x = torch.rand(self.batch, channels, extent, extent).contiguous(memory_format=self.format)
-        self.y = torch.randint(classes, (self.batch,))
+        self.x = torch.rand(self.batch, channels, extent, extent).to(device).contiguous(memory_format=self.format)
+        self.y = torch.randint(classes, (self.batch,)).to(device)
 
     def call(self, x, domain):
-        if not self.torchvision:
-            return self.compiled(x, domain)
-        self.net.route(domain)
-        return self.compiled(x)
+        if self.device == "cuda":
+            torch.compiler.cudagraph_mark_step_begin()
+        with torch.autocast("cuda", torch.bfloat16) if self.bfloat16 else contextlib.nullcontext():
+            if not self.torchvision:
+                return self.compiled(x, domain)
+            self.net.route(domain)
+            return self.compiled(x)
 
     def attack(self):
         """PGD through the auxiliary norms, running statistics; weights are frozen, so only input gradients are made."""
@@ -132,6 +139,13 @@ def resident_mib():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
+def on_gpu(arguments):
+    if arguments.device == "cpu":
+        return {}
+    return {"gpu": torch.cuda.get_device_name(), "precision": arguments.precision,
+            "peak_mib": torch.cuda.max_memory_allocated() >> 20, "reserved_mib": torch.cuda.max_memory_reserved() >> 20}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
@@ -143,6 +157,8 @@ def main():
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--warm-up", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=("float32", "tf32", "bfloat16"), default="float32", help="on a GPU")
     parser.add_argument("--wait", action="store_true", help="a row when ready, then another for each line of standard input")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -153,7 +169,7 @@ def main():
             continue  # has one pass only
         torch.compiler.reset()
         begin = time.perf_counter()
-        r = runner(case, method, layout, mode, passes, arguments.batch)
+        r = runner(case, method, layout, mode, passes, arguments.batch, arguments.device, arguments.precision)
         for _ in range(arguments.warm_up):
             r.step()
         ready = time.perf_counter() - begin
@@ -163,6 +179,8 @@ def main():
             for _ in range(arguments.iterations):
                 begin = time.perf_counter()
                 r.step()
+                if arguments.device == "cuda":
+                    torch.cuda.synchronize()
                 times.append(1000 * (time.perf_counter() - begin))
             median = statistics.median(times)
             print(json.dumps({
@@ -172,7 +190,7 @@ def main():
                 "images_per_second": round(1000 * r.batch / median, 1), "iterations": len(times),
                 "warm_up_s": round(ready, 1),
                 # of the process so far: for one combination's own peak run it alone
-                "peak_mib": resident_mib(), "imported_mib": imported}), flush=True)
+                "peak_mib": resident_mib(), "imported_mib": imported, **on_gpu(arguments)}), flush=True)
 
         row()
         if arguments.wait:
