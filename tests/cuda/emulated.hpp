@@ -9,8 +9,10 @@
 #include <sys/mman.h>
 
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <advprop/core/error.hpp>
@@ -18,12 +20,17 @@
 
 namespace advprop::detail {
 
+struct recorded_graph {
+  std::size_t operations = 0;
+};
+
 struct cuda_state::implementation {
   std::map<void*, std::size_t> slabs;
   std::vector<std::unique_ptr<std::byte[]>> pinned{64};
   std::size_t next = 0, most = SIZE_MAX, taken = 0;  // bytes of device memory
-  int running = 0;                                   // kernels, one inside another
-  long kernels = 0, waits = 0;
+  long kernels = 0, waits = 0, updates = 0;
+  bool capturing = false;
+  std::vector<std::function<void()>> graph;
 
   void allow(int protection) {
     for (const auto& [p, bytes] : slabs)
@@ -31,23 +38,37 @@ struct cuda_state::implementation {
   }
 };
 
-/// While it lives, a kernel runs.
-class emulated_kernel {
- public:
-  explicit emulated_kernel(cuda_state& s) : own_(&s.own()) {
-    ++own_->kernels;
-    if (own_->running++ == 0) own_->allow(PROT_READ | PROT_WRITE);
+/// Runs f as the GPU would: now, or as part of a graph when that is launched.
+template <class F>
+void emulate(cuda_state& s, F f) {
+  auto& own = s.own();
+  if (own.capturing) {
+    own.graph.push_back(f);
+    return;
   }
-  explicit emulated_kernel(cuda_device& d) : emulated_kernel(d.state()) {}
-  emulated_kernel(const emulated_kernel&) = delete;
-  emulated_kernel& operator=(const emulated_kernel&) = delete;
-  ~emulated_kernel() {
-    if (--own_->running == 0) own_->allow(PROT_NONE);
-  }
+  ++own.kernels;
+  own.allow(PROT_READ | PROT_WRITE);
+  f();
+  own.allow(PROT_NONE);
+}
+template <class F>
+void emulate(cuda_device& d, F f) {
+  emulate(d.state(), f);
+}
 
- private:
-  cuda_state::implementation* own_;
-};
+inline void cuda_state::begin_capture() { own_->capturing = true; }
+inline void cuda_state::drop_capture() noexcept {
+  own_->capturing = false;
+  own_->graph.clear();
+}
+inline void cuda_state::launch_capture(std::unique_ptr<recorded_graph>& last) {
+  own_->capturing = false;
+  const auto graph = std::exchange(own_->graph, {});
+  if (!last) last = std::make_unique<recorded_graph>();
+  own_->updates += last->operations == graph.size();
+  last->operations = graph.size();
+  for (const auto& f : graph) emulate(*this, f);
+}
 
 inline cuda_state::cuda_state(int index, float32_products) : own_(std::make_unique<implementation>()) {
   if (index != 0) fail<argument_error>("cuda: device ", index, " of 1");
@@ -55,13 +76,17 @@ inline cuda_state::cuda_state(int index, float32_products) : own_(std::make_uniq
 inline cuda_state::~cuda_state() = default;
 inline CUstream_st* cuda_state::stream() { return nullptr; }
 inline int cuda_state::multiprocessors() const { return 4; }
-inline void cuda_state::wait() { ++own_->waits; }
+inline void cuda_state::wait() {
+  if (own_->capturing) fail("cuda: an operation that waits for the GPU cannot be part of a graph");
+  ++waits_;
+  ++own_->waits;
+}
 inline void cuda_state::finish() noexcept { packed.clear(); }
 
 inline void* cuda_state::take(std::size_t bytes) {
   if (own_->taken + bytes > own_->most) return nullptr;
-  const int protection = own_->running > 0 ? PROT_READ | PROT_WRITE : PROT_NONE;
-  void* p = mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ++taken_;
+  void* p = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) return nullptr;
   own_->taken += bytes;
   own_->slabs[p] = bytes;
@@ -80,8 +105,12 @@ inline void* cuda_state::pinned(std::size_t bytes) {
 }
 
 inline void cuda_state::copy(const void* from, void* to, std::size_t bytes) {
-  const emulated_kernel running(*this);
-  std::memcpy(to, from, bytes);
+  emulate(*this, [=] { std::memcpy(to, from, bytes); });
+}
+inline void cuda_state::upload(const void* from, void* to, std::size_t bytes) {
+  void* p = pinned(bytes);
+  std::memcpy(p, from, bytes);
+  copy(p, to, bytes);
 }
 
 /// Element i of an array whose type is known at run time only.
@@ -105,8 +134,7 @@ class emulated_array {
   const void* p_;
 };
 
-inline void cuda_state::convolve(cuda_device&, const conv_problem& p, const void* x, const void* w, const void* y) {
-  const emulated_kernel running(*this);
+inline void emulated_convolution(const conv_problem& p, const void* x, const void* w, const void* y) {
   const conv_spec& s = p.spec;
   const emulated_array in(p.type, x), weights(p.type, w), out(p.type, y);
   const int group_in = s.in / s.groups, group_out = s.out / s.groups;
@@ -147,8 +175,11 @@ inline void cuda_state::convolve(cuda_device&, const conv_problem& p, const void
   for (std::size_t i = 0; i < sums.size(); ++i) result.set(static_cast<std::ptrdiff_t>(i), sums[i]);
 }
 
-inline void cuda_state::multiply(cuda_device&, const matrix_product& p, const void* a, const void* b, void* c) {
-  const emulated_kernel running(*this);
+inline void cuda_state::convolve(cuda_device&, const conv_problem& p, const void* x, const void* w, const void* y) {
+  emulate(*this, [=] { emulated_convolution(p, x, w, y); });
+}
+
+inline void emulated_product(const matrix_product& p, const void* a, const void* b, void* c) {
   const emulated_array left(p.type, a), right(p.type, b), result(p.float_result ? element_type::float32 : p.type, c);
   for (int i = 0; i < p.rows; ++i)
     for (int j = 0; j < p.columns; ++j) {
@@ -158,6 +189,9 @@ inline void cuda_state::multiply(cuda_device&, const matrix_product& p, const vo
                double(right.get(p.transpose_b ? std::ptrdiff_t{j} * p.depth + k : std::ptrdiff_t{k} * p.columns + j));
       result.set(std::ptrdiff_t{i} * p.columns + j, sum);
     }
+}
+inline void cuda_state::multiply(cuda_device&, const matrix_product& p, const void* a, const void* b, void* c) {
+  emulate(*this, [=] { emulated_product(p, a, b, c); });
 }
 
 }  // namespace advprop::detail

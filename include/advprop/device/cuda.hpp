@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include <advprop/core/bfloat16.hpp>
@@ -14,10 +15,28 @@ namespace advprop {
 
 namespace detail {
 class cuda_state;
-}
+struct recorded_graph;
+}  // namespace detail
 
 /// Whether matrix products of float32 may round their inputs to TensorFloat-32 (10 bits of precision, about 1e-3).
 enum class float32_products { exact, tf32 };
+
+/// Operations that are queued again and again, as one CUDA graph: see `cuda_device::replay`.
+class cuda_recording {
+ public:
+  cuda_recording();
+  cuda_recording(cuda_recording&&) noexcept;
+  cuda_recording& operator=(cuda_recording&&) noexcept;
+  ~cuda_recording();
+  /// How often the operations ran as a graph.
+  int replays() const { return replays_; }
+
+ private:
+  friend class detail::cuda_state;
+  enum { learning, ready, direct } state_ = learning;
+  int replays_ = 0;
+  std::unique_ptr<detail::recorded_graph> graph_;
+};
 
 /// What does not depend on the element type. Outlives the models made on it; several models may share one; use one a
 /// thread of control. Each has a stream of its own, on which every operation is queued.
@@ -34,6 +53,16 @@ class cuda_device {
   arena& memory() { return *memory_; }
   /// Until all that has been queued is done. Throws `error` if any of it failed.
   void wait();
+
+  using recording_type = cuda_recording;
+  /// Calls f, which queues much the same operations every time. After a call in which no memory had to be taken from
+  /// the GPU, what f queues is captured as a CUDA graph, the graph of the last time gets its arguments (or is made
+  /// anew, where the operations are others), and is launched. A loss is not to be read inside f. An f that waits for
+  /// the GPU, as an attack on the least likely class does, cannot be captured: it runs as always, and a line on stderr
+  /// says so.
+  void replay(cuda_recording& r, const std::function<void()>& f);
+  /// Inside a capture.
+  bool recording() const;
 
   /// Where a kernel of the user's own is queued among the operations. The device becomes the calling thread's current
   /// one.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <advprop/data/loader.hpp>
+#include <advprop/device/repeated.hpp>
 #include <advprop/io/checkpoint.hpp>
 #include <advprop/training/averaged_weights.hpp>
 #include <advprop/training/methods.hpp>
@@ -204,6 +205,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
 
   const int steps = data[0]->batches();
   std::vector<labelled_images> streams(data.size());
+  repeated<typename Model::device_type> gradients;
   while (at.epoch < options.epochs) {
     double rate = 0;
     while (at.step_of_epoch < steps) {
@@ -212,10 +214,14 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
         const auto& b = data[i]->next();
         streams[i] = {b.images.view(), b.targets()};
       }
-      net.zero_gradients();
       const step_options step{options.label_smoothing,
                               random_stream(options.seed.value, 1).split(static_cast<std::uint64_t>(at.step))};
-      const step_metrics m = method.gradients(net, streams, step);
+      step_metrics m;
+      gradients.run(net.device(), [&] {
+        net.zero_gradients();
+        m = method.gradients(net, streams, step);
+      });
+      m.settle(net.device());
       if (!m.finite())
         fail<numeric_error>("fit: the loss is not a finite number in epoch ", at.epoch + 1, ", step ",
                             at.step_of_epoch + 1, options.checkpoint.empty() ? "" : "; the last good state is in ",

@@ -38,6 +38,27 @@ struct step_metrics {
   std::array<tally, routing::limit> parts{};
   int count = 0;
 
+  /// A part's loss, or one that the device is still computing: it counts after `settle`.
+  template <class Loss>
+  void add(int part, const Loss& r, int images) {
+    if constexpr (requires { r.sums; })
+      late_[static_cast<std::size_t>(waiting_++)] = {part, images, r.sums};
+    else
+      parts[static_cast<std::size_t>(part)].add(r, images);
+  }
+  /// Waits for the device where it is still computing losses.
+  template <class Device>
+  void settle(Device& d) {
+    if (waiting_ == 0) return;
+    if constexpr (requires { d.wait(); }) d.wait();
+    for (int i = 0; i < waiting_; ++i) {
+      const auto& [part, images, sums] = late_[static_cast<std::size_t>(i)];
+      const loss_result r{static_cast<double>(sums[0]) / images, static_cast<int>(sums[1]), static_cast<int>(sums[2])};
+      parts[static_cast<std::size_t>(part)].add(r, images);
+    }
+    waiting_ = 0;
+  }
+
   step_metrics& operator+=(const step_metrics& o) {
     for (std::size_t i = 0; i < parts.size(); ++i) parts[i] += o.parts[i];
     count = count > o.count ? count : o.count;
@@ -48,6 +69,14 @@ struct step_metrics {
       if (!std::isfinite(t.loss_sum)) return false;
     return true;
   }
+
+ private:
+  struct late {
+    int part = 0, images = 0;
+    const float* sums = nullptr;  // loss, correct, correct5, in the host's memory
+  };
+  std::array<late, routing::limit> late_{};
+  int waiting_ = 0;
 };
 
 }  // namespace advprop

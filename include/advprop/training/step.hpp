@@ -4,6 +4,7 @@
 #include <span>
 
 #include <advprop/core/target_view.hpp>
+#include <advprop/device/repeated.hpp>
 #include <advprop/models/model.hpp>
 #include <advprop/training/metrics.hpp>
 
@@ -39,14 +40,16 @@ void accumulate_gradients(Model& net, const labelled_images& batch, const routin
   feature_map<device> dlogits(net.device(), count, logits.image());
   int first = 0;
   for (const part& p : route.resolve(count)) {
-    const loss_result r = cross_entropy(net.device(), logits.slice(first, p.count), batch.labels.slice(first, p.count),
-                                        options.label_smoothing, p.weight, dlogits.slice(first, p.count));
-    metrics.parts[static_cast<std::size_t>(first_part++)].add(r, p.count);
+    metrics.add(first_part++,
+                cross_entropy(net.device(), logits.slice(first, p.count), batch.labels.slice(first, p.count),
+                              options.label_smoothing, p.weight, dlogits.slice(first, p.count)),
+                p.count);
     first += p.count;
   }
   metrics.count = metrics.count > first_part ? metrics.count : first_part;
   logits = {};
   net.template backward<wrt::parameters>(std::move(dlogits));
+  if (!recording(net.device())) metrics.settle(net.device());
 }
 
 }  // namespace advprop

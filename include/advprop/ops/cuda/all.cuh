@@ -10,6 +10,7 @@
 #include <advprop/ops/cuda/memory.cuh>
 #include <advprop/ops/cuda/norm.cuh>
 #include <advprop/ops/cuda/pool.cuh>
+#include <advprop/ops/cuda/replay.cuh>
 #ifdef __CUDACC__
 #include <advprop/ops/cuda/runtime.hpp>
 #endif

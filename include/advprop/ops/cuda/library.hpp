@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -58,7 +59,7 @@ class cuda_state {
 
   CUstream_st* stream();
   int multiprocessors() const;
-  void wait();
+  void wait();  // counted; an error while a graph is captured
   /// wait() for destructors: reports nothing. Gives back what the arena must still take.
   void finish() noexcept;
   void* take(std::size_t bytes);  // device memory; null when there is no more
@@ -66,7 +67,9 @@ class cuda_state {
   /// `bytes` of memory that the host writes or reads and the device reads or writes; valid until `pinned_count` later
   /// requests, which wait for the device before they use the place again.
   void* pinned(std::size_t bytes);
-  /// Queued; either side may be the host's (pageable: the call returns when that has been read or written).
+  /// Queued, from the host: `from` may change as soon as the call returns.
+  void upload(const void* from, void* to, std::size_t bytes);
+  /// Queued, within the device, or to the host's memory, where the caller waits.
   void copy(const void* from, void* to, std::size_t bytes);
 
   /// x, w and y are the input, the weights and the output, or their gradients; the one that `pass` computes is
@@ -81,6 +84,9 @@ class cuda_state {
     std::size_t bytes = 0;  // of the float original
     bool fresh = false;
   };
+  void replay(cuda_recording& r, const std::function<void()>& f);
+  bool recording() const { return recording_; }
+
   std::map<const float*, packed_weights> packed;
   /// Numbers at [p, p + bytes) change: what was packed from them is stale.
   void changed(const void* p, std::size_t bytes) {
@@ -95,9 +101,15 @@ class cuda_state {
   implementation& own() { return *own_; }
 
  private:
+  // What replay is made of. Between begin and launch, operations are queued in a graph; drop forgets it.
+  void begin_capture();
+  void launch_capture(std::unique_ptr<recorded_graph>& last);
+  void drop_capture() noexcept;
   float time_plan(cuda_device&, const cudnn_plan&, const void* x, const void* w, const void* y);
 
   std::unique_ptr<implementation> own_;
+  bool recording_ = false;
+  long waits_ = 0, taken_ = 0;  // how often the host waited, and the GPU was asked for memory
 };
 
 }  // namespace advprop::detail

@@ -100,8 +100,9 @@ void each(cuda_device& d, std::ptrdiff_t count, F f) {
   each_kernel<<<blocks, block_threads, 0, d.stream()>>>(count, f);
   check_launch();
 #else
-  const emulated_kernel running(d);
-  for (std::ptrdiff_t i = 0; i < count; ++i) f(i);
+  emulate(d, [=] {
+    for (std::ptrdiff_t i = 0; i < count; ++i) f(i);
+  });
 #endif
 }
 
@@ -114,11 +115,12 @@ void for_columns(cuda_device& d, std::ptrdiff_t rows, int columns, Prepare prepa
   columns_kernel<<<dim3(t.tiles, t.slices), dim3(t.x, t.y), 0, d.stream()>>>(rows, columns, prepare, f);
   check_launch();
 #else
-  const emulated_kernel running(d);
-  for (int c = 0; c < columns; ++c) {
-    const auto state = prepare(c);
-    for (std::ptrdiff_t r = 0; r < rows; ++r) f(state, r, c);
-  }
+  emulate(d, [=] {
+    for (int c = 0; c < columns; ++c) {
+      const auto state = prepare(c);
+      for (std::ptrdiff_t r = 0; r < rows; ++r) f(state, r, c);
+    }
+  });
 #endif
 }
 
@@ -140,22 +142,23 @@ void column_sums(cuda_device& d, int groups, std::ptrdiff_t rows, int columns, T
       <<<dim3(t.tiles, t.slices, groups), dim3(t.x, t.y), 0, d.stream()>>>(rows, columns, term, finish, partial);
   check_launch();
 #else
-  const emulated_kernel running(d);
-  for (int g = 0; g < groups; ++g)
-    for (int slice = 0; slice < t.slices; ++slice)
-      for (int c = 0; c < columns; ++c) {
-        float lanes[block_threads][K] = {};
-        for (int y = 0; y < t.y; ++y)
-          for (std::ptrdiff_t r = std::ptrdiff_t{slice} * t.y + y; r < rows; r += std::ptrdiff_t{t.slices} * t.y)
-            term(g, r, c, lanes[y]);
-        for (int half = t.y / 2; half > 0; half /= 2)
-          for (int y = 0; y < half; ++y)
-            for (int k = 0; k < K; ++k) lanes[y][k] += lanes[y + half][k];
-        if (t.slices == 1)
-          finish(g, c, lanes[0]);
-        else
-          std::copy_n(lanes[0], K, partial + ((std::ptrdiff_t{g} * t.slices + slice) * columns + c) * K);
-      }
+  emulate(d, [=] {
+    for (int g = 0; g < groups; ++g)
+      for (int slice = 0; slice < t.slices; ++slice)
+        for (int c = 0; c < columns; ++c) {
+          float lanes[block_threads][K] = {};
+          for (int y = 0; y < t.y; ++y)
+            for (std::ptrdiff_t r = std::ptrdiff_t{slice} * t.y + y; r < rows; r += std::ptrdiff_t{t.slices} * t.y)
+              term(g, r, c, lanes[y]);
+          for (int half = t.y / 2; half > 0; half /= 2)
+            for (int y = 0; y < half; ++y)
+              for (int k = 0; k < K; ++k) lanes[y][k] += lanes[y + half][k];
+          if (t.slices == 1)
+            finish(g, c, lanes[0]);
+          else
+            std::copy_n(lanes[0], K, partial + ((std::ptrdiff_t{g} * t.slices + slice) * columns + c) * K);
+        }
+  });
 #endif
   if (t.slices == 1) return;
   each(d, std::ptrdiff_t{groups} * columns, [=] ADVPROP_HD(std::ptrdiff_t i) {

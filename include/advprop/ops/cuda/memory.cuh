@@ -19,7 +19,7 @@ class resident {
   resident(cuda_device& d, const N* p, std::ptrdiff_t count) : data_(p) {
     if (!p || d.memory().owns(p)) return;
     copy_ = d.memory().allocate(static_cast<std::size_t>(count) * sizeof(N));
-    d.state().copy(p, copy_.data(), static_cast<std::size_t>(count) * sizeof(N));
+    d.state().upload(p, copy_.data(), static_cast<std::size_t>(count) * sizeof(N));
     data_ = static_cast<const N*>(copy_.data());
   }
   const N* data() const { return data_; }
@@ -29,19 +29,26 @@ class resident {
   const N* data_;
 };
 
+/// Either side may be the host's.
+inline void copy_bytes(cuda_device& d, const void* from, void* to, std::size_t bytes) {
+  if (d.memory().owns(from))
+    d.state().copy(from, to, bytes);
+  else
+    d.state().upload(from, to, bytes);
+  if (!d.memory().owns(to)) d.wait();
+}
+
 }  // namespace detail
 
 ADVPROP_CUDA_API void memory_copy(cuda_device& d, std::span<const float> from, std::span<float> to) {
   if (from.empty()) return;
-  d.state().copy(from.data(), to.data(), from.size_bytes());
+  detail::copy_bytes(d, from.data(), to.data(), from.size_bytes());
   d.state().changed(to.data(), from.size_bytes());
-  if (!d.memory().owns(to.data())) d.wait();
 }
 
 template <class T>
 void memory_copy(basic_cuda<T>& d, view_of<const T> from, view_of<T> to) {
-  d.state().copy(from.data, to.data, static_cast<std::size_t>(from.batch * from.image().size()) * sizeof(T));
-  if (!d.memory().owns(to.data)) d.wait();
+  detail::copy_bytes(d, from.data, to.data, static_cast<std::size_t>(from.batch * from.image().size()) * sizeof(T));
 }
 
 ADVPROP_CUDA_API void memory_swap(cuda_device& d, std::span<float> a, std::span<float> b) {

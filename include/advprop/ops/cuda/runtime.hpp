@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -27,6 +28,10 @@ inline void check_cuda(cudaError_t status, const char* call) {
 using cuda_stream = handle_owner<cudaStream_t, cudaStreamDestroy>;
 using cuda_event = handle_owner<cudaEvent_t, cudaEventDestroy>;
 using pinned_memory = handle_owner<void*, cudaFreeHost>;
+
+struct recorded_graph {
+  handle_owner<cudaGraphExec_t, cudaGraphExecDestroy> whole;
+};
 
 struct cuda_state::implementation {
   int index = 0, multiprocessors = 1;
@@ -49,6 +54,33 @@ struct cuda_state::implementation {
   };
   std::array<pinned_slot, 64> slots;
   std::size_t next_slot = 0;
+
+  /// Pinned memory of a graph that is captured: the graph may still run while the next one is captured, so there are
+  /// two of these, in turns.
+  struct pool {
+    std::vector<pinned_slot> slots;
+    std::size_t next = 0;
+    cuda_event done;  // the graph's last launch
+  };
+  std::array<pool, 2> pools;
+  int turn = 0;
+  bool capturing = false;
+
+  static cuda_event make_event(unsigned flags) {
+    cudaEvent_t e;
+    check_cuda(cudaEventCreateWithFlags(&e, flags), "cudaEventCreate");
+    return cuda_event(e);
+  }
+  /// At least so many bytes of it. What was there may still be read: it is kept.
+  static void grow(std::vector<pinned_slot>& kept, pinned_slot& slot, std::size_t bytes) {
+    if (slot.bytes >= bytes && slot.bytes > 0) return;
+    if (slot.bytes > 0) kept.push_back({std::move(slot.memory), slot.bytes, cuda_event()});
+    void* p = nullptr;
+    check_cuda(cudaHostAlloc(&p, std::max<std::size_t>(bytes, 256), cudaHostAllocPortable), "cudaHostAlloc");
+    slot.memory = pinned_memory(p);
+    slot.bytes = std::max<std::size_t>(bytes, 256);
+  }
+  std::vector<pinned_slot> outgrown;
 };
 
 ADVPROP_CUDA_API cuda_state::cuda_state(int index, float32_products) : own_(std::make_unique<implementation>()) {
@@ -90,12 +122,15 @@ ADVPROP_CUDA_API CUstream_st* cuda_state::stream() {
 ADVPROP_CUDA_API int cuda_state::multiprocessors() const { return own_->multiprocessors; }
 
 ADVPROP_CUDA_API void cuda_state::wait() {
+  if (own_->capturing) fail("cuda: an operation that waits for the GPU cannot be part of a graph");
+  ++waits_;
   check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
   check_cuda(cudaStreamSynchronize(own_->stream.get()), "cudaStreamSynchronize");
 }
 
 ADVPROP_CUDA_API void* cuda_state::take(std::size_t bytes) {
   check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
+  ++taken_;
   void* p = nullptr;
   const cudaError_t status = cudaMalloc(&p, bytes);
   if (status == cudaErrorMemoryAllocation) {
@@ -109,29 +144,80 @@ ADVPROP_CUDA_API void cuda_state::give(void* p) { cudaFree(p); }
 
 ADVPROP_CUDA_API void* cuda_state::pinned(std::size_t bytes) {
   check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
-  auto& last = own_->slots[own_->next_slot];
-  if (!last.used) {
-    cudaEvent_t e;
-    check_cuda(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "cudaEventCreate");
-    last.used = cuda_event(e);
+  if (own_->capturing) {
+    auto& pool = own_->pools[own_->turn];
+    if (pool.next == pool.slots.size()) pool.slots.emplace_back();
+    auto& slot = pool.slots[pool.next++];
+    own_->grow(own_->outgrown, slot, bytes);
+    return slot.memory.get();
   }
+  auto& last = own_->slots[own_->next_slot];
+  if (!last.used) last.used = own_->make_event(cudaEventDisableTiming);
   check_cuda(cudaEventRecord(last.used.get(), own_->stream.get()), "cudaEventRecord");
   own_->next_slot = (own_->next_slot + 1) % own_->slots.size();
   auto& slot = own_->slots[own_->next_slot];
   if (slot.used) check_cuda(cudaEventSynchronize(slot.used.get()), "cudaEventSynchronize");
-  if (slot.bytes < bytes) {
-    void* p = nullptr;
-    slot.memory = pinned_memory();
-    check_cuda(cudaHostAlloc(&p, bytes, cudaHostAllocPortable), "cudaHostAlloc");
-    slot.memory = pinned_memory(p);
-    slot.bytes = bytes;
-  }
+  if (slot.bytes < bytes) slot.memory = pinned_memory();  // nobody reads it any more
+  if (slot.bytes < bytes) slot.bytes = 0;
+  own_->grow(own_->outgrown, slot, bytes);
   return slot.memory.get();
 }
 
 ADVPROP_CUDA_API void cuda_state::copy(const void* from, void* to, std::size_t bytes) {
   check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, own_->stream.get()), "cudaMemcpyAsync");
+}
+
+ADVPROP_CUDA_API void cuda_state::upload(const void* from, void* to, std::size_t bytes) {
+  constexpr std::size_t little = std::size_t{1} << 16;
+  if (own_->capturing || bytes <= little) {
+    void* p = pinned(bytes);
+    std::memcpy(p, from, bytes);
+    from = p;
+  }
+  copy(from, to, bytes);  // of pageable memory: it has been read when the call returns
+}
+
+ADVPROP_CUDA_API void cuda_state::begin_capture() {
+  own_->turn = 1 - own_->turn;
+  auto& pool = own_->pools[own_->turn];
+  if (pool.done) check_cuda(cudaEventSynchronize(pool.done.get()), "cudaEventSynchronize");
+  pool.next = 0;
+  // Relaxed: memory may be taken from the GPU while operations are captured.
+  check_cuda(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+  own_->capturing = true;
+}
+
+ADVPROP_CUDA_API void cuda_state::drop_capture() noexcept {
+  own_->capturing = false;
+  cudaGraph_t graph = nullptr;
+  cudaStreamEndCapture(own_->stream.get(), &graph);
+  if (graph) cudaGraphDestroy(graph);
+  cudaGetLastError();
+}
+
+ADVPROP_CUDA_API void cuda_state::launch_capture(std::unique_ptr<recorded_graph>& last) {
+  own_->capturing = false;
+  cudaGraph_t captured = nullptr;
+  check_cuda(cudaStreamEndCapture(own_->stream.get(), &captured), "cudaStreamEndCapture");
+  const handle_owner<cudaGraph_t, cudaGraphDestroy> graph(captured);
+  if (!last) last = std::make_unique<recorded_graph>();
+  if (last->whole) {
+    cudaGraphExecUpdateResultInfo what;
+    if (cudaGraphExecUpdate(last->whole.get(), captured, &what) != cudaSuccess) {  // other operations than before
+      cudaGetLastError();
+      last->whole = {};
+    }
+  }
+  if (!last->whole) {
+    cudaGraphExec_t whole = nullptr;
+    check_cuda(cudaGraphInstantiate(&whole, captured, 0), "cudaGraphInstantiate");
+    last->whole = handle_owner<cudaGraphExec_t, cudaGraphExecDestroy>(whole);
+  }
+  check_cuda(cudaGraphLaunch(last->whole.get(), own_->stream.get()), "cudaGraphLaunch");
+  auto& done = own_->pools[own_->turn].done;
+  if (!done) done = own_->make_event(cudaEventDisableTiming);
+  check_cuda(cudaEventRecord(done.get(), own_->stream.get()), "cudaEventRecord");
 }
 
 ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p, const void* x, const void* w,
@@ -146,11 +232,9 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
     found = known.end() - 1;
   }
   auto& plans = found->plans;
-  cudaStreamCaptureStatus capturing;
-  check_cuda(cudaStreamIsCapturing(own_->stream.get(), &capturing), "cudaStreamIsCapturing");
   // Every plan writes the same result, so they are timed on the call itself. Inside a graph's capture nothing runs: the
   // heuristic's first choice must do.
-  if (plans.size() > 1 && capturing == cudaStreamCaptureStatusNone) {
+  if (plans.size() > 1 && !own_->capturing) {
     std::size_t best = 0;
     float least = 0;
     for (std::size_t i = 0; i < plans.size(); ++i) {
@@ -172,11 +256,7 @@ ADVPROP_CUDA_API float cuda_state::time_plan(cuda_device& d, const cudnn_plan& p
                                              const void* y) {
   const arena::block workspace = d.memory().allocate(plan.workspace);
   cuda_event marks[3];
-  for (auto& m : marks) {
-    cudaEvent_t e;
-    check_cuda(cudaEventCreate(&e), "cudaEventCreate");
-    m = cuda_event(e);
-  }
+  for (auto& m : marks) m = own_->make_event(cudaEventDefault);
   const auto mark = [&](int i) { check_cuda(cudaEventRecord(marks[i].get(), own_->stream.get()), "cudaEventRecord"); };
   execute(own_->cudnn.get(), plan, x, w, y, workspace.data());  // loads the kernels
   mark(0);
