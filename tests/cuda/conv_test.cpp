@@ -64,6 +64,78 @@ TEST_EACH_ELEMENT("Convolutions are the CPU's in all three passes") {
   }
 }
 
+TEST_EACH_ELEMENT(
+    "A convolution with a fixed batch norm is the CPU's, forward and backward, fused by the library or not") {
+  cpu c(1);
+  basic_cuda<T> d;
+  for (bool fuses : {true, false})
+    for (const problem& p : problems)
+      for (activation a : {activation::identity, activation::relu, activation::relu6, activation::silu})
+        for (bool added : {false, true}) {
+          if (!fuses && a != activation::relu) continue;
+#ifdef ADVPROP_GPU_TESTS
+          if (!fuses) continue;
+#else
+          d.state().own().fuses = fuses;
+#endif
+          const conv_spec& s = p.s;
+          CAPTURE(fuses);
+          CAPTURE(s.in);
+          CAPTURE(s.kernel);
+          CAPTURE(s.groups);
+          CAPTURE(int(a));
+          CAPTURE(added);
+          const map x = rounded<T>(map::random(p.batch, s.in, p.height, p.width, 1));
+          const map dy = rounded<T>(map::random(p.batch, s.out, s.output(p.height), s.output(p.width), 2));
+          const map add = rounded<T>(map::random(p.batch, s.out, dy.height, dy.width, 3));
+          const map shortcut = rounded<T>(map::random(p.batch, s.in, p.height, p.width, 4));
+          const auto w = maps::normals(s.out * s.in / s.groups * s.kernel * s.kernel, 5, 0.2f);
+          const auto mean = maps::normals(s.out, 6, 0.3f), variance = maps::normals(s.out, 7, 0.1f, 1.2f);
+          const auto scale = maps::normals(s.out, 8, 0.5f, 1.f), shift = maps::normals(s.out, 9, 0.5f);
+          const numbers gw(d, w), gmean(d, mean), gvariance(d, variance), gscale(d, scale), gshift(d, shift);
+          const norm_parameters here{mean.data(), variance.data(), scale.data(), shift.data(), 1e-3f};
+          const norm_parameters there{gmean.data(), gvariance.data(), gscale.data(), gshift.data(), 1e-3f};
+          map y = dy.like(), dx = x.like();
+          conv_norm_forward(c, s, x, w.data(), a, here,
+                            added ? feature_view<const float>(add) : feature_view<const float>{}, y);
+          const auto gy = garbage(d, dy), gdx = garbage(d, x);
+          conv_norm_forward(d, s, upload(d, x), gw.data(), a, there,
+                            added ? upload(d, add) : feature_map<basic_cuda<T>>(), gy);
+          CHECK(distance(download(d, gy), y) < 8 * bound<T>);
+          if (a == activation::silu) continue;
+          y = download(d, gy);  // slopes are told from the same results on both
+          conv_norm_backward_input(c, s, a, y, dy, w.data(), here, dx,
+                                   added ? feature_view<const float>(shortcut) : feature_view<const float>{});
+          conv_norm_backward_input(d, s, a, gy, upload(d, dy), gw.data(), there, gdx,
+                                   added ? upload(d, shortcut) : feature_map<basic_cuda<T>>());
+          CHECK(distance(download(d, gdx), dx) < 16 * bound<T>);
+        }
+}
+
+TEST_CASE("Folded weights follow every number that is folded in") {
+  cuda d;
+  const conv_spec s{8, 8, 3, 1, 1, 1};
+  const auto gx = upload(d, map::random(1, 8, 4, 4, 1));
+  const auto gy = garbage(d, map::zero(1, 8, 4, 4)), expected = garbage(d, map::zero(1, 8, 4, 4));
+  const numbers w(d, maps::normals(8 * 8 * 9, 2)), mean(d, maps::normals(8, 3)),
+      variance(d, std::vector<float>(8, 1.f)), scale(d, maps::normals(8, 4)), shift(d, maps::normals(8, 5));
+  const norm_parameters p{mean.data(), variance.data(), scale.data(), shift.data(), 1e-3f};
+  const auto check = [&] {
+    conv_norm_forward(d, s, gx, w.data(), activation::relu, p, {}, gy);
+    conv_forward(d, s, gx, w.data(), expected);
+    norm_forward(d, activation::relu, expected, p, {}, expected);
+    return distance(download(d, gy), download(d, expected)) < 1e-5;
+  };
+  CHECK(check());
+  for (const numbers* n : {&w, &mean, &variance, &scale, &shift}) {
+    fill(d, 0.75f, n->span());
+    CHECK(check());
+  }
+  const numbers batch_mean(d, maps::normals(8, 6)), batch_variance(d, std::vector<float>(8, 4.f));
+  norm_update_running(d, 8, batch_mean.data(), batch_variance.data(), 100, 0.5f, mean.data(), variance.data());
+  CHECK(check());
+}
+
 TEST_EACH_ELEMENT("A convolution sees that its weights have changed, by whatever operation") {
   basic_cuda<T> d;
   const conv_spec s{8, 8, 3, 1, 1, 1};

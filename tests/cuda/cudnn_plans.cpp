@@ -60,6 +60,8 @@ void check(const std::string& gpu, const char* network, std::vector<conv_problem
       q.products = p.products;
       std::vector<cudnn_plan> found;
       CHECK_NOTHROW(found = find_plans(q, {nullptr, &properties}, 4));
+      CAPTURE(describe(q));
+      CHECK(!found.empty());
       plans += found.size();
       if (!found.empty()) largest = std::max(largest, found[0].workspace);
     }
@@ -91,16 +93,35 @@ TEST_CASE("cuDNN has plans for odd channels, alignments and grouped convolutions
         conv_problem p{pass, s, 3, 9, 11, s.output(9), s.output(11), type};
         p.alignment = type == element_type::float32 ? 4 : 2;
         CAPTURE(describe(p));
-        CHECK_NOTHROW(find_plans(p, {nullptr, &h100}, 2));
+        CHECK(!find_plans(p, {nullptr, &h100}, 2).empty());
       }
 }
 
-TEST_CASE("A convolution that no engine computes is named") {
+#ifdef ADVPROP_TEST_DRIVER
+TEST_CASE("cuDNN fuses bias, add and activation into convolutions, and adds into input gradients, in bfloat16") {
+  for (const char* gpu : {"h100", "a100"}) {
+    const cudnn_descriptor properties = described(gpu);
+    for (const conv_spec& s : {conv_spec{64, 64, 3, 1, 1, 1}, {128, 128, 3, 2, 1, 1}, {256, 64, 1, 1, 0, 1}})
+      for (const auto pass : {conv_problem::forward, conv_problem::backward_input}) {
+        const bool forward = pass == conv_problem::forward;
+        conv_problem p{pass, s, 256, 56, 56, s.output(56), s.output(56), element_type::bfloat16};
+        p.bias = forward;
+        p.add = true;
+        p.after = forward ? activation::relu : activation::identity;
+        CAPTURE(gpu);
+        CAPTURE(describe(p));
+        CHECK(!find_plans(p, {nullptr, &properties}, 1).empty());
+      }
+  }
+}
+#endif
+
+TEST_CASE("A convolution that cuDNN refuses is named") {
   const cudnn_descriptor h100 = described("h100");
   conv_problem p{conv_problem::forward, {8, 16, 3, 1, 1, 1}, 1, 4, 4, 4, 4};
   p.alignment = 1;  // floats do not lie like that
   CHECK_THROWS_WITH_AS(find_plans(p, {nullptr, &h100}, 1),
-                       doctest::Contains("no engine for a forward convolution: 8 to 16 channels, kernel 3, stride 1, "
-                                         "groups 1, images 1 x 4x4, float32 (cuda: cuDNN: "),
+                       doctest::Contains("(forward convolution: 8 to 16 channels, kernel 3, stride 1, groups 1, images "
+                                         "1 x 4x4, float32)"),
                        error);
 }

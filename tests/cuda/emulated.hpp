@@ -8,6 +8,8 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -30,6 +32,7 @@ struct cuda_state::implementation {
   std::size_t next = 0, most = SIZE_MAX, taken = 0;  // bytes of device memory
   long kernels = 0, waits = 0, updates = 0;
   bool capturing = false;
+  bool fuses = true;  // whether convolutions have engines that do more than convolve
   std::vector<std::function<void()>> graph;
 
   void allow(int protection) {
@@ -134,7 +137,8 @@ class emulated_array {
   const void* p_;
 };
 
-inline void emulated_convolution(const conv_problem& p, const void* x, const void* w, const void* y) {
+inline void emulated_convolution(const conv_problem& p, const conv_pointers& at) {
+  const void *x = at.x, *w = at.w, *y = at.y;
   const conv_spec& s = p.spec;
   const emulated_array in(p.type, x), weights(p.type, w), out(p.type, y);
   const int group_in = s.in / s.groups, group_out = s.out / s.groups;
@@ -172,11 +176,22 @@ inline void emulated_convolution(const conv_problem& p, const void* x, const voi
   const emulated_array& result = p.pass == conv_problem::forward          ? out
                                  : p.pass == conv_problem::backward_input ? in
                                                                           : weights;
-  for (std::size_t i = 0; i < sums.size(); ++i) result.set(static_cast<std::ptrdiff_t>(i), sums[i]);
+  const int channels = p.pass == conv_problem::forward ? s.out : s.in;
+  const emulated_array add(p.type, at.add);
+  for (std::ptrdiff_t i = 0; i < std::ssize(sums); ++i) {
+    double v = sums[static_cast<std::size_t>(i)];
+    if (p.bias) v += double(at.bias[i % channels]);
+    if (p.add) v += double(add.get(i));
+    if (slope_from_output(p.after)) v = std::max(v, 0.0);
+    if (p.after == activation::relu6) v = std::min(v, 6.0);
+    if (p.after == activation::silu) v /= 1 + std::exp(-v);
+    result.set(i, v);
+  }
 }
 
-inline void cuda_state::convolve(cuda_device&, const conv_problem& p, const void* x, const void* w, const void* y) {
-  emulate(*this, [=] { emulated_convolution(p, x, w, y); });
+inline bool cuda_state::computes(const conv_problem& p) { return own_->fuses || !(p.bias || p.add); }
+inline void cuda_state::convolve(cuda_device&, const conv_problem& p, const conv_pointers& at) {
+  emulate(*this, [=] { emulated_convolution(p, at); });
 }
 
 inline void emulated_product(const matrix_product& p, const void* a, const void* b, void* c) {

@@ -191,8 +191,9 @@ struct places_of<L, In, slots<S...>> {
 
 /// Whether a device has the operations that do a batch norm's work in the convolution before it.
 template <class Device>
-concept folding_device = requires(Device& d, const conv_spec& s, feature_view<float> x, const norm_parameters& p) {
-  conv_norm_forward(d, s, x, x.data, activation::relu, p, x, x);
+concept folding_device = requires(Device& d, const conv_spec& s, feature_view<typename Device::element> x,
+                                  const float* w, const norm_parameters& p) {
+  conv_norm_forward(d, s, x, w, activation::relu, p, x, x);
 };
 
 /// The chain of nodes behind `sequential` L, from slot I on. Keyed on L and not on its pack: symbols stay short.

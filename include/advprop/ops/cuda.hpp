@@ -112,6 +112,16 @@ void norm_backward(basic_cuda<T>& d, activation a, statistics source, view_of<co
                    view_of<const T> dy, view_of<const T> add, const norm_parameters& p, view_of<T> dx, view_of<T> dadd,
                    float* dscale, float* dshift);
 
+// A convolution and the batch norm behind it where that has fixed numbers.
+
+template <class T>
+void conv_norm_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, const float* w, activation a,
+                       const norm_parameters& p, view_of<const T> add, view_of<T> y);
+template <class T>
+void conv_norm_backward_input(basic_cuda<T>& d, const conv_spec& s, activation a, view_of<const T> y,
+                              view_of<const T> dy, const float* w, const norm_parameters& p, view_of<T> dx,
+                              view_of<const T> add = {});
+
 // Activations that stand alone.
 
 template <class T>

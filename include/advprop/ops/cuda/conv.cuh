@@ -1,38 +1,83 @@
 // Convolutions: cuDNN's for dense and grouped ones, kernels of our own for depthwise ones.
 #pragma once
 
-#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <advprop/ops/cuda/conv_depthwise.cuh>
 #include <advprop/ops/cuda/memory.cuh>
+#include <advprop/ops/cuda/norm.cuh>
 
 namespace advprop {
 
 namespace detail {
 
-/// Weights out x in x area as the libraries want them: out x area x in (NHWC's counterpart), of type T. Made once for
-/// every change of the numbers; `w` itself where nothing has to change.
+/// Numbers made of learnt ones by `make(memory)`, unless they are there and fresh.
+template <class Make>
+void* derived(cuda_device& d, const float* w, const float* variance, std::size_t bytes,
+              const std::array<cuda_state::derived_numbers::range, 5>& from, Make make) {
+  auto& entry = d.state().packed[{w, variance}];
+  if (!entry.memory || entry.from[0].bytes != from[0].bytes) {
+    entry.memory = d.memory().allocate(bytes);
+    entry.fresh = false;
+  }
+  if (!entry.fresh) {
+    entry.from = from;
+    make(entry.memory.data());
+    entry.fresh = true;
+  }
+  return entry.memory.data();
+}
+
+/// to = w, out x in x area as the libraries want it: out x area x in, NHWC's counterpart; times a factor an output.
+template <class T>
+void pack_weights(cuda_device& d, const float* w, int out, int in, int area, T* to, const norm_parameters& p = {}) {
+  each(d, std::ptrdiff_t{out} * in * area, [=] ADVPROP_HD(std::ptrdiff_t i) {
+    const std::ptrdiff_t c = i % in, a = i / in % area, k = i / in / area;
+    const float factor = p.scale ? p.scale[k] / std::sqrt(p.variance[k] + p.epsilon) : 1.f;
+    to[i] = T(w[(k * in + c) * area + a] * factor);
+  });
+}
+
+/// Weights for the libraries; `w` itself where nothing has to change.
 template <class T>
 const T* packed_weights(cuda_device& d, const float* w, int out, int in, int area) {
   if constexpr (std::is_same_v<T, float>)
     if (area == 1) return w;
-  const auto count = std::ptrdiff_t{out} * in * area;
-  auto& entry = d.state().packed[w];
-  if (!entry.memory || entry.bytes != static_cast<std::size_t>(count) * sizeof(float)) {
-    entry.memory = d.memory().allocate(static_cast<std::size_t>(count) * sizeof(T));
-    entry.bytes = static_cast<std::size_t>(count) * sizeof(float);
-    entry.fresh = false;
-  }
-  auto* to = static_cast<T*>(entry.memory.data());
-  if (!entry.fresh) {
-    each(d, count, [=] ADVPROP_HD(std::ptrdiff_t i) {
-      const std::ptrdiff_t c = i % in, a = i / in % area, k = i / in / area;
-      to[i] = T(w[(k * in + c) * area + a]);
-    });
-    entry.fresh = true;
-  }
-  return to;
+  const auto count = static_cast<std::size_t>(out) * static_cast<std::size_t>(in * area);
+  return static_cast<const T*>(derived(d, w, nullptr, count * sizeof(T), {{{w, count * sizeof(float)}}},
+                                       [&](void* to) { pack_weights(d, w, out, in, area, static_cast<T*>(to)); }));
+}
+
+/// A convolution with the batch norm behind it folded in, whose numbers are fixed.
+template <class T>
+struct folded_weights {
+  const float* bias;  // shift - mean * factor
+  const T* weights;   // w * factor
+};
+/// `in` and `area` as above; depthwise weights keep their order.
+template <class T>
+folded_weights<T> fold(cuda_device& d, const float* w, const norm_parameters& p, int out, int in, int area) {
+  const auto channels = static_cast<std::size_t>(out) * sizeof(float), head = (channels + 63) / 64 * 64;
+  const auto count = static_cast<std::size_t>(out) * static_cast<std::size_t>(in * area);
+  auto* memory = static_cast<std::byte*>(
+      derived(d, w, p.variance, head + count * sizeof(T),
+              {{{w, count * sizeof(float)},
+                {p.mean, channels},
+                {p.variance, channels},
+                {p.scale, channels},
+                {p.shift, channels}}},
+              [&](void* to) {
+                auto* bias = static_cast<float*>(to);
+                each(d, out, [=] ADVPROP_HD(std::ptrdiff_t k) {
+                  bias[k] = p.shift[k] - p.mean[k] * (p.scale[k] / std::sqrt(p.variance[k] + p.epsilon));
+                });
+                pack_weights(d, w, out, in, area, reinterpret_cast<T*>(static_cast<std::byte*>(to) + head), p);
+              }));
+  return {reinterpret_cast<const float*>(memory), reinterpret_cast<const T*>(memory + head)};
 }
 
 /// The largest power of two, up to 16, that divides every address.
@@ -48,6 +93,21 @@ conv_problem problem_of(const basic_cuda<T>& d, conv_problem::direction pass, co
   return {pass, s, batch, in.height, in.width, out.height, out.width, element_type_of<T>, d.products(), alignment};
 }
 
+/// dx = the gradient of the input + added, from packed weights; the add in the same sweep where the library can.
+template <class T>
+void backward_input_with(basic_cuda<T>& d, const conv_spec& s, view_of<const T> dy, const T* weights, view_of<T> dx,
+                         view_of<const T> added) {
+  conv_problem problem = problem_of(d, conv_problem::backward_input, s, dx.image(), dy.image(), dy.batch,
+                                    alignment_of(dx.data, weights, dy.data, added.data));
+  problem.add = added.data != nullptr;
+  if (problem.add && !d.state().computes(problem)) {
+    problem.add = false;
+    d.state().convolve(d, problem, {dx.data, weights, dy.data});
+    return add(d, added, dx);
+  }
+  d.state().convolve(d, problem, {dx.data, weights, dy.data, nullptr, added.data});
+}
+
 inline bool depthwise(const conv_spec& s) { return s.groups > 1 && s.groups == s.in && s.in == s.out; }
 
 }  // namespace detail
@@ -59,7 +119,7 @@ void conv_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, cons
   const T* weights = packed_weights<T>(d, w, s.out, s.in / s.groups, s.kernel * s.kernel);
   d.state().convolve(
       d, problem_of(d, conv_problem::forward, s, x.image(), y.image(), x.batch, alignment_of(x.data, weights, y.data)),
-      x.data, weights, y.data);
+      {x.data, weights, y.data});
 }
 
 template <class T>
@@ -68,11 +128,7 @@ void conv_backward_input(basic_cuda<T>& d, const conv_spec& s, view_of<const T> 
   using namespace detail;
   if (depthwise(s)) return depthwise_backward_input(d, s, dy, w, dx, added);
   const T* weights = packed_weights<T>(d, w, s.out, s.in / s.groups, s.kernel * s.kernel);
-  d.state().convolve(d,
-                     problem_of(d, conv_problem::backward_input, s, dx.image(), dy.image(), dy.batch,
-                                alignment_of(dx.data, weights, dy.data)),
-                     dx.data, weights, dy.data);
-  if (added.data) add(d, added, dx);
+  backward_input_with(d, s, dy, weights, dx, added);
 }
 
 template <class T>
@@ -86,11 +142,52 @@ void conv_backward_weight(basic_cuda<T>& d, const conv_spec& s, view_of<const T>
   d.state().convolve(d,
                      problem_of(d, conv_problem::backward_weight, s, x.image(), dy.image(), x.batch,
                                 alignment_of(x.data, gradient, dy.data)),
-                     x.data, gradient, dy.data);
+                     {x.data, gradient, dy.data});
   each(d, count, [=] ADVPROP_HD(std::ptrdiff_t i) {  // i counts dw, whose order is out x in x area
     const std::ptrdiff_t a = i % area, c = i / area % in, k = i / area / in;
     dw[i] += static_cast<float>(gradient[(k * area + a) * in + c]);
   });
+}
+
+template <class T>
+void conv_norm_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, const float* w, activation a,
+                       const norm_parameters& p, view_of<const T> added, view_of<T> y) {
+  using namespace detail;
+  if (depthwise(s)) {
+    const auto f = fold<float>(d, w, p, s.out, 1, s.kernel * s.kernel);
+    return depthwise_forward<T>(d, s, x, f.weights, y, {f.bias, added.data, a});
+  }
+  const auto f = fold<T>(d, w, p, s.out, s.in / s.groups, s.kernel * s.kernel);
+  conv_problem problem = problem_of(d, conv_problem::forward, s, x.image(), y.image(), x.batch,
+                                    alignment_of(x.data, f.weights, y.data, added.data));
+  problem.bias = true;
+  problem.add = added.data != nullptr;
+  problem.after = a;
+  if (d.state().computes(problem))
+    return d.state().convolve(d, problem, {x.data, f.weights, y.data, f.bias, added.data});
+  conv_forward(d, s, x, w, y);
+  norm_forward(d, a, view_of<const T>(y), p, added, y);
+}
+
+template <class T>
+void conv_norm_backward_input(basic_cuda<T>& d, const conv_spec& s, activation a, view_of<const T> y,
+                              view_of<const T> dy, const float* w, const norm_parameters& p, view_of<T> dx,
+                              view_of<const T> added) {
+  using namespace detail;
+  if (depthwise(s)) {
+    const auto f = fold<float>(d, w, p, s.out, 1, s.kernel * s.kernel);
+    return depthwise_backward_input<T>(d, s, dy, f.weights, dx, added, a, y.data);
+  }
+  const auto f = fold<T>(d, w, p, s.out, s.in / s.groups, s.kernel * s.kernel);
+  arena::block memory;
+  if (a != activation::identity) {
+    const auto count = static_cast<std::size_t>(dy.batch * dy.image().size());
+    memory = d.memory().allocate(count * sizeof(T));
+    const view_of<T> g{static_cast<T*>(memory.data()), dy.batch, dy.channels, dy.height, dy.width};
+    activation_backward(d, a, y, dy, g);
+    dy = g;
+  }
+  backward_input_with(d, s, dy, f.weights, dx, added);
 }
 
 }  // namespace advprop

@@ -22,8 +22,17 @@ ADVPROP_HD floats<V> tap(const float* w, int column, int t, int area) {
   return f;
 }
 
+/// What is done with a result before it is stored: y = after(v + bias + add).
+template <class T>
+struct depthwise_end {
+  const float* bias = nullptr;  // null: none
+  const T* add = nullptr;       // null: none
+  activation after = activation::identity;
+};
+
 template <int V, class T>
-void depthwise_forward_at(cuda_device& d, depthwise_window s, const T* x, grid in, const float* w, T* y, grid out) {
+void depthwise_forward_at(cuda_device& d, depthwise_window s, const T* x, grid in, const float* w, T* y, grid out,
+                          depthwise_end<T> end) {
   each(d, out.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
     const place p = out.at(i);
     floats<V> sum{};
@@ -35,13 +44,21 @@ void depthwise_forward_at(cuda_device& d, depthwise_window s, const T* x, grid i
         const floats<V> f = tap<V>(w, p.column, r * s.kernel + q, s.kernel * s.kernel);
         for (int k = 0; k < V; ++k) sum[k] += v[k] * f[k];
       }
+    if (end.bias)
+      for (int k = 0; k < V; ++k) sum[k] += end.bias[p.column * V + k];
+    if (end.add) {
+      const floats<V> v = load<V>(end.add, i);
+      for (int k = 0; k < V; ++k) sum[k] += v[k];
+    }
+    for (int k = 0; k < V; ++k) sum[k] = activate(end.after, sum[k]);
     store<V>(y, i, sum);
   });
 }
 
+/// `y`: where the gradient has still to go through the activation `a`, whose results these are.
 template <int V, class T>
 void depthwise_backward_input_at(cuda_device& d, depthwise_window s, const T* dy, grid out, const float* w, T* dx,
-                                 grid in, const T* added) {
+                                 grid in, const T* added, activation a, const T* y) {
   each(d, in.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
     const place p = in.at(i);
     floats<V> sum{};
@@ -51,7 +68,11 @@ void depthwise_backward_input_at(cuda_device& d, depthwise_window s, const T* dy
     for (int oh = rows.first; oh <= rows.last; ++oh)
       for (int ow = columns.first; ow <= columns.last; ++ow) {
         const int r = p.h + s.top - oh * s.stride, q = p.w + s.left - ow * s.stride;
-        const floats<V> g = load<V>(dy, out.index(p.n, oh, ow, p.column));
+        floats<V> g = load<V>(dy, out.index(p.n, oh, ow, p.column));
+        if (a != activation::identity) {
+          const floats<V> v = load<V>(y, out.index(p.n, oh, ow, p.column));
+          for (int k = 0; k < V; ++k) g[k] *= slope(a, v[k]);
+        }
         const floats<V> f = tap<V>(w, p.column, r * s.kernel + q, s.kernel * s.kernel);
         for (int k = 0; k < V; ++k) sum[k] += g[k] * f[k];
       }
@@ -86,23 +107,25 @@ void depthwise_backward_weight_at(cuda_device& d, depthwise_window s, const T* x
 }
 
 template <class T>
-void depthwise_forward(cuda_device& d, const conv_spec& s, feature_view<const T> x, const float* w, feature_view<T> y) {
+void depthwise_forward(cuda_device& d, const conv_spec& s, feature_view<const T> x, const float* w, feature_view<T> y,
+                       const depthwise_end<T>& end = {}) {
   const depthwise_window window(s, x.image());
   with_width<T>(
-      x.channels, [&]<int V>() { depthwise_forward_at<V>(d, window, x.data, grid(x, V), w, y.data, grid(y, V)); },
-      x.data, y.data);
+      x.channels, [&]<int V>() { depthwise_forward_at<V>(d, window, x.data, grid(x, V), w, y.data, grid(y, V), end); },
+      x.data, y.data, end.add);
 }
 
 template <class T>
 void depthwise_backward_input(cuda_device& d, const conv_spec& s, feature_view<const T> dy, const float* w,
-                              feature_view<T> dx, feature_view<const T> added) {
+                              feature_view<T> dx, feature_view<const T> added, activation a = activation::identity,
+                              const T* y = nullptr) {
   const depthwise_window window(s, dx.image());
   with_width<T>(
       dx.channels,
       [&]<int V>() {
-        depthwise_backward_input_at<V>(d, window, dy.data, grid(dy, V), w, dx.data, grid(dx, V), added.data);
+        depthwise_backward_input_at<V>(d, window, dy.data, grid(dy, V), w, dx.data, grid(dx, V), added.data, a, y);
       },
-      dy.data, dx.data, added.data);
+      dy.data, dx.data, added.data, y);
 }
 
 template <class T>

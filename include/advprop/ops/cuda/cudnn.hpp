@@ -7,7 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <deque>
 #include <span>
 #include <string>
 #include <utility>
@@ -33,6 +33,9 @@ inline std::string describe(const conv_problem& p) {
   add(" x ", p.in_height);
   add("x", p.in_width);
   text += p.type == element_type::bfloat16 ? ", bfloat16" : ", float32";
+  if (p.bias) text += ", with bias";
+  if (p.add) text += ", with an add";
+  if (p.after != activation::identity) text += ", with an activation";
   return text;
 }
 
@@ -117,19 +120,21 @@ struct cudnn_plan {
   std::size_t workspace;
 };
 
-enum : std::int64_t { x_tensor = 'x', w_tensor = 'w', y_tensor = 'y' };
+enum : std::int64_t { x_tensor = 'x', w_tensor = 'w', y_tensor = 'y', bias_tensor = 'b', add_tensor = 'a' };
 
 namespace cudnn_graph {
 
-/// NHWC in memory; cuDNN names the extents N, C, H, W all the same.
-inline cudnn_descriptor tensor(std::int64_t id, std::array<std::int64_t, 4> nchw, cudnnDataType_t type, int alignment) {
+/// NHWC in memory; cuDNN names the extents N, C, H, W all the same. A virtual one is not stored.
+inline cudnn_descriptor tensor(std::int64_t id, std::array<std::int64_t, 4> nchw, cudnnDataType_t type, int alignment,
+                               bool is_virtual = false) {
   const auto [n, c, h, w] = nchw;
   cudnn_descriptor d(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   d.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id)
       .set(CUDNN_ATTR_TENSOR_DATA_TYPE, type)
       .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, std::int64_t{alignment})
       .set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::span<const std::int64_t>(nchw))
-      .set(CUDNN_ATTR_TENSOR_STRIDES, std::array<std::int64_t, 4>{h * w * c, 1, w * c, c});
+      .set(CUDNN_ATTR_TENSOR_STRIDES, std::array<std::int64_t, 4>{h * w * c, 1, w * c, c})
+      .set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, 1, &is_virtual);
   return std::move(d.finalize());
 }
 
@@ -152,58 +157,110 @@ inline cudnn_descriptor convolution(const conv_problem& p) {
   return std::move(d.finalize());
 }
 
-/// The operation graph of one convolution, with what it refers to.
-struct graph {
-  cudnn_descriptor x, w, y, how, operation, whole;
-};
+/// The operation graph of one convolution and of what follows it, with all that it refers to.
+class graph {
+ public:
+  graph(const conv_problem& p, const cudnn_target& target) : problem_(p) {
+    const conv_spec& s = p.spec;
+    const cudnnDataType_t type = p.type == element_type::bfloat16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+    const std::array<std::int64_t, 4> x{p.batch, s.in, p.in_height, p.in_width};
+    const std::array<std::int64_t, 4> w{s.out, s.in / s.groups, s.kernel, s.kernel};
+    const std::array<std::int64_t, 4> y{p.batch, s.out, p.out_height, p.out_width};
+    const bool forward = p.pass == conv_problem::forward;
+    result_ = forward ? y : p.pass == conv_problem::backward_input ? x : w;
+    type_ = type;
+    following_ = (p.bias ? 1 : 0) + (p.add ? 1 : 0) + (p.after != activation::identity ? 1 : 0);
+    const auto of = [&](std::int64_t id, const std::array<std::int64_t, 4>& extents, bool computed) -> const auto& {
+      return computed ? next_result(id) : keep(tensor(id, extents, type, p.alignment));
+    };
+    const cudnn_descriptor& tx = of(x_tensor, x, p.pass == conv_problem::backward_input);
+    const cudnn_descriptor& tw = of(w_tensor, w, p.pass == conv_problem::backward_weight);
+    const cudnn_descriptor& ty = of(y_tensor, y, forward);
+    const cudnn_descriptor& how = keep(convolution(p));
+    if (forward)
+      operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, how)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, tx)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, tw)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, ty)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, 1.0)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, 0.0)
+          .finalize();
+    else if (p.pass == conv_problem::backward_input)
+      operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, how)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, tx)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, tw)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, ty)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, 1.0)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, 0.0)
+          .finalize();
+    else
+      operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, how)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, tx)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, tw)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, ty)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, 1.0)
+          .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, 0.0)
+          .finalize();
+    const std::int64_t id = forward ? y_tensor : x_tensor;
+    if (p.bias) pointwise(id, CUDNN_POINTWISE_ADD, &keep(tensor(bias_tensor, {1, s.out, 1, 1}, CUDNN_DATA_FLOAT, 16)));
+    if (p.add) pointwise(id, CUDNN_POINTWISE_ADD, &keep(tensor(add_tensor, result_, type, p.alignment)));
+    if (p.after == activation::silu) pointwise(id, CUDNN_POINTWISE_SWISH_FWD, nullptr);
+    if (slope_from_output(p.after)) pointwise(id, CUDNN_POINTWISE_RELU_FWD, nullptr);
 
-inline graph of(const conv_problem& p, const cudnn_target& target) {
-  const conv_spec& s = p.spec;
-  const cudnnDataType_t type = p.type == element_type::bfloat16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
-  const bool learns = p.pass == conv_problem::backward_weight;
-  graph g{tensor(x_tensor, {p.batch, s.in, p.in_height, p.in_width}, type, p.alignment),
-          tensor(w_tensor, {s.out, s.in / s.groups, s.kernel, s.kernel}, type, p.alignment),
-          tensor(y_tensor, {p.batch, s.out, p.out_height, p.out_width}, type, p.alignment),
-          convolution(p),
-          cudnn_descriptor(learns ? CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR
-                           : p.pass == conv_problem::forward
-                               ? CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR
-                               : CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR),
-          cudnn_descriptor(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)};
-  if (learns)
-    g.operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, g.how)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, g.x)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, g.w)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, g.y)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, 1.0)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, 0.0);
-  else if (p.pass == conv_problem::forward)
-    g.operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, g.how)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, g.x)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, g.w)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, g.y)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, 1.0)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, 0.0);
-  else
-    g.operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, g.how)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, g.x)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, g.w)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, g.y)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, 1.0)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, 0.0);
-  g.operation.finalize();
-  if (target.handle) g.whole.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &target.handle);
-  g.whole.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, g.operation);
-  g.whole.finalize();
-  return g;
-}
+    std::vector<cudnnBackendDescriptor_t> handles;
+    for (const cudnn_descriptor& o : operations_) handles.push_back(o.get());
+    if (target.handle) whole_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &target.handle);
+    whole_.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, std::ssize(handles), handles.data())
+        .finalize();
+  }
+
+  const cudnn_descriptor& whole() const { return whole_; }
+
+ private:
+  const cudnn_descriptor& keep(cudnn_descriptor d) { return kept_.emplace_back(std::move(d)); }
+  cudnn_descriptor& operation(cudnnBackendDescriptorType_t type) { return operations_.emplace_back(type); }
+
+  /// What the next operation writes: the result itself where nothing follows, else a virtual tensor of floats.
+  const cudnn_descriptor& next_result(std::int64_t id) {
+    const bool last = following_-- == 0;
+    last_ = last ? &keep(tensor(id, result_, type_, problem_.alignment))
+                 : &keep(tensor(0x100 + following_, result_, CUDNN_DATA_FLOAT, 16, true));
+    return *last_;
+  }
+  /// Applies a function of one number, or of two, to what came last.
+  void pointwise(std::int64_t id, cudnnPointwiseMode_t mode, const cudnn_descriptor* with) {
+    const cudnn_descriptor& from = *last_;
+    cudnn_descriptor how(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
+    how.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode)
+        .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT);
+    if (problem_.after == activation::relu6 && mode == CUDNN_POINTWISE_RELU_FWD)
+      how.set(CUDNN_ATTR_POINTWISE_RELU_UPPER_CLIP, 6.0);
+    const cudnn_descriptor& kept = keep(std::move(how.finalize()));
+    const cudnn_descriptor& to = next_result(id);
+    cudnn_descriptor& o = operation(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
+    o.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, kept).set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, from);
+    if (with) o.set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, *with);
+    o.set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, to).finalize();
+  }
+
+  conv_problem problem_;
+  std::array<std::int64_t, 4> result_{};
+  cudnnDataType_t type_ = CUDNN_DATA_FLOAT;
+  int following_ = 0;  // operations behind the present one
+  const cudnn_descriptor* last_ = nullptr;
+  std::deque<cudnn_descriptor> kept_, operations_;  // a deque: references stay
+  cudnn_descriptor whole_{CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR};
+};
 
 /// Engine configurations that one heuristic suggests, the most promising first.
 inline std::vector<cudnn_descriptor> suggestions(const graph& g, const cudnn_target& target,
                                                  cudnnBackendHeurMode_t mode) {
   std::vector<cudnn_descriptor> found;
   cudnn_descriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
-  heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, g.whole)
+  heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, g.whole())
       .set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
   if (target.properties) heuristic.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *target.properties);
   if (!heuristic.try_finalize()) return found;
@@ -241,48 +298,48 @@ inline bool allowed(const cudnn_descriptor& configuration, const conv_problem& p
   });
 }
 
-inline std::vector<cudnn_plan> plans_of(const conv_problem& p, const cudnn_target& target, std::size_t most) {
-  const graph g = of(p, target);
-  std::vector<cudnn_plan> plans;
-  for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    for (const cudnn_descriptor& configuration : suggestions(g, target, mode)) {
-      if (plans.size() == most) break;
-      if (!allowed(configuration, p)) continue;
-      cudnn_descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-      target.apply(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
-      plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
-      if (!plan.try_finalize()) continue;  // a suggestion need not fit
-      const auto workspace = static_cast<std::size_t>(plan.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
-      plans.push_back({std::move(plan), workspace});
-    }
-    if (!plans.empty()) break;
-  }
-  return plans;
-}
-
 }  // namespace cudnn_graph
 
-/// Up to `most` ways to compute `p`, the most promising first. Throws `error` naming it when cuDNN has none.
+/// Up to `most` ways to compute `p`, the most promising first; none where cuDNN has none. Throws `error` naming `p`
+/// where cuDNN refuses its description.
 inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_target& target, std::size_t most) {
+  using namespace cudnn_graph;
   std::vector<cudnn_plan> plans;
-  std::string why;
   try {
-    plans = cudnn_graph::plans_of(p, target, most);
+    const graph g(p, target);
+    for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+      for (const cudnn_descriptor& configuration : suggestions(g, target, mode)) {
+        if (plans.size() == most) break;
+        if (!allowed(configuration, p)) continue;
+        cudnn_descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+        target.apply(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
+        plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
+        if (!plan.try_finalize()) continue;  // a suggestion need not fit
+        const auto workspace = static_cast<std::size_t>(plan.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
+        plans.push_back({std::move(plan), workspace});
+      }
+      if (!plans.empty()) break;
+    }
   } catch (const error& e) {
-    why = std::string(" (") + e.what() + ")";
+    fail(e.what(), " (", describe(p), ")");
   }
-  if (plans.empty()) fail("cuda: cuDNN has no engine for a ", describe(p), why);
   return plans;
 }
 
 /// Queues one execution on the handle's stream.
-inline void execute(cudnnHandle_t handle, const cudnn_plan& plan, const void* x, const void* w, const void* y,
-                    void* workspace) {
-  const std::array<std::int64_t, 3> ids{x_tensor, w_tensor, y_tensor};
-  const std::array<const void*, 3> pointers{x, w, y};
+inline void execute(cudnnHandle_t handle, const cudnn_plan& plan, const conv_pointers& p, void* workspace) {
+  std::vector<std::int64_t> ids{x_tensor, w_tensor, y_tensor};
+  std::vector<const void*> pointers{p.x, p.w, p.y};
+  const auto more = [&](std::int64_t id, const void* pointer) {
+    if (!pointer) return;
+    ids.push_back(id);
+    pointers.push_back(pointer);
+  };
+  more(bias_tensor, p.bias);
+  more(add_tensor, p.add);
   cudnn_descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
   pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids))
-      .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3, pointers.data())
+      .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, std::ssize(pointers), pointers.data())
       .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace)
       .finalize();
   cudnn_descriptor::check(cudnnBackendExecute(handle, plan.plan.get(), pack.get()), "executing a plan");

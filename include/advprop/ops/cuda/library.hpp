@@ -1,10 +1,12 @@
 // What the CUDA device asks of CUDA's libraries. The tests compile the rest of it against stand-ins for these.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include <advprop/device/arena.hpp>
 #include <advprop/device/cuda.hpp>
@@ -27,7 +29,8 @@ inline constexpr element_type element_type_of = element_type::float32;
 template <>
 inline constexpr element_type element_type_of<bfloat16> = element_type::bfloat16;
 
-/// One convolution over NHWC maps with weights out x kernel x kernel x in/groups.
+/// One convolution over NHWC maps with weights out x kernel x kernel x in/groups, and what is done with its result
+/// before it is stored: forward y = after(x * w + bias + add), backward_input dx = gradient + add.
 struct conv_problem {
   enum direction { forward, backward_input, backward_weight } pass = forward;
   conv_spec spec;
@@ -35,8 +38,17 @@ struct conv_problem {
   element_type type = element_type::float32;
   float32_products products = float32_products::exact;
   int alignment = 16;  // of every pointer, in bytes: a power of two
+  bool bias = false;   // float, one an output channel
+  bool add = false;    // a map like the result
+  activation after = activation::identity;
 
   friend bool operator==(const conv_problem&, const conv_problem&) = default;
+};
+
+struct conv_pointers {
+  const void *x, *w, *y;
+  const float* bias = nullptr;
+  const void* add = nullptr;
 };
 
 /// c = a b + beta c over row-major matrices, a or b transposed where it says so; c is rows x columns, `depth` is summed
@@ -72,30 +84,40 @@ class cuda_state {
   /// Queued, within the device, or to the host's memory, where the caller waits.
   void copy(const void* from, void* to, std::size_t bytes);
 
+  /// Whether the library has an engine for it.
+  bool computes(const conv_problem&);
   /// x, w and y are the input, the weights and the output, or their gradients; the one that `pass` computes is
   /// overwritten. All have elements of `type`: cuDNN has no engine that
   /// makes float gradients of bfloat16 maps. Workspace comes from the device's arena.
-  void convolve(cuda_device&, const conv_problem&, const void* x, const void* w, const void* y);
+  void convolve(cuda_device&, const conv_problem&, const conv_pointers&);
   void multiply(cuda_device&, const matrix_product&, const void* a, const void* b, void* c);
 
-  /// Weights in the order and type of a convolution, made again after their numbers have changed.
-  struct packed_weights {
+  /// What was made of learnt numbers for a library's use, and which numbers those were: it is made again after any of
+  /// them has changed.
+  struct derived_numbers {
+    struct range {
+      const void* first = nullptr;
+      std::size_t bytes = 0;
+    };
     arena::block memory;
-    std::size_t bytes = 0;  // of the float original
+    std::array<range, 5> from{};
     bool fresh = false;
   };
-  void replay(cuda_recording& r, const std::function<void()>& f);
-  bool recording() const { return recording_; }
+  /// By the weights, and by the batch norm's variance that is folded into them (null: none).
+  std::map<std::pair<const float*, const float*>, derived_numbers> packed;
 
-  std::map<const float*, packed_weights> packed;
-  /// Numbers at [p, p + bytes) change: what was packed from them is stale.
+  /// Numbers at [p, p + bytes) change: what was made of them is stale.
   void changed(const void* p, std::size_t bytes) {
     const auto* first = static_cast<const char*>(p);
-    for (auto& [weights, entry] : packed) {
-      const auto* at = reinterpret_cast<const char*>(weights);
-      if (at < first + bytes && first < at + entry.bytes) entry.fresh = false;
-    }
+    for (auto& [source, entry] : packed)
+      for (const auto& r : entry.from) {
+        const auto* at = static_cast<const char*>(r.first);
+        if (at && at < first + bytes && first < at + r.bytes) entry.fresh = false;
+      }
   }
+
+  void replay(cuda_recording& r, const std::function<void()>& f);
+  bool recording() const { return recording_; }
 
   struct implementation;
   implementation& own() { return *own_; }
@@ -105,7 +127,7 @@ class cuda_state {
   void begin_capture();
   void launch_capture(std::unique_ptr<recorded_graph>& last);
   void drop_capture() noexcept;
-  float time_plan(cuda_device&, const cudnn_plan&, const void* x, const void* w, const void* y);
+  float time_plan(cuda_device&, const cudnn_plan&, const conv_pointers&);
 
   std::unique_ptr<implementation> own_;
   bool recording_ = false;

@@ -180,6 +180,8 @@ void norm_update_running(basic_cuda<T>& d, int channels, const float* mean, cons
     running_mean[c] = (1 - momentum) * running_mean[c] + momentum * mean[c];
     running_variance[c] = (1 - momentum) * running_variance[c] + momentum * (variance[c] * unbiased);
   });
+  d.state().changed(running_mean, static_cast<std::size_t>(channels) * sizeof(float));
+  d.state().changed(running_variance, static_cast<std::size_t>(channels) * sizeof(float));
 }
 
 template <class T>

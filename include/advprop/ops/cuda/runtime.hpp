@@ -220,25 +220,32 @@ ADVPROP_CUDA_API void cuda_state::launch_capture(std::unique_ptr<recorded_graph>
   check_cuda(cudaEventRecord(done.get(), own_->stream.get()), "cudaEventRecord");
 }
 
-ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p, const void* x, const void* w,
-                                           const void* y) {
+/// The plans for a problem, looked for once; empty where there are none.
+inline std::vector<cudnn_plan>& plans_for(cuda_state::implementation& own, const conv_problem& p) {
   constexpr std::size_t candidates = 6;
-  check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
-  const cudnnHandle_t handle = own_->cudnn.get();
-  auto& known = own_->convolutions;
+  auto& known = own.convolutions;
   auto found = std::find_if(known.begin(), known.end(), [&](const auto& c) { return c.problem == p; });
   if (found == known.end()) {
-    known.push_back({p, find_plans(p, {handle, nullptr}, candidates)});
+    check_cuda(cudaSetDevice(own.index), "cudaSetDevice");
+    known.push_back({p, find_plans(p, {own.cudnn.get(), nullptr}, candidates)});
     found = known.end() - 1;
   }
-  auto& plans = found->plans;
+  return found->plans;
+}
+
+ADVPROP_CUDA_API bool cuda_state::computes(const conv_problem& p) { return !plans_for(*own_, p).empty(); }
+
+ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p, const conv_pointers& at) {
+  check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
+  auto& plans = plans_for(*own_, p);
+  if (plans.empty()) fail("cuda: cuDNN has no engine for a ", describe(p));
   // Every plan writes the same result, so they are timed on the call itself. Inside a graph's capture nothing runs: the
   // heuristic's first choice must do.
   if (plans.size() > 1 && !own_->capturing) {
     std::size_t best = 0;
     float least = 0;
     for (std::size_t i = 0; i < plans.size(); ++i) {
-      const float time = time_plan(d, plans[i], x, w, y);
+      const float time = time_plan(d, plans[i], at);
       if (i == 0 || time < least) {
         best = i;
         least = time;
@@ -248,20 +255,19 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
     plans.erase(plans.begin() + 1, plans.end());
   }
   const arena::block workspace = d.memory().allocate(plans[0].workspace);
-  execute(handle, plans[0], x, w, y, workspace.data());
+  execute(own_->cudnn.get(), plans[0], at, workspace.data());
 }
 
 /// Milliseconds of one run, the better of two.
-ADVPROP_CUDA_API float cuda_state::time_plan(cuda_device& d, const cudnn_plan& plan, const void* x, const void* w,
-                                             const void* y) {
+ADVPROP_CUDA_API float cuda_state::time_plan(cuda_device& d, const cudnn_plan& plan, const conv_pointers& at) {
   const arena::block workspace = d.memory().allocate(plan.workspace);
   cuda_event marks[3];
   for (auto& m : marks) m = own_->make_event(cudaEventDefault);
   const auto mark = [&](int i) { check_cuda(cudaEventRecord(marks[i].get(), own_->stream.get()), "cudaEventRecord"); };
-  execute(own_->cudnn.get(), plan, x, w, y, workspace.data());  // loads the kernels
+  execute(own_->cudnn.get(), plan, at, workspace.data());  // loads the kernels
   mark(0);
   for (int i = 1; i < 3; ++i) {
-    execute(own_->cudnn.get(), plan, x, w, y, workspace.data());
+    execute(own_->cudnn.get(), plan, at, workspace.data());
     mark(i);
   }
   check_cuda(cudaEventSynchronize(marks[2].get()), "cudaEventSynchronize");
