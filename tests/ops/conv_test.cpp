@@ -92,6 +92,46 @@ TEST_EACH_SET(
         }
 }
 
+TEST_EACH_SET(
+    "grouped convolution agrees with the definition on hundreds of shapes, with the same bits on any threads") {
+  advprop::random_stream r(18);
+  int tried = 0;
+  double worst[3] = {};
+  while (tried < 300) {
+    problem p;
+    // Channels of a group that are interleaved, fill blocks, are joined with others'; any where all groups are one.
+    const int inputs[] = {1, 2, 4, 4, 4, 6, 8, 8, 8, 12, 16, 20, 24, 32, 40}, in = inputs[r.below(15)];
+    const int out = r.below(3) == 0 ? inputs[r.below(15)] : in;
+    p.s.groups = 2 + r.below(7);
+    if (r.below(4) == 0) p.s.groups *= 4;
+    p.s.in = p.s.groups * (r.below(8) == 0 ? 1 + r.below(20) : in);
+    p.s.out = p.s.groups * (r.below(8) == 0 ? 1 + r.below(20) : out);
+    p.s.kernel = r.below(3) == 0 ? 1 : r.below(5) == 0 ? 2 + r.below(10) : 3;
+    p.s.stride = 1 + r.below(4) % 3 + (r.below(20) == 0);
+    p.s.padding = r.below(p.s.kernel + 2) - 1;
+    p.batch = r.below(20) == 0 ? 17 : 1 + r.below(4);
+    const int least = p.s.padding == tf_same ? 1 : std::max(1, p.s.kernel - 2 * p.s.padding);
+    p.height = least + r.below(tried % 3 == 0 ? 3 : 12);
+    p.width = least + r.below(tried % 5 == 0 ? 3 : 32);
+    if (!is_direct(p.s) || std::ptrdiff_t{p.s.in} * p.s.out / p.s.groups * p.batch * p.height * p.width > 1000000)
+      continue;
+    reference ref(p, r.split(static_cast<std::uint64_t>(++tried)));
+    INFO(p.text());
+    const auto direct = [&](int threads) {
+      return run(threads, ref, conv_direct_forward, conv_direct_backward_input, conv_direct_backward_weight);
+    };
+    const results one = direct(1), more = direct(2 + tried % 3);
+    worst[0] = std::max(worst[0], difference(one.y.values, ref.y));
+    worst[1] = std::max(worst[1], difference(one.dx.values, ref.dx));
+    worst[2] = std::max(worst[2], difference(one.dw, ref.dw));
+    for (double w : worst) REQUIRE(w < 2e-6);
+    CHECK(same(one.y.values, more.y.values));
+    CHECK(same(one.dx.values, more.dx.values));
+    CHECK(same(one.dw, more.dw));
+  }
+  MESSAGE(std::string(name(tested)), ": largest errors: ", worst[0], " ", worst[1], " ", worst[2]);
+}
+
 static_assert(select_conv_engine({96, 96, 3, 2, tf_same, 96}, 112, 112) == conv_engine::depthwise);
 static_assert(select_conv_engine({96, 192, 3, 1, 1, 96}, 112, 112) == conv_engine::gemm);
 static_assert(select_conv_engine({96, 96, 3, 3, 1, 96}, 112, 112) == conv_engine::gemm);
@@ -105,7 +145,12 @@ static_assert(select_conv_engine({512, 512, 3, 1, 1, 1}, 2, 2) == conv_engine::w
 static_assert(select_conv_engine({512, 512, 3, 1, 1, 1}, 1, 1) == conv_engine::direct);
 static_assert(select_conv_engine({3, 64, 3, 1, 1, 1}, 32, 32) == conv_engine::direct);
 static_assert(select_conv_engine({64, 64, 3, 2, 1, 1}, 32, 32) == conv_engine::direct);
-static_assert(select_conv_engine({64, 64, 3, 1, 1, 4}, 32, 32) == conv_engine::gemm);
+static_assert(select_conv_engine({64, 64, 3, 1, 1, 4}, 32, 32) == conv_engine::direct);
+static_assert(select_conv_engine({128, 128, 3, 1, 1, 32}, 56, 56) == conv_engine::direct);
+static_assert(select_conv_engine({128, 128, 3, 1, 1, 32}, 56, 56, convolution_policy::gemm) == conv_engine::gemm);
+static_assert(select_conv_engine({96, 96, 3, 1, 1, 32}, 32, 32) == conv_engine::gemm);  // 8 groups of 3 fill 3 blocks
+static_assert(select_conv_engine({96, 96, 3, 1, 1, 16}, 32, 32) == conv_engine::direct);
+static_assert(select_conv_engine({9, 15, 3, 1, 1, 3}, 32, 32) == conv_engine::direct);
 static_assert(select_conv_engine({64, 64, 3, 1, 1, 1}, 8, 8, convolution_policy::winograd_2) ==
               conv_engine::winograd_2);
 static_assert(select_conv_engine({64, 64, 3, 1, 1, 1}, 8, 8, convolution_policy::direct) == conv_engine::direct);

@@ -29,6 +29,11 @@ struct quarter {
 };
 using small_efficientnet = compound_efficientnet<quarter, 10>;
 
+/// Groups that are interleaved (4 to 4 channels), joined (4 to 6) and convolutions of their own (24 to 16).
+struct grouped_net : architecture<normalize<cifar10_statistics>, convolution<32, 3>, convolution<32, 3, 1, 1, 8>,
+                                  batch_norm<>, relu, convolution<48, 3, 2, 1, 8>, batch_norm<>, relu,
+                                  convolution<32, 3, 1, 1, 2>, batch_norm<>, global_average_pool, linear<10>> {};
+
 /// Runs a step for real and plans it; the arena's peaks must be equal.
 template <class Network, class Method, class Optimizer>
 void check_training(const Method& method, const Optimizer& optimizer, int batch, int extent, int threads,
@@ -94,6 +99,17 @@ TEST_CASE("the planned peak of a training step is the arena's: EfficientNet, cle
   least_likely.goal = attack::goal::least_likely;
   least_likely.steps = 1;
   check_training<small_efficientnet>(adversarial_propagation(least_likely), adamw(), 6, 40, 2);
+}
+
+TEST_CASE("the planned peak of a training step is the arena's: grouped convolutions, by the direct engine") {
+  for (const int threads : {1, 2})
+    check_training<grouped_net>(adversarial_propagation(attack::pgd()), sgd(), 7, 19, threads);
+  cpu dry(dry_run{});
+  model<grouped_net, domains<1>, cpu> net(dry);
+  int grouped = 0;
+  for (const work_item& i : plan_training(net, clean_training(), sgd(), 8, 32, 32).items)
+    if (i.conv.groups > 1 && i.engine == std::string("direct")) ++grouped;
+  CHECK(grouped == 3 * 3);  // passes
 }
 
 TEST_CASE("the planned peak of an evaluation pass is the arena's") {

@@ -9,7 +9,24 @@ namespace advprop {
 namespace detail {
 inline constexpr int direct_kernel_limit = 11, direct_stride_limit = 4;
 inline constexpr int depthwise_kernel_limit = 11, depthwise_stride_limit = 2;
+
+/// How many neighbouring groups the direct engine makes one of, so that their channels fill blocks or are all there
+/// are; 0 where that would be more than four times the work, and im2col remains. Weights between them are zero, so a
+/// NaN or an infinity in one makes NaNs in all.
+constexpr int joined_groups(const conv_spec& s) {
+  for (int join = 1; join <= 4 && join <= s.groups; ++join)
+    if (join == s.groups || (s.groups % join == 0 && s.in / s.groups * join % cpu::channel_block == 0 &&
+                             s.out / s.groups * join % cpu::channel_block == 0))
+      return join;
+  return 0;
+}
 }  // namespace detail
+
+/// Whether the direct engine computes this convolution.
+constexpr bool is_direct(const conv_spec& s) {
+  return s.kernel <= detail::direct_kernel_limit && s.stride <= detail::direct_stride_limit &&
+         detail::joined_groups(s) > 0;
+}
 
 /// Whether the depthwise engine computes this convolution.
 constexpr bool is_depthwise(const conv_spec& s) {
@@ -48,8 +65,7 @@ constexpr conv_engine select_conv_engine(const conv_spec& s, int height, int wid
   if (s.groups > 1 && is_depthwise(s)) return conv_engine::depthwise;
   // A pixel an image: the squeeze-and-excite layers.
   if (s.groups == 1 && s.kernel == 1 && s.padding <= 0 && height == 1 && width == 1) return conv_engine::linear;
-  if (s.groups > 1 || s.kernel > detail::direct_kernel_limit || s.stride > detail::direct_stride_limit)
-    return conv_engine::gemm;
+  if (!is_direct(s)) return conv_engine::gemm;
   return policy == convolution_policy::direct ? conv_engine::direct : detail::select_winograd(s, height, width, policy);
 }
 

@@ -19,16 +19,16 @@ ADVPROP_API void conv_gemm_backward_input(cpu& d, const conv_spec& s, feature_vi
 ADVPROP_API void conv_gemm_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
                                            feature_view<const float> dy, float* dw);
 
-/// As `conv_forward`; groups must be 1 and the kernel no larger than 11.
+/// As `conv_forward`; `is_direct` only.
 ADVPROP_API void conv_direct_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
                                      feature_view<float> y) ADVPROP_DISPATCH(conv_direct_forward(d, s, x, w, y));
 
-/// As `conv_backward_input`; groups must be 1, the kernel no larger than 11 and the stride no larger than 4.
+/// As `conv_backward_input`; `is_direct` only.
 ADVPROP_API void conv_direct_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
                                             feature_view<float> dx)
     ADVPROP_DISPATCH(conv_direct_backward_input(d, s, dy, w, dx));
 
-/// As `conv_backward_weight`; groups must be 1 and the kernel no larger than 11.
+/// As `conv_backward_weight`; `is_direct` only.
 ADVPROP_API void conv_direct_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
                                              feature_view<const float> dy, float* dw)
     ADVPROP_DISPATCH(conv_direct_backward_weight(d, s, x, dy, dw));

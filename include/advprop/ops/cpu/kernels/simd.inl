@@ -50,4 +50,39 @@ ADVPROP_INLINE void store_channels(float* p, std::ptrdiff_t pitch, int first, in
 #endif
 }
 
+/// `Count` numbers again and again, 1, 2 or (AVX-512) 4; a scalar where that is one.
+template <int Count>
+ADVPROP_INLINE auto repeat(const float* p) {
+  if constexpr (Count == 1) {
+    return *p;
+  } else if constexpr (Count == 2) {
+    typedef long long pair __attribute__((aligned(4), may_alias));
+    typedef long long pairs __attribute__((vector_size(ADVPROP_TARGET_BYTES)));
+    return reinterpret_cast<vec>(*reinterpret_cast<const pair*>(p) - pairs{});
+  } else {
+#if ADVPROP_TARGET_BYTES == 64
+    typedef float four __attribute__((vector_size(16)));
+    typedef float unaligned_four __attribute__((vector_size(16), aligned(4), may_alias));
+    const four v = *reinterpret_cast<const unaligned_four*>(p);
+#if defined(__clang__)
+    return __builtin_shufflevector(v, v, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+#else  // for which g++ 12 goes through memory
+    return __builtin_ia32_broadcastf32x4_512(v, vec{}, -1);
+#endif
+#endif
+  }
+}
+
+/// The lanes as a matrix of that many rows, transposed.
+template <int Rows>
+ADVPROP_INLINE vec turn(vec v) {
+  if constexpr (Rows == 1 || Rows == lanes)
+    return v;
+  else
+    return []<int... I>(vec u, std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+      return __builtin_shufflevector(u, u, (I % Rows * (lanes / Rows) + I / Rows)...);
+    }
+  (v, std::make_integer_sequence<int, lanes>());
+}
+
 }  // namespace advprop::ADVPROP_TARGET::simd
