@@ -21,6 +21,7 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SYMMETRIC = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
 NETWORKS = {f"resnet{n}": (torchvision.models.__dict__[f"resnet{n}"], IMAGENET) for n in (18, 34, 50, 101, 152)}
+NETWORKS |= {"resnext50_32x4d": (torchvision.models.resnext50_32x4d, IMAGENET)}
 NETWORKS |= {f"tf_efficientnet_b{n}": (lambda n=n: timm.create_model(f"tf_efficientnet_b{n}"), IMAGENET) for n in range(8)}
 NETWORKS |= {"efficientnet_b0": (lambda: timm.create_model("efficientnet_b0"), IMAGENET)}
 NETWORKS |= {f"tf_efficientnet_lite{n}": (lambda n=n: timm.create_model(f"tf_efficientnet_lite{n}"), SYMMETRIC)

@@ -21,6 +21,7 @@ static_assert(parameters<resnet34<1000>> == 21'797'672);
 static_assert(parameters<resnet50<1000>> == 25'557'032);
 static_assert(parameters<resnet101<1000>> == 44'549'160);
 static_assert(parameters<resnet152<1000>> == 60'192'808);
+static_assert(parameters<resnext50_32x4d<1000>> == 25'028'904);
 static_assert(parameters<resnet200<1000>> == 64'673'832);
 static_assert(parameters<resnet18<10, cifar_stem, normalize<cifar10_statistics>>> == 11'173'962);
 static_assert(parameters<resnet34<10, cifar_stem, normalize<cifar10_statistics>>> == 21'282'122);

@@ -15,6 +15,7 @@ TEST_CASE("Logits of torchvision's ResNets") {
   check<resnet50<1000>>("resnet50");
   check<resnet101<1000>>("resnet101");
   check<resnet152<1000>>("resnet152");
+  check<resnext50_32x4d<1000>>("resnext50_32x4d");
 }
 
 TEST_CASE("Logits of timm's EfficientNet with symmetric padding") {

@@ -1,4 +1,4 @@
-// Residual networks: torchvision's for ImageNet (also with a CIFAR stem), and He's for CIFAR.
+// Residual networks: torchvision's for ImageNet (also with a CIFAR stem, also ResNeXt), and He's for CIFAR.
 #pragma once
 
 #include <advprop/models/architecture.hpp>
@@ -35,13 +35,27 @@ struct basic_block : basic_body<Width, typename shortcut_of<In, Width, Stride>::
   static constexpr int width = Width;
 };
 
+template <int Inner, int Out, class Shortcut, int Stride, int Groups>
+using bottleneck_body =
+    residual<sequential<named<"conv1", conv<Inner, 1>>, named<"bn1", batch_norm<>>, relu,
+                        named<"conv2", convolution<Inner, 3, Stride, 1, Groups>>, named<"bn2", batch_norm<>>, relu,
+                        named<"conv3", conv<Out, 1>>, named<"bn3", batch_norm<>>>,
+             Shortcut, relu>;
+
 /// 1x1, 3x3, 1x1, four times as wide at its end; the stride is in the 3x3 (torchvision; "ResNet v1.5").
 template <int In, int Width, int Stride>
-struct bottleneck : residual<sequential<named<"conv1", conv<Width, 1>>, named<"bn1", batch_norm<>>, relu,
-                                        named<"conv2", conv<Width, 3, Stride>>, named<"bn2", batch_norm<>>, relu,
-                                        named<"conv3", conv<4 * Width, 1>>, named<"bn3", batch_norm<>>>,
-                             typename shortcut_of<In, 4 * Width, Stride>::type, relu> {
+struct bottleneck : bottleneck_body<Width, 4 * Width, typename shortcut_of<In, 4 * Width, Stride>::type, Stride, 1> {
   static constexpr int width = 4 * Width;
+};
+
+/// ResNeXt's bottleneck (Xie et al. 2017): the 3x3 has `Groups` groups of `Each` channels where `Width` is 64.
+template <int Groups, int Each>
+struct aggregated {
+  template <int In, int Width, int Stride>
+  struct bottleneck : bottleneck_body<Groups * Each * Width / 64, 4 * Width,
+                                      typename shortcut_of<In, 4 * Width, Stride>::type, Stride, Groups> {
+    static constexpr int width = 4 * Width;
+  };
 };
 
 /// `Count` blocks, the first of which may change the shape.
@@ -83,6 +97,9 @@ template <int Classes, class Stem = imagenet_stem, class Input = normalize<image
 struct resnet152 : resnet::torchvision<resnet::bottleneck, Classes, Stem, Input, 3, 8, 36, 3> {};
 template <int Classes, class Stem = imagenet_stem, class Input = normalize<imagenet_statistics>>
 struct resnet200 : resnet::torchvision<resnet::bottleneck, Classes, Stem, Input, 3, 24, 36, 3> {};
+template <int Classes, class Stem = imagenet_stem, class Input = normalize<imagenet_statistics>>
+struct resnext50_32x4d : resnet::torchvision<resnet::aggregated<32, 4>::bottleneck, Classes, Stem, Input, 3, 4, 6, 3> {
+};
 
 /// The shortcut of He's CIFAR networks where the shape changes.
 enum class shortcut_option {
