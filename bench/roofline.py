@@ -16,7 +16,8 @@ import subprocess
 
 NETWORKS = {"resnet18-cifar": "ResNet-18, CIFAR, batch 64", "resnet50": "ResNet-50, 224 x 224, batch 8",
             "efficientnet-b0": "EfficientNet-B0, 224 x 224, batch 8"}
-FEWER = {"winograd 4x4": 36 / 144, "winograd 2x2": 16 / 36}  # multiplications an output against direct
+# multiplications an output against direct
+FEWER = {"winograd 4x4": 36 / 144, "winograd 2x2": 16 / 36, "winograd strided": 81 / 144}
 
 
 def run(program, *options):

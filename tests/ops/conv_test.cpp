@@ -38,6 +38,11 @@ results run_winograd(int threads, reference& r) {
   return run(threads, r, conv_winograd_forward<M>, conv_winograd_backward_input<M>, conv_winograd_backward_weight<M>);
 }
 
+results run_winograd_strided(int threads, reference& r) {
+  return run(threads, r, conv_winograd_strided_forward, conv_winograd_strided_backward_input,
+             conv_winograd_strided_backward_weight);
+}
+
 static_assert(conv_spec{3, 32, 3, 2, tf_same}.output(224) == 112 && conv_spec{3, 32, 3, 2, tf_same}.before(224) == 0);
 static_assert(conv_spec{3, 32, 3, 2, tf_same}.output(225) == 113 && conv_spec{3, 32, 3, 2, tf_same}.before(225) == 1);
 static_assert(conv_spec{8, 8, 5, 2, tf_same}.before(14) == 1 && conv_spec{8, 8, 5, 1, tf_same}.before(1) == 2);
@@ -144,13 +149,17 @@ static_assert(select_conv_engine({512, 512, 3, 1, 1, 1}, 7, 7) == conv_engine::w
 static_assert(select_conv_engine({512, 512, 3, 1, 1, 1}, 2, 2) == conv_engine::winograd_2);
 static_assert(select_conv_engine({512, 512, 3, 1, 1, 1}, 1, 1) == conv_engine::direct);
 static_assert(select_conv_engine({3, 64, 3, 1, 1, 1}, 32, 32) == conv_engine::direct);
-static_assert(select_conv_engine({64, 64, 3, 2, 1, 1}, 32, 32) == conv_engine::direct);
 static_assert(select_conv_engine({64, 64, 3, 1, 1, 4}, 32, 32) == conv_engine::direct);
 static_assert(select_conv_engine({128, 128, 3, 1, 1, 32}, 56, 56) == conv_engine::direct);
 static_assert(select_conv_engine({128, 128, 3, 1, 1, 32}, 56, 56, convolution_policy::gemm) == conv_engine::gemm);
 static_assert(select_conv_engine({96, 96, 3, 1, 1, 32}, 32, 32) == conv_engine::gemm);  // 8 groups of 3 fill 3 blocks
 static_assert(select_conv_engine({96, 96, 3, 1, 1, 16}, 32, 32) == conv_engine::direct);
 static_assert(select_conv_engine({9, 15, 3, 1, 1, 3}, 32, 32) == conv_engine::direct);
+static_assert(select_conv_engine({64, 64, 3, 2, 1, 1}, 32, 32) == conv_engine::winograd_strided);
+static_assert(select_conv_engine({64, 64, 3, 2, 1, 1}, 14, 14) == conv_engine::winograd_strided);
+static_assert(select_conv_engine({64, 64, 3, 2, 1, 1}, 12, 12) == conv_engine::direct);
+static_assert(select_conv_engine({3, 64, 3, 2, 1, 1}, 32, 32) == conv_engine::direct);
+static_assert(select_conv_engine({64, 64, 3, 2, 1, 1}, 32, 32, convolution_policy::winograd_2) == conv_engine::direct);
 static_assert(select_conv_engine({64, 64, 3, 1, 1, 1}, 8, 8, convolution_policy::winograd_2) ==
               conv_engine::winograd_2);
 static_assert(select_conv_engine({64, 64, 3, 1, 1, 1}, 8, 8, convolution_policy::direct) == conv_engine::direct);
@@ -160,14 +169,14 @@ TEST_EACH_SET(
     "Winograd convolution agrees with the definition on hundreds of shapes, with the same bits on any threads") {
   advprop::random_stream r(15);
   const int channels[] = {1, 3, 8, 9, 16, 17, 24, 31, 40, 64, 72};
-  double worst[2][3] = {};
-  for (int i = 0; i < 300; ++i) {
-    problem p{{channels[r.below(11)], channels[r.below(11)], 3, 1, r.below(4) - 1, 1}, 1 + r.below(5), 0, 0};
+  double worst[3][3] = {};
+  for (int i = 0; i < 450; ++i) {
+    problem p{{channels[r.below(11)], channels[r.below(11)], 3, 1 + i % 2, r.below(4) - 1, 1}, 1 + r.below(5), 0, 0};
     const int least = p.s.padding == 0 ? 3 : 1;
     p.height = least + r.below(i % 3 == 0 ? 3 : 13);
     p.width = least + r.below(i % 5 == 0 ? 3 : 17);
     if (i % 40 == 0) p.batch = 60, p.height = p.width = least;  // more tiles than one chunk takes
-    REQUIRE(is_winograd(p.s));
+    REQUIRE((p.s.stride == 1 ? is_winograd(p.s) : is_winograd_strided(p.s)));
     reference ref(p, r.split(static_cast<std::uint64_t>(i)));
     INFO(p.text());
     const auto all = [&](double* w, auto one, auto more) {
@@ -179,24 +188,30 @@ TEST_EACH_SET(
       CHECK(same(one.dx.values, more.dx.values));
       CHECK(same(one.dw, more.dw));
     };
+    if (p.s.stride == 2) {
+      all(worst[2], run_winograd_strided(1, ref), run_winograd_strided(2, ref));
+      continue;
+    }
     all(worst[0], run_winograd<2>(1, ref), run_winograd<2>(3, ref));
     all(worst[1], run_winograd<4>(1, ref), run_winograd<4>(2, ref));
   }
   // The stated bounds, relative to the largest result.
   for (double w : worst[0]) CHECK(w < 2e-6);
   for (double w : worst[1]) CHECK(w < 5e-6);
+  for (double w : worst[2]) CHECK(w < 3e-6);
   MESSAGE(std::string(name(tested)), ": largest errors of F(2x2): ", worst[0][0], " ", worst[0][1], " ", worst[0][2],
-          ", of F(4x4): ", worst[1][0], " ", worst[1][1], " ", worst[1][2]);
+          ", of F(4x4): ", worst[1][0], " ", worst[1][1], " ", worst[1][2], ", of stride 2: ", worst[2][0], " ",
+          worst[2][1], " ", worst[2][2]);
 }
 
 TEST_EACH_SET(
     "Winograd convolution of many tiles and of many channels agrees with the direct kernels, at any threads") {
   // Several chunks of tiles and parts of sums; slices of outputs in one chunk and in several, inputs in portions.
-  const problem large[] = {{{16, 24, 3, 1, 1, 1}, 20, 28, 28},
-                           {{136, 232, 3, 1, 1, 1}, 3, 4, 4},
-                           {{300, 130, 3, 1, 0, 1}, 5, 7, 9},
-                           {{176, 200, 3, 1, 1, 1}, 90, 8, 8},
-                           {{64, 64, 3, 1, 1, 1}, 16, 8, 8}};
+  const problem large[] = {{{16, 24, 3, 1, 1, 1}, 20, 28, 28},  {{136, 232, 3, 1, 1, 1}, 3, 4, 4},
+                           {{300, 130, 3, 1, 0, 1}, 5, 7, 9},   {{176, 200, 3, 1, 1, 1}, 90, 8, 8},
+                           {{64, 64, 3, 1, 1, 1}, 16, 8, 8},    {{16, 24, 3, 2, same_padding, 1}, 20, 28, 28},
+                           {{136, 232, 3, 2, 1, 1}, 3, 8, 8},   {{300, 130, 3, 2, 0, 1}, 5, 9, 12},
+                           {{176, 200, 3, 2, 1, 1}, 90, 15, 15}};
   const auto wide = [](const std::vector<float>& v) { return std::vector<double>(v.begin(), v.end()); };
   std::uint64_t stream = 0;
   for (const problem& p : large) {
@@ -211,14 +226,19 @@ TEST_EACH_SET(
       CHECK(same(one.dx.values, more.dx.values));
       CHECK(same(one.dw, more.dw));
     };
+    if (p.s.stride == 2) {
+      all(run_winograd_strided(1, r), run_winograd_strided(3, r), 1e-5);
+      continue;
+    }
     all(run_winograd<2>(1, r), run_winograd<2>(3, r), 3e-6);
     all(run_winograd<4>(1, r), run_winograd<4>(2, r), 1e-5);
   }
 }
 
 TEST_EACH_SET("Winograd's rounding stays bounded where the data are large, uneven or cancel") {
-  for (int kind = 0; kind < 4; ++kind) {
-    reference r({{32, 32, 3, 1, 1, 1}, 3, 12, 12}, advprop::random_stream(16));
+  for (int run = 0; run < 8; ++run) {
+    const int kind = run / 2, stride = 1 + run % 2;
+    reference r({{32, 32, 3, stride, 1, 1}, 3, 12, 12}, advprop::random_stream(16));
     const auto change = [&](std::vector<float>& values, float size) {
       for (std::size_t i = 0; i < values.size(); ++i) {
         float& v = values[i];
@@ -231,8 +251,8 @@ TEST_EACH_SET("Winograd's rounding stays bounded where the data are large, uneve
     change(r.x.values, 1000);
     change(r.dy.values, 100);
     r.compute();
-    INFO("kind ", kind);
-    const results out = run_winograd<4>(2, r);
+    INFO("kind ", kind, " stride ", stride);
+    const results out = stride == 1 ? run_winograd<4>(2, r) : run_winograd_strided(2, r);
     // The sums of absolute products bound what any order of summing can lose.
     CHECK(difference(out.y.values, r.y, r.size_y) < 1e-5);
     CHECK(difference(out.dx.values, r.dx, r.size_dx) < 1e-5);

@@ -29,8 +29,8 @@ inline std::ptrdiff_t second_level_cache() {
 }  // namespace detail
 
 /// Which engines convolutions may use: a choice between speed and rounding. Relative to the largest result, Winograd
-/// F(4x4,3x3) rounds to some 1e-6 where F(2x2,3x3) and direct kernels round to some 1e-7; `gemm` is im2col and Eigen,
-/// the reference.
+/// F(4x4,3x3) and the form for stride 2 round to some 1e-6 where F(2x2,3x3) and direct kernels round to some 1e-7;
+/// `gemm` is im2col and Eigen, the reference.
 enum class convolution_policy { fastest, winograd_2, direct, gemm };
 
 /// For a device that computes nothing: its memory has addresses but takes none, and operations write down in `work()`

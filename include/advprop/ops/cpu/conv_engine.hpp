@@ -38,16 +38,27 @@ constexpr bool is_depthwise(const conv_spec& s) {
 constexpr bool is_winograd(const conv_spec& s) {
   return s.kernel == 3 && s.stride == 1 && s.groups == 1 && s.padding <= 2;
 }
+/// The same for stride 2.
+constexpr bool is_winograd_strided(const conv_spec& s) {
+  return s.kernel == 3 && s.stride == 2 && s.groups == 1 && s.padding <= 2;
+}
 
-enum class conv_engine { gemm, direct, winograd_2, winograd_4, depthwise, linear };
+enum class conv_engine { gemm, direct, winograd_2, winograd_4, winograd_strided, depthwise, linear };
 
 namespace detail {
 /// Winograd where its tiles waste little: its multiplications an output against the direct kernels' nine, and enough
 /// channels to pay for the transforms.
 constexpr conv_engine select_winograd(const conv_spec& s, int height, int width, convolution_policy policy) {
   constexpr int least_channels = 12;
-  if (!is_winograd(s) || s.in < least_channels || s.out < least_channels) return conv_engine::direct;
+  if (s.in < least_channels || s.out < least_channels) return conv_engine::direct;
   const int rows = s.output(height), columns = s.output(width);
+  if (is_winograd_strided(s) && policy == convolution_policy::fastest) {
+    // Tiles of 4 x 4 outputs forward; backward of 8 x 8 inputs, which start outside after none or two zeros.
+    const auto inputs = [&](int extent) { return (extent + (s.before(extent) % 2 == 0) + 7) / 8; };
+    const int tiles = ((rows + 3) / 4) * ((columns + 3) / 4) + inputs(height) * inputs(width);
+    return 0.5 * tiles * 81 <= 7.0 * rows * columns ? conv_engine::winograd_strided : conv_engine::direct;
+  }
+  if (!is_winograd(s)) return conv_engine::direct;
   const auto cost = [&](int tile) {
     const int tiles = ((rows + tile - 1) / tile) * ((columns + tile - 1) / tile);
     return double(tiles) * (tile + 2) * (tile + 2) / (double(rows) * columns);

@@ -64,4 +64,19 @@ ADVPROP_API void conv_winograd_backward_weight(cpu& d, const conv_spec& s, featu
                                                feature_view<const float> dy, float* dw)
     ADVPROP_DISPATCH(conv_winograd_backward_weight<M>(d, s, x, dy, dw));
 
+/// As `conv_forward`; `is_winograd_strided` only.
+ADVPROP_API void conv_winograd_strided_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
+                                               feature_view<float> y)
+    ADVPROP_DISPATCH(conv_winograd_strided_forward(d, s, x, w, y));
+
+/// As `conv_backward_input`; `is_winograd_strided` only.
+ADVPROP_API void conv_winograd_strided_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy,
+                                                      const float* w, feature_view<float> dx)
+    ADVPROP_DISPATCH(conv_winograd_strided_backward_input(d, s, dy, w, dx));
+
+/// As `conv_backward_weight`; `is_winograd_strided` only.
+ADVPROP_API void conv_winograd_strided_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
+                                                       feature_view<const float> dy, float* dw)
+    ADVPROP_DISPATCH(conv_winograd_strided_backward_weight(d, s, x, dy, dw));
+
 }  // namespace advprop

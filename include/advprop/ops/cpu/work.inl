@@ -42,6 +42,8 @@ inline const char* name(conv_engine e) {
       return "winograd 2x2";
     case conv_engine::winograd_4:
       return "winograd 4x4";
+    case conv_engine::winograd_strided:
+      return "winograd strided";
     case conv_engine::depthwise:
       return "depthwise";
     case conv_engine::linear:

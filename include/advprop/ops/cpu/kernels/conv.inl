@@ -14,6 +14,8 @@ inline void conv_forward(cpu& d, const conv_spec& s, feature_view<const float> x
       return conv_winograd_forward<2>(d, s, x, w, y);
     case conv_engine::winograd_4:
       return conv_winograd_forward<4>(d, s, x, w, y);
+    case conv_engine::winograd_strided:
+      return conv_winograd_strided_forward(d, s, x, w, y);
     case conv_engine::depthwise:
       return conv_depthwise_forward(d, s, x, w, y);
     case conv_engine::linear:
@@ -28,6 +30,8 @@ inline void conv_backward_input(cpu& d, const conv_spec& s, feature_view<const f
       return conv_winograd_backward_input<2>(d, s, dy, w, dx, add);
     case conv_engine::winograd_4:
       return conv_winograd_backward_input<4>(d, s, dy, w, dx, add);
+    case conv_engine::winograd_strided:
+      return conv_winograd_strided_backward_input(d, s, dy, w, dx, add);
     case conv_engine::direct:
       return conv_direct_backward_input(d, s, dy, w, dx, add);
     case conv_engine::gemm:
@@ -54,6 +58,8 @@ inline void conv_backward_weight(cpu& d, const conv_spec& s, feature_view<const 
       return conv_winograd_backward_weight<2>(d, s, x, dy, dw);
     case conv_engine::winograd_4:
       return conv_winograd_backward_weight<4>(d, s, x, dy, dw);
+    case conv_engine::winograd_strided:
+      return conv_winograd_strided_backward_weight(d, s, x, dy, dw);
     case conv_engine::depthwise:
       return conv_depthwise_backward_weight(d, s, x, dy, dw);
     case conv_engine::linear:
@@ -76,6 +82,9 @@ inline void conv_norm_forward(cpu& d, const conv_spec& s, feature_view<const flo
     case conv_engine::winograd_4:
       if (a != activation::silu) return conv_winograd_forward<4>(d, s, x, w, y, &after);
       break;
+    case conv_engine::winograd_strided:
+      if (a != activation::silu) return conv_winograd_strided_forward(d, s, x, w, y, &after);
+      break;
     case conv_engine::gemm:
     case conv_engine::linear:
       break;
@@ -94,6 +103,8 @@ inline void conv_norm_backward_input(cpu& d, const conv_spec& s, activation a, f
       return conv_winograd_backward_input<2>(d, s, dy, w, dx, add, &before);
     case conv_engine::winograd_4:
       return conv_winograd_backward_input<4>(d, s, dy, w, dx, add, &before);
+    case conv_engine::winograd_strided:
+      return conv_winograd_strided_backward_input(d, s, dy, w, dx, add, &before);
     default:
       break;
   }

@@ -1,96 +1,8 @@
-// Winograd convolution in nChw8c: 3x3 kernels, stride 1 (Lavin & Gray, CVPR 2016); the three passes.
+// Winograd convolution in nChw8c: 3x3 kernels, stride 1 and 2; the three passes.
 // Included once for each instruction set by ops/cpu/kernels.hpp.
 
 namespace advprop::ADVPROP_TARGET {
 namespace detail {
-
-// How it works. An output is cut into tiles of M x M pixels, which depend on (M+2) x (M+2) of the input. In a
-// transformed space of P x P = (M+2)^2 points the convolution is one matrix product a point,
-//   M[point] = V[point] (tiles x in) * U[point] (in x out),    V = B^T d B,  U = G g G^T,  y = A^T m A,
-// which takes 9 M^2 / P^2 times fewer multiplications: 4 for M = 4, 2.25 for M = 2. The gradient of the input is the
-// same with turned weights; that of the weights is the adjoint, G^T [sum over tiles of V x (A dy A^T)] G. V lies as
-// [point][channel block][tile][8], U as [slice of outputs][point][input][outputs], M as [point][tile][outputs].
-
-/// One-dimensional transforms of F(M, 3) by polynomial interpolation at 0, pairs of points +-p, and infinity.
-template <int M>
-struct winograd;
-
-template <>
-struct winograd<2> {
-  static constexpr int points = 4;
-
-  template <class V>
-  ADVPROP_INLINE static void input(const V (&d)[4], V (&r)[4]) {
-    r[0] = d[2] - d[0], r[1] = d[2] + d[1], r[2] = d[2] - d[1], r[3] = d[3] - d[1];
-  }
-  template <class V>
-  ADVPROP_INLINE static void weight(const V (&g)[3], V (&r)[4]) {
-    const V even = (g[0] + g[2]) * V(0.5f), odd = g[1] * V(0.5f);
-    r[0] = V(0.f) - g[0], r[1] = even + odd, r[2] = even - odd, r[3] = g[2];
-  }
-  template <class V>
-  ADVPROP_INLINE static void weight_adjoint(const V (&u)[4], V (&r)[3]) {
-    const V even = (u[1] + u[2]) * V(0.5f);
-    r[0] = even - u[0], r[1] = (u[1] - u[2]) * V(0.5f), r[2] = even + u[3];
-  }
-  template <class V>
-  ADVPROP_INLINE static void output(const V (&m)[4], V (&r)[2]) {
-    r[0] = m[0] + (m[1] + m[2]), r[1] = (m[1] - m[2]) + m[3];
-  }
-  template <class V>
-  ADVPROP_INLINE static void output_adjoint(const V (&y)[2], V (&r)[4]) {
-    r[0] = y[0], r[1] = y[0] + y[1], r[2] = y[0] - y[1], r[3] = y[1];
-  }
-};
-
-/// The usual points +-1, +-2 lose a digit; with these the error is 2.2 times smaller (relative L2, measured) and every
-/// constant of B and A is exact in float.
-template <>
-struct winograd<4> {
-  static constexpr int points = 6;
-  static constexpr float a = 0.625f, b = 1.5f, a2 = a * a, b2 = b * b, sum = a2 + b2, product = a2 * b2;
-  static constexpr float at_a = 0.5f / (a2 * (a2 - b2)), at_b = 0.5f / (b2 * (b2 - a2));
-
-  template <class V>
-  ADVPROP_INLINE static void input(const V (&d)[6], V (&r)[6]) {
-    const V even_a = d[4] - d[2] * V(b2), odd_a = (d[3] - d[1] * V(b2)) * V(a);
-    const V even_b = d[4] - d[2] * V(a2), odd_b = (d[3] - d[1] * V(a2)) * V(b);
-    r[0] = d[0] * V(product) + (d[4] - d[2] * V(sum));
-    r[1] = even_a + odd_a, r[2] = even_a - odd_a, r[3] = even_b + odd_b, r[4] = even_b - odd_b;
-    r[5] = d[1] * V(product) + (d[5] - d[3] * V(sum));
-  }
-  template <class V>
-  ADVPROP_INLINE static void weight(const V (&g)[3], V (&r)[6]) {
-    const V even_a = (g[0] + g[2] * V(a2)) * V(at_a), odd_a = g[1] * V(a * at_a);
-    const V even_b = (g[0] + g[2] * V(b2)) * V(at_b), odd_b = g[1] * V(b * at_b);
-    r[0] = g[0] * V(1 / product);
-    r[1] = even_a + odd_a, r[2] = even_a - odd_a, r[3] = even_b + odd_b, r[4] = even_b - odd_b;
-    r[5] = g[2];
-  }
-  template <class V>
-  ADVPROP_INLINE static void weight_adjoint(const V (&u)[6], V (&r)[3]) {
-    const V even_a = (u[1] + u[2]) * V(at_a), even_b = (u[3] + u[4]) * V(at_b);
-    r[0] = u[0] * V(1 / product) + (even_a + even_b);
-    r[1] = (u[1] - u[2]) * V(a * at_a) + (u[3] - u[4]) * V(b * at_b);
-    r[2] = even_a * V(a2) + even_b * V(b2) + u[5];
-  }
-  template <class V>
-  ADVPROP_INLINE static void output(const V (&m)[6], V (&r)[4]) {
-    const V even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
-    r[0] = m[0] + (even_a + even_b);
-    r[1] = odd_a * V(a) + odd_b * V(b);
-    r[2] = even_a * V(a2) + even_b * V(b2);
-    r[3] = odd_a * V(a * a2) + (odd_b * V(b * b2) + m[5]);
-  }
-  template <class V>
-  ADVPROP_INLINE static void output_adjoint(const V (&y)[4], V (&r)[6]) {
-    const V even_a = y[0] + y[2] * V(a2), odd_a = y[1] * V(a) + y[3] * V(a * a2);
-    const V even_b = y[0] + y[2] * V(b2), odd_b = y[1] * V(b) + y[3] * V(b * b2);
-    r[0] = y[0];
-    r[1] = even_a + odd_a, r[2] = even_a - odd_a, r[3] = even_b + odd_b, r[4] = even_b - odd_b;
-    r[5] = y[3];
-  }
-};
 
 /// F on the columns of a From x From square, then on the rows of what that gives: To x To, stored by rows.
 template <int From, int To, class V, class F, class Load, class StoreRow>
@@ -151,30 +63,31 @@ constexpr std::ptrdiff_t winograd_room(std::ptrdiff_t tiles) {
 
 /// The tiles of a batch of outputs, numbered image by image and row by row, and the input that they see.
 struct winograd_grid {
-  int tile;           // M
-  int height, width;  // of the output
-  int above, left;    // zeros before the input's first row and column
-  int rows, columns;  // of tiles in an image
+  int tile, step, overlap;    // of the algorithm
+  int height, width;          // of the output
+  int above, left;            // zeros before the input's first row and column
+  int cut_rows, cut_columns;  // of the first tiles' outputs, before the map's first
+  int rows, columns;          // of tiles in an image
   std::ptrdiff_t count;
 
-  winograd_grid(int m, int batch, int h, int w, int before_rows, int before_columns)
-      : tile(m),
-        height(h),
-        width(w),
-        above(before_rows),
-        left(before_columns),
-        rows((h + m - 1) / m),
-        columns((w + m - 1) / m),
-        count(std::ptrdiff_t{batch} * rows * columns) {}
-
   std::ptrdiff_t per_image() const { return std::ptrdiff_t{rows} * columns; }
-  int plane_width() const { return tile * columns + 2; }
+  int plane_width() const { return step * columns + overlap; }
   /// Floats that the zero-padded rows under `tiles` tiles of one channel block can take.
   std::ptrdiff_t plane_floats(std::ptrdiff_t tiles) const {
     const std::ptrdiff_t most = std::min<std::ptrdiff_t>(rows, tiles / columns + 2);
-    return whole_lines((tile * most + 2) * plane_width() * 8);
+    return whole_lines((step * most + overlap) * plane_width() * 8);
   }
 };
+
+template <class Algorithm>
+winograd_grid make_winograd_grid(int batch, int height, int width, int above, int left, int cut_rows = 0,
+                                 int cut_columns = 0) {
+  constexpr int tile = Algorithm::tile;
+  const int rows = (cut_rows + height + tile - 1) / tile, columns = (cut_columns + width + tile - 1) / tile;
+  return {
+      tile, Algorithm::step, Algorithm::reads - Algorithm::step,    height, width, above, left, cut_rows, cut_columns,
+      rows, columns,         std::ptrdiff_t{batch} * rows * columns};
+}
 
 /// Copies rows [first, first + count) of a channel block, counted from the grid's first, with zeros around.
 inline void winograd_plane(const winograd_grid& g, feature_view<const float> x, const conv_prologue* before, int n,
@@ -201,25 +114,25 @@ inline void winograd_plane(const winograd_grid& g, feature_view<const float> x, 
 
 /// V of one channel block for tiles [first, first + count), to v + point * pitch + tile * 8. Writes up to a whole
 /// vector of tiles.
-template <int M>
+template <class Algorithm>
 void winograd_input(const winograd_grid& g, feature_view<const float> x, const conv_prologue* before, int b,
                     std::ptrdiff_t first, std::ptrdiff_t count, float* plane, float* v, std::ptrdiff_t pitch) {
-  constexpr int points = winograd<M>::points;
+  constexpr int reads = Algorithm::reads, step = Algorithm::step, points = Algorithm::v_side;
   const std::ptrdiff_t row_pitch = std::ptrdiff_t{g.plane_width()} * 8;
   while (count > 0) {
     const std::ptrdiff_t n = first / g.per_image(), inside = first % g.per_image();
     const std::ptrdiff_t here = std::min(count, g.per_image() - inside);
     const int top = static_cast<int>(inside / g.columns), bottom = static_cast<int>((inside + here - 1) / g.columns);
-    winograd_plane(g, x, before, static_cast<int>(n), b, M * top, M * (bottom - top) + points, plane);
+    winograd_plane(g, x, before, static_cast<int>(n), b, step * top, step * (bottom - top) + reads, plane);
     const auto place = [&](std::ptrdiff_t i) {
       const std::ptrdiff_t t = inside + std::min(i, here - 1);
-      return plane + ((t / g.columns - top) * row_pitch + (t % g.columns) * 8) * M;
+      return plane + ((t / g.columns - top) * row_pitch + (t % g.columns) * 8) * step;
     };
     for (std::ptrdiff_t i = 0; i < here; i += winograd_halves) {
       const float *p = place(i), *q = winograd_halves == 1 ? p : place(i + 1);
       float* to = one_by_one(v + i * 8);
-      transform_square<points, points, wide>(
-          [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::input(d, r); },
+      transform_square<reads, points, wide>(
+          [](const auto& d, auto& r) __attribute__((always_inline)) { Algorithm::input(d, r); },
           [&](int r, int c) __attribute__((always_inline)) {
             return load_halves(p + r * row_pitch + c * 8, q + r * row_pitch + c * 8);
           },
@@ -289,10 +202,10 @@ struct winograd_weights {
 };
 
 /// U of a slice for one block of inputs, points `pitch` apart. `buffer`: 72 * winograd_wide floats.
-template <int M>
+template <class Algorithm>
 void winograd_weight(const winograd_weights& weights, int slice, int block, float* buffer, float* u,
                      std::ptrdiff_t pitch) {
-  constexpr int points = winograd<M>::points;
+  constexpr int points = Algorithm::u_side;
   const int width = weights.width(slice);
   weights.gather(slice, block, buffer);
   for (int c = 0; c < 8; ++c)
@@ -300,7 +213,7 @@ void winograd_weight(const winograd_weights& weights, int slice, int block, floa
       const float* from = buffer + c * 9 * width + g;
       float* to = one_by_one(u + c * width + g);
       transform_square<3, points, wide>(
-          [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::weight(d, r); },
+          [](const auto& d, auto& r) __attribute__((always_inline)) { Algorithm::weight(d, r); },
           [&](int i, int j) __attribute__((always_inline)) { return wide(from + (i * 3 + j) * width); },
           [&](int i, int j, const wide& value)
               __attribute__((always_inline)) { value.store(to + (i * points + j) * pitch); });
@@ -392,10 +305,10 @@ inline winograd_product_function choose_winograd_product(int vectors, int tiles)
 }
 
 /// y from M: block b0 of y is the first of the slice. Tiles [first, first + count).
-template <int M>
+template <class Algorithm>
 void winograd_output(const winograd_grid& g, const float* m, std::ptrdiff_t pitch, int width, std::ptrdiff_t first,
                      std::ptrdiff_t count, feature_view<float> y, int b0, const conv_epilogue* after) {
-  constexpr int points = winograd<M>::points;
+  constexpr int points = Algorithm::m_side, size = Algorithm::tile;
   const int blocks = channel_blocks(y);
   const std::ptrdiff_t block_floats = std::ptrdiff_t{g.height} * g.width * 8, row_floats = std::ptrdiff_t{g.width} * 8;
   const activation last = after ? after->after : activation::identity;
@@ -412,8 +325,10 @@ void winograd_output(const winograd_grid& g, const float* m, std::ptrdiff_t pitc
     for (std::ptrdiff_t i = 0; i < count; ++i) {
       const std::ptrdiff_t tile = first + i, inside = tile % g.per_image();
       const int n = static_cast<int>(tile / g.per_image());
-      const int top = static_cast<int>(inside / g.columns) * M, left = static_cast<int>(inside % g.columns) * M;
-      const int rows = std::min(M, g.height - top), columns = std::min(M, g.width - left);
+      const int top = static_cast<int>(inside / g.columns) * size - g.cut_rows;
+      const int left = static_cast<int>(inside % g.columns) * size - g.cut_columns;
+      const int above = std::max(0, -top), before = std::max(0, -left);
+      const int rows = std::min(size, g.height - top), columns = std::min(size, g.width - left);
       const float* from = one_by_one(m + i * width + lane);
       const std::ptrdiff_t corner = (std::ptrdiff_t{top} * g.width + left) * 8;
       float* to = channel_block(y, n, b) + corner;
@@ -426,20 +341,26 @@ void winograd_output(const winograd_grid& g, const float* m, std::ptrdiff_t pitc
         if (last == activation::relu6) v = positive_to_6(v);
         store_pixels<Whole>(v, to + at);
       };
-      transform_to_rows<points, M, wide>(
-          [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::output(d, r); },
+      const auto put_second = [&]([[maybe_unused]] const wide& v, [[maybe_unused]] int h,
+                                  [[maybe_unused]] std::ptrdiff_t at) __attribute__((always_inline)) {
+        if constexpr (winograd_halves == 2) put.template operator()<false>(first_pixel(upper_half(v)), h, at);
+      };
+      transform_to_rows<points, size, wide>(
+          [](const auto& d, auto& r) __attribute__((always_inline)) { Algorithm::output(d, r); },
           [&](int r, int c) __attribute__((always_inline)) { return wide(from + (r * points + c) * pitch); },
-          [&](int r, wide(&row)[M]) __attribute__((always_inline)) {
-            if (r >= rows) return;
+          [&](int r, wide(&row)[size]) __attribute__((always_inline)) {
+            if (r < above || r >= rows) return;
             ADVPROP_UNROLL
-            for (int c = 0; c < M; c += winograd_halves) {
+            for (int c = 0; c < size; c += winograd_halves) {
               if (c >= columns) return;
               const std::ptrdiff_t at = r * row_floats + c * 8;
               if constexpr (winograd_halves == 2) exchange_halves(row[c], row[c + 1]);
               ADVPROP_UNROLL
               for (int h = 0; h < winograd_halves; ++h) {
                 if (h >= present) break;
-                if (c + winograd_halves <= columns)
+                if (c < before)
+                  put_second(row[c + h], h, h * block_floats + at + 8);  // the first lies before the map
+                else if (c + winograd_halves <= columns)
                   put.template operator()<true>(row[c + h], h, h * block_floats + at);
                 else
                   put.template operator()<false>(row[c + h], h, h * block_floats + at);
@@ -451,10 +372,10 @@ void winograd_output(const winograd_grid& g, const float* m, std::ptrdiff_t pitc
 }
 
 /// A dy A^T for a slice of dy's channels: to w + point * pitch + tile * width. Zeros outside the map.
-template <int M>
+template <class Algorithm>
 void winograd_output_adjoint(const winograd_grid& g, feature_view<const float> dy, int b0, int width,
                              std::ptrdiff_t first, std::ptrdiff_t count, float* w, std::ptrdiff_t pitch) {
-  constexpr int points = winograd<M>::points;
+  constexpr int points = Algorithm::m_side, M = Algorithm::tile;
   const int blocks = channel_blocks(dy);
   const std::ptrdiff_t block_floats = std::ptrdiff_t{g.height} * g.width * 8, row_floats = std::ptrdiff_t{g.width} * 8;
   alignas(64) static constexpr float zero[8] = {};
@@ -486,7 +407,7 @@ void winograd_output_adjoint(const winograd_grid& g, feature_view<const float> d
           }
       }
       transform_square<M, points, wide>(
-          [](const auto& d, auto& r) __attribute__((always_inline)) { winograd<M>::output_adjoint(d, r); },
+          [](const auto& d, auto& r) __attribute__((always_inline)) { Algorithm::output_adjoint(d, r); },
           [&](int r, int c) __attribute__((always_inline))->const wide& { return pixel[r][c]; },
           [&](int r, int c, const wide& value)
               __attribute__((always_inline)) { value.store(to + (r * points + c) * pitch); });
@@ -523,32 +444,32 @@ void winograd_weight_product(const float* v, const float* w, std::ptrdiff_t tile
 }
 
 /// Tiles whose V and M stay in the second-level cache together.
-template <int M>
+template <class Algorithm>
 int winograd_chunk(int channels, int width, std::ptrdiff_t tiles) {
   constexpr std::ptrdiff_t cache = simd::lanes == 16 ? 800 << 10 : 384 << 10;
-  constexpr std::ptrdiff_t squared = winograd<M>::points * winograd<M>::points;
-  const std::ptrdiff_t fit = cache / (squared * (channels + width) * std::ptrdiff_t{sizeof(float)});
+  const std::ptrdiff_t each = Algorithm::v_points * channels + Algorithm::m_points * width;
+  const std::ptrdiff_t fit = cache / (each * std::ptrdiff_t{sizeof(float)});
   const std::ptrdiff_t steps = std::clamp<std::ptrdiff_t>(fit / winograd_step, 1, 112 / winograd_step);
   return static_cast<int>(std::min(steps * winograd_step, tiles));
 }
 
 /// V of every tile. A task is a whole channel block, as a vector of tiles may reach into the next image.
-template <int M>
+template <class Algorithm>
 void winograd_all_inputs(cpu& d, const winograd_grid& g, feature_view<const float> x, const conv_prologue* before,
                          std::ptrdiff_t workers, float* planes, std::ptrdiff_t plane, float* v, std::ptrdiff_t tiles,
                          std::ptrdiff_t pitch) {
   parallel_ranges(d.threads(), workers, channel_blocks(x),
                   [&](std::ptrdiff_t worker, std::ptrdiff_t b, std::ptrdiff_t last) {
                     for (; b < last; ++b)
-                      winograd_input<M>(g, x, before, static_cast<int>(b), 0, g.count, planes + worker * plane,
-                                        v + b * tiles * 8, pitch);
+                      winograd_input<Algorithm>(g, x, before, static_cast<int>(b), 0, g.count, planes + worker * plane,
+                                                v + b * tiles * 8, pitch);
                   });
 }
 
 /// The same, where tiles are independent and threads should get equal shares of them.
-template <int M>
+template <class Algorithm>
 int winograd_share(int channels, int row, std::ptrdiff_t tiles, int threads) {
-  const std::ptrdiff_t most = winograd_chunk<M>(channels, row, tiles), each = (tiles + threads - 1) / threads;
+  const std::ptrdiff_t most = winograd_chunk<Algorithm>(channels, row, tiles), each = (tiles + threads - 1) / threads;
   const std::ptrdiff_t rounds = (each + most - 1) / most, share = (each + rounds - 1) / rounds;
   if (share < 4 * winograd_step) return static_cast<int>(share);
   return static_cast<int>(std::min(most, (share + winograd_step - 1) / winograd_step * winograd_step));
@@ -558,41 +479,45 @@ int winograd_share(int channels, int row, std::ptrdiff_t tiles, int threads) {
 inline constexpr int winograd_portion = 16;
 
 /// y = x * weights for every tile of the grid: the forward pass, or the gradient of the input.
-template <int M>
+template <class Algorithm>
 void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, const winograd_weights& weights,
                   feature_view<float> y, const conv_epilogue* after, const conv_prologue* before) {
   if (g.count == 0) return;
-  constexpr int squared = winograd<M>::points * winograd<M>::points;
   const int blocks = weights.blocks(), slices = weights.slices(), channels = blocks * 8;
   const int row = slices == 1 ? weights.width(0) : winograd_wide;
   const std::ptrdiff_t buffer = 72 * winograd_wide;
   // Few tiles and many channels: the transformed weights would be larger than all else, so each slice of outputs makes
   // its own and drops them. Else every chunk of tiles goes through all slices.
-  const bool by_slices = squared * std::ptrdiff_t{channels} * row * slices > std::ptrdiff_t{1} << 20 && slices > 1;
-  const int chunk = by_slices ? static_cast<int>(std::min<std::ptrdiff_t>(20 * winograd_step, g.count))
-                              : winograd_share<M>(channels, row, g.count, d.threads());
+  const bool by_slices =
+      Algorithm::u_points * std::ptrdiff_t{channels} * row * slices > std::ptrdiff_t{1} << 20 && slices > 1;
+  constexpr std::ptrdiff_t longest = winograd_step * std::min<std::ptrdiff_t>(20, 720 / Algorithm::m_points);
+  const int chunk = by_slices ? static_cast<int>(std::min(longest, g.count))
+                              : winograd_share<Algorithm>(channels, row, g.count, d.threads());
   const std::ptrdiff_t chunks = (g.count + chunk - 1) / chunk;
   // A slice that is used once need not be whole: inputs a portion at a time stay in the cache.
   const int portion = by_slices && chunks == 1 ? std::min(blocks, winograd_portion) : blocks;
-  const std::ptrdiff_t u_pitch = winograd_pitch(std::ptrdiff_t{portion} * 8 * row), u_slice = squared * u_pitch;
-  const std::ptrdiff_t m_pitch = winograd_pitch(std::ptrdiff_t{chunk} * row), m_floats = squared * m_pitch;
+  const std::ptrdiff_t u_pitch = winograd_pitch(std::ptrdiff_t{portion} * 8 * row),
+                       u_slice = Algorithm::u_points * u_pitch;
+  const std::ptrdiff_t m_pitch = winograd_pitch(std::ptrdiff_t{chunk} * row), m_floats = Algorithm::m_points * m_pitch;
   const std::ptrdiff_t v_tiles = winograd_room(by_slices ? g.count : chunk);
-  const std::ptrdiff_t v_pitch = winograd_pitch(blocks * v_tiles * 8), v_floats = squared * v_pitch;
+  const std::ptrdiff_t v_pitch = winograd_pitch(blocks * v_tiles * 8), v_floats = Algorithm::v_points * v_pitch;
   const std::ptrdiff_t plane = g.plane_floats(by_slices ? g.per_image() : chunk);
 
   // M from input blocks [b0, b1), whose U is u.
   const auto multiply = [&](int slice, int b0, int b1, const float* u, const float* v, int count, float* m) {
     const auto kernel = choose_winograd_product(weights.width(slice) / simd::lanes, count);
-    for (int p = 0; p < squared; ++p)
-      kernel(
-          {v + p * v_pitch + b0 * v_tiles * 8, u + p * u_pitch, m + p * m_pitch, b1 - b0, count, v_tiles * 8, b0 > 0});
+    Algorithm::for_terms([&](const winograd_term& t) {
+      kernel({v + t.v * v_pitch + b0 * v_tiles * 8, u + t.u * u_pitch, m + t.m * m_pitch, b1 - b0, count, v_tiles * 8,
+              b0 > 0 || !t.starts_m});
+    });
   };
   const auto output = [&](int slice, std::ptrdiff_t first, int count, const float* m) {
-    winograd_output<M>(g, m, m_pitch, weights.width(slice), first, count, y, slice * winograd_wide / 8, after);
+    winograd_output<Algorithm>(g, m, m_pitch, weights.width(slice), first, count, y, slice * winograd_wide / 8, after);
   };
   const auto weight = [&](int slice, int b0, int b1, float* gathered, float* u) {
     for (int b = b0; b < b1; ++b)
-      winograd_weight<M>(weights, slice, b, gathered, u + std::ptrdiff_t{b - b0} * 8 * weights.width(slice), u_pitch);
+      winograd_weight<Algorithm>(weights, slice, b, gathered, u + std::ptrdiff_t{b - b0} * 8 * weights.width(slice),
+                                 u_pitch);
   };
 
   if (!by_slices) {
@@ -618,7 +543,7 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
         const std::ptrdiff_t first = task * chunk;
         const int count = static_cast<int>(std::min<std::ptrdiff_t>(chunk, g.count - first));
         for (int b = 0; b < blocks; ++b)
-          winograd_input<M>(g, x, before, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
+          winograd_input<Algorithm>(g, x, before, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
         for (int s = 0; s < slices; ++s) {
           multiply(s, 0, blocks, u + s * u_slice, v, count, m);
           output(s, first, count, m);
@@ -637,7 +562,7 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
       sizeof(float) * static_cast<std::size_t>(v_floats + std::max(scratch * workers, plane * readers)));
   if (d.dry()) return;
   float *v = static_cast<float*>(memory.data()), *rest = v + v_floats;
-  winograd_all_inputs<M>(d, g, x, before, readers, rest, plane, v, v_tiles, v_pitch);
+  winograd_all_inputs<Algorithm>(d, g, x, before, readers, rest, plane, v, v_tiles, v_pitch);
   parallel_ranges(d.threads(), workers, tasks, [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
     float *u = rest + worker * scratch, *m = u + u_slice, *gathered = m + m_floats;
     for (; task < last; ++task) {
@@ -657,30 +582,30 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
 }
 
 /// Adds the gradient of the weights.
-template <int M>
+template <class Algorithm>
 void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const float> x, feature_view<const float> dy,
                          float* dw) {
   if (g.count == 0) return;
-  constexpr int points = winograd<M>::points, squared = points * points;
   const winograd_weights weights{nullptr, x.channels, dy.channels, false};
   const int blocks = weights.blocks(), slices = weights.slices(), channels = blocks * 8;
   const int row = slices == 1 ? weights.width(0) : winograd_wide;
   // Few tiles: all of V and W = A dy A^T first; then a task sums over all tiles and needs no more room than its own dU.
   // Else parts of the tiles each have a dU, [slice][point][input][outputs], and the tasks add them up. How many depends
   // on the shape alone.
-  const bool at_once = g.count * (channels + slices * row) <= std::ptrdiff_t{3} * channels * slices * row;
+  const bool at_once = g.count * (Algorithm::v_points * channels + Algorithm::m_points * slices * row) <=
+                       3 * Algorithm::u_points * channels * slices * row;
   // A task is some blocks of inputs and a slice of outputs, whose W is read once for all of them.
   const int together = at_once ? std::min(blocks, 4) : 1, groups = (blocks + together - 1) / together;
   const std::ptrdiff_t tasks = std::ptrdiff_t{slices} * groups;
   const std::ptrdiff_t rows = at_once ? 8 * together : channels;
-  const std::ptrdiff_t u_pitch = rows * row, u_slice = squared * u_pitch, sums = slices * u_slice;
+  const std::ptrdiff_t u_pitch = rows * row, u_slice = Algorithm::u_points * u_pitch, sums = slices * u_slice;
   std::ptrdiff_t parts = 1;
   while (!at_once && parts < 8 && parts * 2 * winograd_step <= g.count && 2 * parts * sums <= std::ptrdiff_t{3} << 20)
     parts *= 2;
-  const int chunk = at_once ? static_cast<int>(g.count) : winograd_chunk<M>(channels, row, g.count);
+  const int chunk = at_once ? static_cast<int>(g.count) : winograd_chunk<Algorithm>(channels, row, g.count);
   const std::ptrdiff_t v_tiles = winograd_room(chunk);
-  const std::ptrdiff_t v_pitch = winograd_pitch(blocks * v_tiles * 8), v_floats = squared * v_pitch;
-  const std::ptrdiff_t w_pitch = winograd_pitch(std::ptrdiff_t{chunk} * row), w_floats = squared * w_pitch;
+  const std::ptrdiff_t v_pitch = winograd_pitch(blocks * v_tiles * 8), v_floats = Algorithm::v_points * v_pitch;
+  const std::ptrdiff_t w_pitch = winograd_pitch(std::ptrdiff_t{chunk} * row), w_floats = Algorithm::m_points * w_pitch;
   const std::ptrdiff_t plane = g.plane_floats(at_once ? g.per_image() : chunk);
   const std::ptrdiff_t workers = std::min<std::ptrdiff_t>(d.threads(), at_once ? blocks : parts);
   const std::ptrdiff_t data =
@@ -695,21 +620,24 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
   // dU of a slice and input blocks [b0, b1) from `count` tiles; added to what is there if there is something.
   const auto product = [&](int width, int b0, int b1, const float* v, const float* w, std::ptrdiff_t count, bool add,
                            float* to) {
-    const auto kernel = width == winograd_wide
-                            ? (add ? winograd_weight_product<2, true> : winograd_weight_product<2, false>)
-                            : (add ? winograd_weight_product<1, true> : winograd_weight_product<1, false>);
-    for (int p = 0; p < squared; ++p)
+    Algorithm::for_terms([&](const winograd_term& t) {
+      const bool more = add || !t.starts_u;
+      const auto kernel = width == winograd_wide
+                              ? (more ? winograd_weight_product<2, true> : winograd_weight_product<2, false>)
+                              : (more ? winograd_weight_product<1, true> : winograd_weight_product<1, false>);
       for (int b = b0; b < b1; ++b)
-        kernel(v + p * v_pitch + b * v_tiles * 8, w + p * w_pitch, count,
-               to + p * u_pitch + std::ptrdiff_t{b - b0} * 8 * width);
+        kernel(v + t.v * v_pitch + b * v_tiles * 8, w + t.m * w_pitch, count,
+               to + t.u * u_pitch + std::ptrdiff_t{b - b0} * 8 * width);
+    });
   };
   const auto gradient = [&](int slice, std::ptrdiff_t first, std::ptrdiff_t count, float* w) {
-    winograd_output_adjoint<M>(g, dy, slice * winograd_wide / 8, weights.width(slice), first, count, w, w_pitch);
+    winograd_output_adjoint<Algorithm>(g, dy, slice * winograd_wide / 8, weights.width(slice), first, count, w,
+                                       w_pitch);
   };
 
   if (at_once) {
     float *v = rest, *w = v + v_floats;
-    winograd_all_inputs<M>(d, g, x, nullptr, workers, w + slices * w_floats, plane, v, v_tiles, v_pitch);
+    winograd_all_inputs<Algorithm>(d, g, x, nullptr, workers, w + slices * w_floats, plane, v, v_tiles, v_pitch);
     parallel_for(d.threads(), slices,
                  [&](std::ptrdiff_t s) { gradient(static_cast<int>(s), 0, g.count, w + s * w_floats); });
   } else {
@@ -720,7 +648,7 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
         for (std::ptrdiff_t first = begin; first < end; first += chunk) {
           const std::ptrdiff_t count = std::min<std::ptrdiff_t>(chunk, end - first);
           for (int b = 0; b < blocks; ++b)
-            winograd_input<M>(g, x, nullptr, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
+            winograd_input<Algorithm>(g, x, nullptr, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
           for (int s = 0; s < slices; ++s) {
             const int width = weights.width(s);
             gradient(s, first, count, w);
@@ -743,12 +671,12 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
           for (int lane = 0; lane < width; lane += winograd_lanes) {
             const float* from = one_by_one(mine + c * width + lane);
             float* to = small + c * 9 * width + lane;
-            transform_square<points, 3, wide>(
-                [](const auto& s, auto& r) __attribute__((always_inline)) { winograd<M>::weight_adjoint(s, r); },
+            transform_square<Algorithm::u_side, 3, wide>(
+                [](const auto& s, auto& r) __attribute__((always_inline)) { Algorithm::weight_adjoint(s, r); },
                 [&](int i, int j) __attribute__((always_inline)) {
-                  wide total(from + (i * points + j) * u_pitch);
+                  wide total(from + (i * Algorithm::u_side + j) * u_pitch);
                   for (std::ptrdiff_t part = 1; part < parts; ++part)
-                    total += wide(from + part * sums + (i * points + j) * u_pitch);
+                    total += wide(from + part * sums + (i * Algorithm::u_side + j) * u_pitch);
                   return total;
                 },
                 [&](int i, int j, const wide& value)
@@ -760,8 +688,10 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
   });
 }
 
-inline winograd_grid winograd_forward_grid(const conv_spec& s, int tile, int batch, int height, int width) {
-  return {tile, batch, s.output(height), s.output(width), s.before(height), s.before(width)};
+template <class Algorithm>
+winograd_grid winograd_forward_grid(const conv_spec& s, feature_view<const float> x) {
+  return make_winograd_grid<Algorithm>(x.batch, s.output(x.height), s.output(x.width), s.before(x.height),
+                                       s.before(x.width));
 }
 
 }  // namespace detail
@@ -769,23 +699,53 @@ inline winograd_grid winograd_forward_grid(const conv_spec& s, int tile, int bat
 template <int M>
 void conv_winograd_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
                            feature_view<float> y, const detail::conv_epilogue* after = nullptr) {
-  detail::run_winograd<M>(d, detail::winograd_forward_grid(s, M, x.batch, x.height, x.width), x,
-                          {w, s.in, s.out, false}, y, after, nullptr);
+  using algorithm = detail::winograd<M>;
+  detail::run_winograd<algorithm>(d, detail::winograd_forward_grid<algorithm>(s, x), x, {w, s.in, s.out, false}, y,
+                                  after, nullptr);
 }
 
 template <int M>
 void conv_winograd_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
                                   feature_view<float> dx, feature_view<const float> add = {},
                                   const detail::conv_prologue* before = nullptr) {
+  using algorithm = detail::winograd<M>;
   const detail::conv_epilogue sum{nullptr, nullptr, add, activation::identity};
-  const detail::winograd_grid grid(M, dx.batch, dx.height, dx.width, 2 - s.before(dx.height), 2 - s.before(dx.width));
-  detail::run_winograd<M>(d, grid, dy, {w, s.out, s.in, true}, dx, add.data ? &sum : nullptr, before);
+  const auto grid = detail::make_winograd_grid<algorithm>(dx.batch, dx.height, dx.width, 2 - s.before(dx.height),
+                                                          2 - s.before(dx.width));
+  detail::run_winograd<algorithm>(d, grid, dy, {w, s.out, s.in, true}, dx, add.data ? &sum : nullptr, before);
 }
 
 template <int M>
 void conv_winograd_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
                                    feature_view<const float> dy, float* dw) {
-  detail::run_winograd_weight<M>(d, detail::winograd_forward_grid(s, M, x.batch, x.height, x.width), x, dy, dw);
+  using algorithm = detail::winograd<M>;
+  detail::run_winograd_weight<algorithm>(d, detail::winograd_forward_grid<algorithm>(s, x), x, dy, dw);
+}
+
+inline void conv_winograd_strided_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
+                                          feature_view<float> y, const detail::conv_epilogue* after = nullptr) {
+  using algorithm = detail::winograd_strided;
+  detail::run_winograd<algorithm>(d, detail::winograd_forward_grid<algorithm>(s, x), x, {w, s.in, s.out, false}, y,
+                                  after, nullptr);
+}
+
+inline void conv_winograd_strided_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy,
+                                                 const float* w, feature_view<float> dx,
+                                                 feature_view<const float> add = {},
+                                                 const detail::conv_prologue* before = nullptr) {
+  using algorithm = detail::winograd_strided_adjoint;
+  const detail::conv_epilogue sum{nullptr, nullptr, add, activation::identity};
+  // The first tile's first pixel is one of o: the map's first where one zero lies before it, else the one before.
+  const int above = s.before(dx.height), left = s.before(dx.width);
+  const auto grid = detail::make_winograd_grid<algorithm>(dx.batch, dx.height, dx.width, above == 0, left == 0,
+                                                          above % 2 == 0, left % 2 == 0);
+  detail::run_winograd<algorithm>(d, grid, dy, {w, s.out, s.in, true}, dx, add.data ? &sum : nullptr, before);
+}
+
+inline void conv_winograd_strided_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
+                                                  feature_view<const float> dy, float* dw) {
+  using algorithm = detail::winograd_strided;
+  detail::run_winograd_weight<algorithm>(d, detail::winograd_forward_grid<algorithm>(s, x), x, dy, dw);
 }
 
 }  // namespace advprop::ADVPROP_TARGET
