@@ -72,11 +72,15 @@ struct winograd_grid {
 
   std::ptrdiff_t per_image() const { return std::ptrdiff_t{rows} * columns; }
   int plane_width() const { return step * columns + overlap; }
-  /// Floats that the zero-padded rows under `tiles` tiles of one channel block can take.
+  /// Whether `tiles` tiles are taken two images at a time, so that vectors of tiles are whole and lie on cache lines.
+  bool by_pairs(std::ptrdiff_t tiles) const { return per_image() % winograd_halves == 1 && tiles > per_image(); }
+  /// Floats that the zero-padded rows under up to `tiles` tiles of an image's channel block can take.
   std::ptrdiff_t plane_floats(std::ptrdiff_t tiles) const {
     const std::ptrdiff_t most = std::min<std::ptrdiff_t>(rows, tiles / columns + 2);
     return whole_lines((step * most + overlap) * plane_width() * 8);
   }
+  /// The same, of `tiles` tiles.
+  std::ptrdiff_t planes_floats(std::ptrdiff_t tiles) const { return plane_floats(tiles) * (by_pairs(tiles) ? 2 : 1); }
 };
 
 template <class Algorithm>
@@ -119,14 +123,23 @@ void winograd_input(const winograd_grid& g, feature_view<const float> x, const c
                     std::ptrdiff_t first, std::ptrdiff_t count, float* plane, float* v, std::ptrdiff_t pitch) {
   constexpr int reads = Algorithm::reads, step = Algorithm::step, points = Algorithm::v_side;
   const std::ptrdiff_t row_pitch = std::ptrdiff_t{g.plane_width()} * 8;
+  const std::ptrdiff_t plane_pitch = g.plane_floats(g.per_image());
   while (count > 0) {
     const std::ptrdiff_t n = first / g.per_image(), inside = first % g.per_image();
-    const std::ptrdiff_t here = std::min(count, g.per_image() - inside);
-    const int top = static_cast<int>(inside / g.columns), bottom = static_cast<int>((inside + here - 1) / g.columns);
-    winograd_plane(g, x, before, static_cast<int>(n), b, step * top, step * (bottom - top) + reads, plane);
+    const int images = inside == 0 && g.by_pairs(count) ? 2 : 1;
+    const std::ptrdiff_t here = std::min(count, images * g.per_image() - inside);
+    const int top = static_cast<int>(inside / g.columns);
+    for (int k = 0; k < images; ++k) {
+      const std::ptrdiff_t last = std::min(inside + here - k * g.per_image(), g.per_image()) - 1;
+      const int bottom = static_cast<int>(last / g.columns);
+      winograd_plane(g, x, before, static_cast<int>(n) + k, b, step * top, step * (bottom - top) + reads,
+                     plane + k * plane_pitch);
+    }
     const auto place = [&](std::ptrdiff_t i) {
-      const std::ptrdiff_t t = inside + std::min(i, here - 1);
-      return plane + ((t / g.columns - top) * row_pitch + (t % g.columns) * 8) * step;
+      std::ptrdiff_t t = inside + std::min(i, here - 1);
+      const float* from = plane;
+      if (t >= g.per_image()) t -= g.per_image(), from += plane_pitch;
+      return from + ((t / g.columns - top) * row_pitch + (t % g.columns) * 8) * step;
     };
     for (std::ptrdiff_t i = 0; i < here; i += winograd_halves) {
       const float *p = place(i), *q = winograd_halves == 1 ? p : place(i + 1);
@@ -501,7 +514,7 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
   const std::ptrdiff_t m_pitch = winograd_pitch(std::ptrdiff_t{chunk} * row), m_floats = Algorithm::m_points * m_pitch;
   const std::ptrdiff_t v_tiles = winograd_room(by_slices ? g.count : chunk);
   const std::ptrdiff_t v_pitch = winograd_pitch(blocks * v_tiles * 8), v_floats = Algorithm::v_points * v_pitch;
-  const std::ptrdiff_t plane = g.plane_floats(by_slices ? g.per_image() : chunk);
+  const std::ptrdiff_t plane = g.planes_floats(by_slices ? g.count : chunk);
 
   // M from input blocks [b0, b1), whose U is u.
   const auto multiply = [&](int slice, int b0, int b1, const float* u, const float* v, int count, float* m) {
@@ -606,7 +619,7 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
   const std::ptrdiff_t v_tiles = winograd_room(chunk);
   const std::ptrdiff_t v_pitch = winograd_pitch(blocks * v_tiles * 8), v_floats = Algorithm::v_points * v_pitch;
   const std::ptrdiff_t w_pitch = winograd_pitch(std::ptrdiff_t{chunk} * row), w_floats = Algorithm::m_points * w_pitch;
-  const std::ptrdiff_t plane = g.plane_floats(at_once ? g.per_image() : chunk);
+  const std::ptrdiff_t plane = g.planes_floats(chunk);
   const std::ptrdiff_t workers = std::min<std::ptrdiff_t>(d.threads(), at_once ? blocks : parts);
   const std::ptrdiff_t data =
       at_once ? v_floats + slices * w_floats + workers * plane : workers * (v_floats + w_floats + plane);
