@@ -42,6 +42,22 @@ void pack_weights(cuda_device& d, const float* w, int out, int in, int area, T* 
   });
 }
 
+/// to[tap][channel] = w[channel][tap] times a factor a channel: what depthwise kernels read.
+inline void pack_depthwise(cuda_device& d, const float* w, int channels, int area, float* to,
+                           const norm_parameters& p = {}) {
+  each(d, std::ptrdiff_t{channels} * area, [=] ADVPROP_HD(std::ptrdiff_t i) {
+    const std::ptrdiff_t c = i % channels, t = i / channels;
+    to[i] = w[c * area + t] * (p.scale ? p.scale[c] / std::sqrt(p.variance[c] + p.epsilon) : 1.f);
+  });
+}
+inline const float* depthwise_weights(cuda_device& d, const float* w, const conv_spec& s) {
+  const int area = s.kernel * s.kernel;
+  const auto bytes = static_cast<std::size_t>(s.out * area) * sizeof(float);
+  return static_cast<const float*>(derived(d, w, nullptr, bytes, {{{w, bytes}}}, [&](void* to) {
+    pack_depthwise(d, w, s.out, area, static_cast<float*>(to));
+  }));
+}
+
 /// Weights for the libraries; `w` itself where nothing has to change.
 template <class T>
 const T* packed_weights(cuda_device& d, const float* w, int out, int in, int area) {
@@ -58,26 +74,40 @@ struct folded_weights {
   const float* bias;  // shift - mean * factor
   const T* weights;   // w * factor
 };
-/// `in` and `area` as above; depthwise weights keep their order.
-template <class T>
-folded_weights<T> fold(cuda_device& d, const float* w, const norm_parameters& p, int out, int in, int area) {
+inline void fold_bias(cuda_device& d, const norm_parameters& p, int channels, float* bias) {
+  each(d, channels, [=] ADVPROP_HD(std::ptrdiff_t k) {
+    bias[k] = p.shift[k] - p.mean[k] * (p.scale[k] / std::sqrt(p.variance[k] + p.epsilon));
+  });
+}
+/// pack(memory) packs the `count` weights of `out` channels.
+template <class T, class Pack>
+folded_weights<T> fold(cuda_device& d, const float* w, const norm_parameters& p, int out, std::size_t count,
+                       Pack pack) {
   const auto channels = static_cast<std::size_t>(out) * sizeof(float), head = (channels + 63) / 64 * 64;
-  const auto count = static_cast<std::size_t>(out) * static_cast<std::size_t>(in * area);
-  auto* memory = static_cast<std::byte*>(
-      derived(d, w, p.variance, head + count * sizeof(T),
-              {{{w, count * sizeof(float)},
-                {p.mean, channels},
-                {p.variance, channels},
-                {p.scale, channels},
-                {p.shift, channels}}},
-              [&](void* to) {
-                auto* bias = static_cast<float*>(to);
-                each(d, out, [=] ADVPROP_HD(std::ptrdiff_t k) {
-                  bias[k] = p.shift[k] - p.mean[k] * (p.scale[k] / std::sqrt(p.variance[k] + p.epsilon));
-                });
-                pack_weights(d, w, out, in, area, reinterpret_cast<T*>(static_cast<std::byte*>(to) + head), p);
-              }));
+  auto* memory = static_cast<std::byte*>(derived(d, w, p.variance, head + count * sizeof(T),
+                                                 {{{w, count * sizeof(float)},
+                                                   {p.mean, channels},
+                                                   {p.variance, channels},
+                                                   {p.scale, channels},
+                                                   {p.shift, channels}}},
+                                                 [&](void* to) {
+                                                   fold_bias(d, p, out, static_cast<float*>(to));
+                                                   pack(reinterpret_cast<T*>(static_cast<std::byte*>(to) + head));
+                                                 }));
   return {reinterpret_cast<const float*>(memory), reinterpret_cast<const T*>(memory + head)};
+}
+
+template <class T>
+folded_weights<T> fold_dense(cuda_device& d, const float* w, const norm_parameters& p, const conv_spec& s) {
+  const int in = s.in / s.groups, area = s.kernel * s.kernel;
+  return fold<T>(d, w, p, s.out, static_cast<std::size_t>(s.out) * static_cast<std::size_t>(in * area),
+                 [&](T* to) { pack_weights(d, w, s.out, in, area, to, p); });
+}
+inline folded_weights<float> fold_depthwise(cuda_device& d, const float* w, const norm_parameters& p,
+                                            const conv_spec& s) {
+  const int area = s.kernel * s.kernel;
+  return fold<float>(d, w, p, s.out, static_cast<std::size_t>(s.out * area),
+                     [&](float* to) { pack_depthwise(d, w, s.out, area, to, p); });
 }
 
 /// The largest power of two, up to 16, that divides every address.
@@ -115,7 +145,7 @@ inline bool depthwise(const conv_spec& s) { return s.groups > 1 && s.groups == s
 template <class T>
 void conv_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, const float* w, view_of<T> y) {
   using namespace detail;
-  if (depthwise(s)) return depthwise_forward(d, s, x, w, y);
+  if (depthwise(s)) return depthwise_forward(d, s, x, depthwise_weights(d, w, s), y);
   const T* weights = packed_weights<T>(d, w, s.out, s.in / s.groups, s.kernel * s.kernel);
   d.state().convolve(
       d, problem_of(d, conv_problem::forward, s, x.image(), y.image(), x.batch, alignment_of(x.data, weights, y.data)),
@@ -126,7 +156,7 @@ template <class T>
 void conv_backward_input(basic_cuda<T>& d, const conv_spec& s, view_of<const T> dy, const float* w, view_of<T> dx,
                          view_of<const T> added) {
   using namespace detail;
-  if (depthwise(s)) return depthwise_backward_input(d, s, dy, w, dx, added);
+  if (depthwise(s)) return depthwise_backward_input(d, s, dy, depthwise_weights(d, w, s), dx, added);
   const T* weights = packed_weights<T>(d, w, s.out, s.in / s.groups, s.kernel * s.kernel);
   backward_input_with(d, s, dy, weights, dx, added);
 }
@@ -154,10 +184,10 @@ void conv_norm_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x,
                        const norm_parameters& p, view_of<const T> added, view_of<T> y) {
   using namespace detail;
   if (depthwise(s)) {
-    const auto f = fold<float>(d, w, p, s.out, 1, s.kernel * s.kernel);
+    const auto f = fold_depthwise(d, w, p, s);
     return depthwise_forward<T>(d, s, x, f.weights, y, {f.bias, added.data, a});
   }
-  const auto f = fold<T>(d, w, p, s.out, s.in / s.groups, s.kernel * s.kernel);
+  const auto f = fold_dense<T>(d, w, p, s);
   conv_problem problem = problem_of(d, conv_problem::forward, s, x.image(), y.image(), x.batch,
                                     alignment_of(x.data, f.weights, y.data, added.data));
   problem.bias = true;
@@ -175,10 +205,10 @@ void conv_norm_backward_input(basic_cuda<T>& d, const conv_spec& s, activation a
                               view_of<const T> added) {
   using namespace detail;
   if (depthwise(s)) {
-    const auto f = fold<float>(d, w, p, s.out, 1, s.kernel * s.kernel);
+    const auto f = fold_depthwise(d, w, p, s);
     return depthwise_backward_input<T>(d, s, dy, f.weights, dx, added, a, y.data);
   }
-  const auto f = fold<T>(d, w, p, s.out, s.in / s.groups, s.kernel * s.kernel);
+  const auto f = fold_dense<T>(d, w, p, s);
   arena::block memory;
   if (a != activation::identity) {
     const auto count = static_cast<std::size_t>(dy.batch * dy.image().size());

@@ -7,20 +7,14 @@ namespace advprop {
 
 namespace detail {
 
+// Weights come tap by tap, a float a channel (`pack_depthwise`): V of them are one access.
+
 /// A window over one map: where it begins, and how many pixels it moves.
 struct depthwise_window {
   int kernel, stride, top, left;
   depthwise_window(const conv_spec& s, shape in)
       : kernel(s.kernel), stride(s.stride), top(s.before(in.height)), left(s.before(in.width)) {}
 };
-
-/// The weights of tap t for V channels; in memory a channel's taps lie together.
-template <int V>
-ADVPROP_HD floats<V> tap(const float* w, int column, int t, int area) {
-  floats<V> f;
-  for (int k = 0; k < V; ++k) f[k] = w[(column * V + k) * area + t];
-  return f;
-}
 
 /// What is done with a result before it is stored: y = after(v + bias + add).
 template <class T>
@@ -41,7 +35,7 @@ void depthwise_forward_at(cuda_device& d, depthwise_window s, const T* x, grid i
         const int h = p.h * s.stride - s.top + r, c = p.w * s.stride - s.left + q;
         if (!in.inside(h, c)) continue;
         const floats<V> v = load<V>(x, in.index(p.n, h, c, p.column));
-        const floats<V> f = tap<V>(w, p.column, r * s.kernel + q, s.kernel * s.kernel);
+        const floats<V> f = load<V>(w, std::ptrdiff_t{r * s.kernel + q} * in.columns + p.column);
         for (int k = 0; k < V; ++k) sum[k] += v[k] * f[k];
       }
     if (end.bias)
@@ -73,7 +67,7 @@ void depthwise_backward_input_at(cuda_device& d, depthwise_window s, const T* dy
           const floats<V> v = load<V>(y, out.index(p.n, oh, ow, p.column));
           for (int k = 0; k < V; ++k) g[k] *= slope(a, v[k]);
         }
-        const floats<V> f = tap<V>(w, p.column, r * s.kernel + q, s.kernel * s.kernel);
+        const floats<V> f = load<V>(w, std::ptrdiff_t{r * s.kernel + q} * in.columns + p.column);
         for (int k = 0; k < V; ++k) sum[k] += g[k] * f[k];
       }
     store<V>(dx, i, sum);
@@ -85,7 +79,7 @@ template <int Kernel, int V, class T>
 void depthwise_backward_weight_at(cuda_device& d, depthwise_window s, const T* x, grid in, const T* dy, grid out,
                                   float* dw) {
   for (int r = 0; r < Kernel; ++r) {
-    const auto term = [=] ADVPROP_HD(int, std::ptrdiff_t row, int column, float* sums) {
+    const auto term = [=] ADVPROP_HD(nothing_to_prepare, int, std::ptrdiff_t row, int column, float* sums) {
       const place p = out.at(row * out.columns + column);
       const int h = p.h * s.stride - s.top + r;
       if (h < 0 || h >= in.height) return;
@@ -97,7 +91,7 @@ void depthwise_backward_weight_at(cuda_device& d, depthwise_window s, const T* x
         for (int k = 0; k < V; ++k) sums[q * V + k] += g[k] * v[k];
       }
     };
-    column_sums<Kernel * V>(d, 1, out.size() / out.columns, out.columns, term,
+    column_sums<Kernel * V>(d, 1, out.size() / out.columns, out.columns, nothing_to_prepare(), term,
                             [=] ADVPROP_HD(int, int column, const float* sums) {
                               for (int k = 0; k < V; ++k)
                                 for (int q = 0; q < Kernel; ++q)

@@ -55,13 +55,14 @@ void bias_forward_at(cuda_device& d, const float* b, T* y, grid g) {
 template <int V, class T>
 void bias_backward_at(cuda_device& d, const T* dy, grid g, float* db) {
   const int columns = g.columns;
-  const auto term = [=] ADVPROP_HD(int, std::ptrdiff_t row, int column, float* sums) {
+  const auto term = [=] ADVPROP_HD(nothing_to_prepare, int, std::ptrdiff_t row, int column, float* sums) {
     const floats<V> v = load<V>(dy, row * columns + column);
     for (int k = 0; k < V; ++k) sums[k] += v[k];
   };
-  column_sums<V>(d, 1, g.size() / columns, columns, term, [=] ADVPROP_HD(int, int column, const float* sums) {
-    for (int k = 0; k < V; ++k) db[column * V + k] += sums[k];
-  });
+  column_sums<V>(d, 1, g.size() / columns, columns, nothing_to_prepare(), term,
+                 [=] ADVPROP_HD(int, int column, const float* sums) {
+                   for (int k = 0; k < V; ++k) db[column * V + k] += sums[k];
+                 });
 }
 
 /// Gradients arrive by one number an image and channel.
@@ -108,10 +109,10 @@ template <class Term, class Finish>
 void image_sums(cuda_device& d, const_image_view x, float* numbers, Term term, Finish finish) {
   const std::ptrdiff_t stride = x.stride();
   const float* data = x.data();
-  const auto add = [=] ADVPROP_HD(int n, std::ptrdiff_t row, int, float* sums) {
+  const auto add = [=] ADVPROP_HD(nothing_to_prepare, int n, std::ptrdiff_t row, int, float* sums) {
     *sums += term(data[n * stride + row]);
   };
-  column_sums<1>(d, x.extent(0), stride, 1, add,
+  column_sums<1>(d, x.extent(0), stride, 1, nothing_to_prepare(), add,
                  [=] ADVPROP_HD(int n, int, const float* sums) { numbers[n] = finish(*sums); });
 }
 

@@ -59,16 +59,18 @@ __global__ void __launch_bounds__(block_threads)
     f(state, row, column);
 }
 
-template <int K, class Term, class Finish>
+template <int K, class Prepare, class Term, class Finish>
 __global__ void __launch_bounds__(block_threads)
-    sums_kernel(std::ptrdiff_t rows, int columns, Term term, Finish finish, float* partial) {
+    sums_kernel(std::ptrdiff_t rows, int columns, Prepare prepare, Term term, Finish finish, float* partial) {
   __shared__ float lanes[block_threads];
   const int column = blockIdx.x * blockDim.x + threadIdx.x, group = blockIdx.z;
   float sums[K] = {};
-  if (column < columns)
+  if (column < columns) {
+    const auto state = prepare(column);
     for (std::ptrdiff_t row = std::ptrdiff_t{blockIdx.y} * blockDim.y + threadIdx.y; row < rows;
          row += std::ptrdiff_t{gridDim.y} * blockDim.y)
-      term(group, row, column, sums);
+      term(state, group, row, column, sums);
+  }
   for (int k = 0; k < K; ++k) {
     float* own = lanes + threadIdx.y * blockDim.x + threadIdx.x;
     *own = sums[k];
@@ -124,11 +126,17 @@ void for_columns(cuda_device& d, std::ptrdiff_t rows, int columns, Prepare prepa
 #endif
 }
 
-/// K sums for every column of each of `groups` matrices: term(group, row, column, sums) adds a row's share, and
-/// finish(group, column, sums) takes the result. The order of the additions depends on the shape and the GPU's size
-/// alone.
-template <int K, class Term, class Finish>
-void column_sums(cuda_device& d, int groups, std::ptrdiff_t rows, int columns, Term term, Finish finish) {
+/// For columns whose rows share nothing.
+struct nothing_to_prepare {
+  ADVPROP_HD nothing_to_prepare operator()(int) const { return {}; }
+};
+
+/// K sums for every column of each of `groups` matrices: term(prepare(column), group, row, column, sums) adds a row's
+/// share, and finish(group, column, sums) takes the result. The order of the additions depends on the shape and the
+/// GPU's size alone.
+template <int K, class Prepare, class Term, class Finish>
+void column_sums(cuda_device& d, int groups, std::ptrdiff_t rows, int columns, Prepare prepare, Term term,
+                 Finish finish) {
   if (groups <= 0 || columns <= 0) return;
   if (groups > 65535) fail<argument_error>("cuda: ", groups, " images in one operation; at most 65535");
   const tiling t(d.state().multiprocessors(), rows, columns, groups);
@@ -138,18 +146,19 @@ void column_sums(cuda_device& d, int groups, std::ptrdiff_t rows, int columns, T
                                  static_cast<std::size_t>(t.slices) * static_cast<std::size_t>(columns));
   auto* partial = static_cast<float*>(memory.data());
 #ifdef __CUDACC__
-  sums_kernel<K>
-      <<<dim3(t.tiles, t.slices, groups), dim3(t.x, t.y), 0, d.stream()>>>(rows, columns, term, finish, partial);
+  sums_kernel<K><<<dim3(t.tiles, t.slices, groups), dim3(t.x, t.y), 0, d.stream()>>>(rows, columns, prepare, term,
+                                                                                     finish, partial);
   check_launch();
 #else
   emulate(d, [=] {
     for (int g = 0; g < groups; ++g)
       for (int slice = 0; slice < t.slices; ++slice)
         for (int c = 0; c < columns; ++c) {
+          const auto state = prepare(c);
           float lanes[block_threads][K] = {};
           for (int y = 0; y < t.y; ++y)
             for (std::ptrdiff_t r = std::ptrdiff_t{slice} * t.y + y; r < rows; r += std::ptrdiff_t{t.slices} * t.y)
-              term(g, r, c, lanes[y]);
+              term(state, g, r, c, lanes[y]);
           for (int half = t.y / 2; half > 0; half /= 2)
             for (int y = 0; y < half; ++y)
               for (int k = 0; k < K; ++k) lanes[y][k] += lanes[y + half][k];

@@ -104,8 +104,8 @@ pending_loss cross_entropy(basic_cuda<T>& d, view_of<const T> logits, const targ
                         results});
   auto* sums = static_cast<float*>(d.state().pinned(sizeof(image_loss)));
   column_sums<3>(
-      d, 1, batch, 1,
-      [=] ADVPROP_HD(int, std::ptrdiff_t n, int, float* s) {
+      d, 1, batch, 1, nothing_to_prepare(),
+      [=] ADVPROP_HD(nothing_to_prepare, int, std::ptrdiff_t n, int, float* s) {
         s[0] += results[n].loss;
         s[1] += results[n].correct;
         s[2] += results[n].correct5;

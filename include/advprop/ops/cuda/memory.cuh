@@ -73,7 +73,8 @@ ADVPROP_CUDA_API double squared_norm(cuda_device& d, std::span<const float> valu
   auto* sum = static_cast<float*>(d.state().pinned(sizeof(float)));
   *sum = 0;
   detail::column_sums<1>(
-      d, 1, std::ssize(values), 1, [=] ADVPROP_HD(int, std::ptrdiff_t i, int, float* sums) { *sums += p[i] * p[i]; },
+      d, 1, std::ssize(values), 1, detail::nothing_to_prepare(),
+      [=] ADVPROP_HD(detail::nothing_to_prepare, int, std::ptrdiff_t i, int, float* sums) { *sums += p[i] * p[i]; },
       [=] ADVPROP_HD(int, int, const float* sums) { *sum = *sums; });
   d.wait();
   return static_cast<double>(*sum);

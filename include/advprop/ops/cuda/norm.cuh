@@ -64,15 +64,16 @@ void norm_statistics_at(cuda_device& d, const feature_view<const T>& x, float* m
   const int columns = x.channels / V;
   const T* data = x.data;
   // Sums of differences to the first pixel, so that a mean far from zero costs no precision.
-  const auto term = [=] ADVPROP_HD(int, std::ptrdiff_t row, int column, float* sums) {
-    const floats<V> v = load<V>(data, row * columns + column), origin = load<V>(data, column);
+  const auto origin_of = [=] ADVPROP_HD(int column) { return load<V>(data, column); };
+  const auto term = [=] ADVPROP_HD(const floats<V>& origin, int, std::ptrdiff_t row, int column, float* sums) {
+    const floats<V> v = load<V>(data, row * columns + column);
     for (int k = 0; k < V; ++k) {
       const float e = v[k] - origin[k];
       sums[k] += e;
       sums[V + k] += e * e;
     }
   };
-  column_sums<2 * V>(d, 1, rows, columns, term, [=] ADVPROP_HD(int, int column, const float* sums) {
+  column_sums<2 * V>(d, 1, rows, columns, origin_of, term, [=] ADVPROP_HD(int, int column, const float* sums) {
     const floats<V> origin = load<V>(data, column);
     for (int k = 0; k < V; ++k) {
       const float m = sums[k] / static_cast<float>(rows), square = sums[V + k] / static_cast<float>(rows);
@@ -110,8 +111,7 @@ void norm_backward_at(cuda_device& d, const activated_gradient<T, V>& gradient, 
   const int columns = dy.channels / V;
   const T* x = gradient.x;
   if (means || dscale) {
-    const auto term = [=] ADVPROP_HD(int, std::ptrdiff_t row, int column, float* sums) {
-      const channel_norm<V> n(p, column);
+    const auto term = [=] ADVPROP_HD(const channel_norm<V>& n, int, std::ptrdiff_t row, int column, float* sums) {
       const std::ptrdiff_t i = row * columns + column;
       const floats<V> g = gradient(n, i), v = load<V>(x, i);
       for (int k = 0; k < V; ++k) {
@@ -119,19 +119,20 @@ void norm_backward_at(cuda_device& d, const activated_gradient<T, V>& gradient, 
         sums[V + k] += g[k] * n.centred(v[k], k);
       }
     };
-    column_sums<2 * V>(d, 1, rows, columns, term, [=] ADVPROP_HD(int, int column, const float* sums) {
-      for (int k = 0; k < V; ++k) {
-        const int c = column * V + k;
-        if (means) {
-          means[2 * c] = sums[k] / static_cast<float>(rows);
-          means[2 * c + 1] = sums[V + k] / static_cast<float>(rows);
-        }
-        if (dscale) {
-          dshift[c] += sums[k];
-          dscale[c] += sums[V + k];
-        }
-      }
-    });
+    column_sums<2 * V>(d, 1, rows, columns, prepare_norm<V>{p}, term,
+                       [=] ADVPROP_HD(int, int column, const float* sums) {
+                         for (int k = 0; k < V; ++k) {
+                           const int c = column * V + k;
+                           if (means) {
+                             means[2 * c] = sums[k] / static_cast<float>(rows);
+                             means[2 * c + 1] = sums[V + k] / static_cast<float>(rows);
+                           }
+                           if (dscale) {
+                             dshift[c] += sums[k];
+                             dscale[c] += sums[V + k];
+                           }
+                         }
+                       });
   }
   for_columns(d, rows, columns, prepare_norm<V>{p},
               [=] ADVPROP_HD(const channel_norm<V>& n, std::ptrdiff_t row, int column) {

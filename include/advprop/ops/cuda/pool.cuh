@@ -134,15 +134,16 @@ template <int V, class T, class F>
 void pixel_sums_at(cuda_device& d, grid in, float factor, T* y, F term) {
   const std::ptrdiff_t area = std::ptrdiff_t{in.height} * in.width;
   const int columns = in.columns;
-  const auto add = [=] ADVPROP_HD(int n, std::ptrdiff_t row, int column, float* sums) {
+  const auto add = [=] ADVPROP_HD(nothing_to_prepare, int n, std::ptrdiff_t row, int column, float* sums) {
     const floats<V> v = term((n * area + row) * columns + column);
     for (int k = 0; k < V; ++k) sums[k] += v[k];
   };
-  column_sums<V>(d, in.batch, area, columns, add, [=] ADVPROP_HD(int n, int column, const float* sums) {
-    floats<V> v;
-    for (int k = 0; k < V; ++k) v[k] = sums[k] * factor;
-    store<V>(y, std::ptrdiff_t{n} * columns + column, v);
-  });
+  column_sums<V>(d, in.batch, area, columns, nothing_to_prepare(), add,
+                 [=] ADVPROP_HD(int n, int column, const float* sums) {
+                   floats<V> v;
+                   for (int k = 0; k < V; ++k) v[k] = sums[k] * factor;
+                   store<V>(y, std::ptrdiff_t{n} * columns + column, v);
+                 });
 }
 
 template <int V, class T>
