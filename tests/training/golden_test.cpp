@@ -1,183 +1,30 @@
-// Whole AdvProp steps against PyTorch: tests/golden/README.md says how the files were made and what the numbers mean.
-#include <doctest/doctest.h>
-
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <map>
-#include <string>
-#include <vector>
-
-#include <advprop/attacks/pgd.hpp>
-#include <advprop/io/safetensors.hpp>
-#include <advprop/models/model.hpp>
-#include <advprop/models/resnet.hpp>
 #include <advprop/ops/cpu.hpp>
-#include <advprop/training/methods.hpp>
-#include <advprop/training/optimizers.hpp>
 
-#include "../golden/generated.hpp"
+#include "golden_steps.hpp"
 
-using namespace advprop;
-
-namespace {
-
-using golden::distance;
-using golden::initial_value;
-using golden::make_images;
-using golden::stream;
-
-constexpr float epsilon = 4.f / 255;
-
-tensor<float, 4> make_given(const std::string& network, int number, const tensor<float, 4>& clean) {
-  const random_stream r = stream(network + "/given/" + std::to_string(number));
-  tensor<float, 4> out = clean;
-  for (std::ptrdiff_t i = 0; i < out.size(); ++i) {
-    float& v = out.data()[i];
-    v = clamp(r.at(static_cast<std::uint64_t>(i)) >> 31 ? v + epsilon : v - epsilon, 0.f, 1.f);
-  }
-  return out;
-}
-
-/// Replaces the images by given ones.
-struct replay {
-  const tensor<float, 4>* images;
-  void perturb(auto& objective, auto& to, const auto&, random_stream&) const {
-    (void)objective;
-    std::copy(images->begin(), images->end(), to.begin());
-  }
-};
-static_assert(attack_policy<replay>);
-
-/// PGD-5 whose random start comes from the golden stream.
-struct golden_pgd {
-  std::string name;
-  tensor<float, 4>* result;
-  void perturb(auto& objective, auto& to, const auto& labels, random_stream&) const {
-    random_stream r = stream(name);
-    attack::pgd{.epsilon = 4, .step = 1, .steps = 5}.perturb(objective, to, labels, r);
-    std::copy(to.begin(), to.end(), result->begin());
-  }
-};
-static_assert(attack_policy<golden_pgd>);
-
-const sgd optimizer{.learning_rate = 0.01f, .momentum = 0.9f, .weight_decay = 5e-4f};
-
-template <class Network>
-struct setting {
-  std::string name;
-  int batch;
-  std::array<int, 5> numbers;
-  safetensors file = safetensors::read(ADVPROP_TEST_SOURCE "/golden/advprop_" + name + ".safetensors");
-  cpu device{2};
-  model<Network, domains<2>, cpu> net{device};
-  typename sgd::state<model<Network, domains<2>, cpu>> state{optimizer, net};
-
-  void reset() {
-    for (const parameter& p : net.table()) {
-      const auto v = initial_value(p);
-      std::copy(v.begin(), v.end(), net[p].begin());
-    }
-    fill(device, 0.f, state.slot(0));
-  }
-
-  step_metrics step(int number, const tensor<float, 4>& clean, const auto& attack, execution how) {
-    random_stream r = stream(name + "/labels/" + std::to_string(number));
-    tensor<int, 1> labels({batch});
-    for (int& l : labels) l = r.below(10);
-    adversarial_propagation method(attack);
-    method.execution = how;
-    const labelled_images streams[] = {{clean.view(), labels.view()}};
-    net.zero_gradients();
-    const step_metrics m = method.gradients(net, streams, step_options{});
-    state.step();
-    return m;
-  }
-
-  void check(const std::string& step, double bound) {
-    std::map<std::string, double> worst;
-    const auto note = [&](const std::string& kind, const std::string& tensor_name, std::span<const float> values) {
-      const double d = distance(file, step + "." + kind + "." + tensor_name, tensor_name, values);
-      INFO(step << " " << kind << " " << tensor_name << ": " << d);
-      CHECK(d <= bound);
-      worst[kind] = std::max(worst[kind], d);
-    };
-    for (const parameter& p : net.table()) {
-      note("state", p.name, net[p]);
-      if (p.role == role::mean || p.role == role::variance) continue;
-      note("momentum", p.name, state.slot(0).subspan(p.offset, p.count));
-      if (step == "step1") note("gradient", p.name, net.gradient(p));
-    }
-    for (const auto& [kind, d] : worst)
-      MESSAGE(name << " " << step << ": largest relative distance of a " << kind << ": " << d);
-  }
-
-  void given(execution how) {
-    reset();
-    const auto losses = file.floats("losses.given");
-    for (int i = 0; i < 5; ++i) {
-      const int number = numbers[static_cast<std::size_t>(i)];
-      const auto clean = make_images(name, number, batch);
-      const auto adversarial = make_given(name, number, clean);
-      if (i == 0) {
-        for (const parameter& p : net.table()) CHECK(distance(file, "initial." + p.name, p.name, net[p]) <= 1e-6);
-        CHECK(distance(file, "input.images", "input", {clean.data(), static_cast<std::size_t>(clean.size())}) <= 1e-7);
-        CHECK(distance(file, "input.given", "input",
-                       {adversarial.data(), static_cast<std::size_t>(adversarial.size())}) <= 1e-7);
-      }
-      const step_metrics m = step(number, clean, replay{&adversarial}, how);
-      for (std::size_t part = 0; part < 2; ++part)
-        CHECK(m.parts[part].loss() == doctest::Approx(losses[static_cast<std::size_t>(2 * i) + part]).epsilon(1e-4));
-      if (i == 0) check("step1", 1e-4);
-      if (i == 4) check("step5", 1e-4);
-    }
-  }
-
-  void own() {
-    reset();
-    const auto losses = file.floats("losses.own");
-    const auto truth = file.floats("own.adversarial.step1");
-    for (int i = 0; i < 5; ++i) {
-      const int number = numbers[static_cast<std::size_t>(i)];
-      const auto clean = make_images(name, number, batch);
-      tensor<float, 4> adversarial(clean.extents());
-      const step_metrics m = step(number, clean, golden_pgd{name + "/start/" + std::to_string(number), &adversarial},
-                                  execution::sequential);
-      for (std::size_t part = 0; part < 2; ++part)
-        CHECK(m.parts[part].loss() == doctest::Approx(losses[static_cast<std::size_t>(2 * i) + part]).epsilon(0.01));
-      if (i > 0) continue;
-      long equal = 0;
-      for (std::size_t j = 0; j < truth.size(); ++j) equal += std::fabs(adversarial.data()[j] - truth[j]) <= 1e-5f;
-      const double share = static_cast<double>(equal) / static_cast<double>(truth.size());
-      MESSAGE(name << ": adversarial pixels equal to PyTorch's: " << 100 * share << " %");
-      CHECK(share >= 0.999);
-    }
-  }
-};
-
-using cifar10_resnet18 = resnet18<10, cifar_stem, normalize<cifar10_statistics>>;
-
-}  // namespace
+using namespace golden_steps;
 
 TEST_CASE("ResNet-20: five AdvProp steps on given adversarial images equal PyTorch's") {
-  setting<resnet20<10>> s{"resnet20", 8, {4, 9, 23, 43, 53}};
+  cpu device(2);
+  auto s = for_resnet20(device);
   s.given(execution::sequential);
   s.given(execution::concatenated);
 }
 
 TEST_CASE("ResNet-20: five AdvProp steps with the attack of our own follow PyTorch's") {
-  setting<resnet20<10>> s{"resnet20", 8, {4, 9, 23, 43, 53}};
+  cpu device(2);
+  auto s = for_resnet20(device);
   s.own();
 }
 
 TEST_CASE("CIFAR ResNet-18: five AdvProp steps on given adversarial images equal PyTorch's") {
-  setting<cifar10_resnet18> s{"resnet18_cifar", 4, {58, 73, 186, 268, 282}};
+  cpu device(2);
+  auto s = for_resnet18(device);
   s.given(execution::sequential);
 }
 
 TEST_CASE("CIFAR ResNet-18: five AdvProp steps with the attack of our own follow PyTorch's") {
-  setting<cifar10_resnet18> s{"resnet18_cifar", 4, {58, 73, 186, 268, 282}};
+  cpu device(2);
+  auto s = for_resnet18(device);
   s.own();
 }
