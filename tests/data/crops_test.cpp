@@ -164,3 +164,17 @@ TEST_CASE("crops out of range are refused") {
   for (float probability : {-0.1f, 1.1f, NAN}) CHECK_THROWS_AS(byte_flip{probability}(rgb, rng), argument_error);
   CHECK(rgb == image("rgb"));
 }
+
+TEST_CASE("the whole image stays as it is, or is resized without a crop") {
+  byte_image image = byte_image::of(6, 6);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(7 * i);
+  byte_image same = image, larger = image;
+  whole_image{6}(same);
+  CHECK(same == image);
+  whole_image{9}(larger);
+  CHECK(larger == resize(image, 9, 9, resampling::bicubic));
+  byte_image wide = byte_image::of(4, 8);
+  whole_image{6, resampling::box}(wide);
+  CHECK(wide.height == 6);
+  CHECK(wide.width == 6);
+}

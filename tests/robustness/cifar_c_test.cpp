@@ -54,3 +54,54 @@ TEST_CASE("a corrupted copy is severity after severity, of the images' own rando
   CHECK_THROWS_AS(write_cifar_c(data, corruption::frost, folder.path(), seed{}, 1), argument_error);
   CHECK_FALSE(file_exists(folder.path() + "/frost.npy"));
 }
+
+TEST_CASE("what was written is read: a fifth of a file for each severity") {
+  const files::folder folder;
+  dataset data;
+  data.name = "small", data.classes = 3, data.image_shape = {3, 4, 5}, data.labels = {2, 0, 1};
+  for (int i = 0; i < 3 * 60; ++i) data.pixels.push_back(static_cast<std::uint8_t>(37 * i));
+  write_cifar_c(data, corruption::shot_noise, folder.path(), seed{4}, 1);
+  write_cifar_c(data, corruption::contrast, folder.path(), seed{4}, 1);
+  write_cifar_c_labels(data, folder.path());
+  const cifar_c set(folder.path(), 3);
+  for (int severity = 1; severity <= 5; ++severity) {
+    const npy_images some = set.at(corruption::contrast, severity);
+    REQUIRE(some.size() == 3);
+    CHECK(some.image() == data.image());
+    for (int i = 0; i < 3; ++i) {
+      CHECK(some.label(i) == data.label(i));
+      byte_image image = byte_image::of(4, 5);
+      std::copy_n(data.bytes(i), 60, image.pixels.begin());
+      random_stream rng;
+      const auto expected = corrupt(image, corruption::contrast, severity, rng, {severity_scale::cifar, nullptr});
+      CHECK(std::equal(expected.pixels.begin(), expected.pixels.end(), some.bytes(i)));
+    }
+  }
+  CHECK_THROWS_WITH_AS(set.at(corruption::contrast, 0), "contrast: severity 0; must be 1 to 5", argument_error);
+  CHECK_THROWS_WITH_AS(set.at(corruption::fog, 1), (folder / "fog.npy: cannot open: No such file or directory").c_str(),
+                       file_error);
+  set.require(std::vector{corruption::contrast, corruption::shot_noise});
+  CHECK_THROWS_WITH_AS(set.require(benchmark_corruptions.first(4)),
+                       (folder.path() + ": lacks gaussian_noise.npy, impulse_noise.npy, defocus_blur.npy").c_str(),
+                       file_error);
+  CHECK_THROWS_WITH_AS(cifar_c(folder / "none", 3).require(benchmark_corruptions.first(1)),
+                       (folder / "none: lacks labels.npy, gaussian_noise.npy").c_str(), file_error);
+  CHECK_THROWS_WITH_AS(cifar_c(folder.path(), 2).at(corruption::contrast, 1),
+                       (folder / "labels.npy: label 2 of image 0 is outside 0..1").c_str(), file_error);
+
+  auto cut = content(folder / "contrast.npy");
+  cut.pop_back();
+  folder.write("contrast.npy", cut);
+  CHECK_THROWS_WITH_AS(
+      set.at(corruption::contrast, 1),
+      (folder / "contrast.npy: truncated: 899 bytes of data where its shape (15, 4, 5, 3) asks for 900").c_str(),
+      file_error);
+  const std::string four = npy_header({4}), images = npy_header({4, 1, 1, 3});
+  files::bytes labels(four.begin(), four.end()), pixels(images.begin(), images.end());
+  labels.resize(labels.size() + 4);
+  pixels.resize(pixels.size() + 12);
+  folder.write("labels.npy", labels);
+  folder.write("fog.npy", pixels);
+  CHECK_THROWS_WITH_AS(set.at(corruption::fog, 1),
+                       (folder / "fog.npy: 4 images are not as many for each of 5 severities").c_str(), file_error);
+}

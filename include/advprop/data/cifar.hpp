@@ -97,6 +97,11 @@ namespace detail {
 }
 }  // namespace detail
 
+/// In the order of the labels.
+[[gnu::cold]] inline std::vector<std::string> cifar10_class_names() {
+  return {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+}
+
 /// CIFAR-10 from the folder "cifar-10-batches-bin": 50,000 or 10,000 images.
 [[gnu::cold]] inline dataset load_cifar10(const std::string& folder, split part) {
   std::vector<std::string> paths;
@@ -108,7 +113,7 @@ namespace detail {
       paths.push_back(find_file(folder, {name}));
   dataset result = detail::load_cifar(paths, cifar10_format, 10000);
   result.name = "CIFAR-10";
-  result.class_names = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+  result.class_names = cifar10_class_names();
   return result;
 }
 

@@ -89,6 +89,18 @@ struct center_crop {
   void operator()(byte_image& image, random_stream&) const { (*this)(image); }
 };
 
+/// The whole image, uncropped, for sets whose images are stored as they are looked at: ImageNet-C, Stylized-ImageNet.
+/// One of size x size stays as it is; others are resized, whatever their shape.
+struct whole_image {
+  int size = 224;
+  resampling filter = resampling::bicubic;
+
+  void operator()(byte_image& image) const {
+    if (image.height != size || image.width != size) image = resize(image, size, size, filter);
+  }
+  void operator()(byte_image& image, random_stream&) const { (*this)(image); }
+};
+
 /// Mirrors left and right with the given probability: `horizontal_flip` of bytes.
 struct byte_flip {
   float probability = 0.5f;
