@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <advprop/robustness/cifar_c.hpp>
+#include <advprop/robustness/corrupted_source.hpp>
 
 #include "../data/files.hpp"
 
@@ -104,4 +105,28 @@ TEST_CASE("what was written is read: a fifth of a file for each severity") {
   folder.write("fog.npy", pixels);
   CHECK_THROWS_WITH_AS(set.at(corruption::fog, 1),
                        (folder / "fog.npy: 4 images are not as many for each of 5 severities").c_str(), file_error);
+}
+
+TEST_CASE("corrupted as they are read, images are the same as in a written copy") {
+  const files::folder folder;
+  dataset data;
+  data.name = "small", data.classes = 3, data.image_shape = {3, 8, 8}, data.labels = {2, 0, 1};
+  data.class_names = {"a", "b", "c"};
+  for (int i = 0; i < 3 * 192; ++i) data.pixels.push_back(static_cast<std::uint8_t>(41 * i));
+  write_cifar_c_labels(data, folder.path());
+  for (const corruption kind : {corruption::impulse_noise, corruption::glass_blur, corruption::saturate}) {
+    write_cifar_c(data, kind, folder.path(), seed{9}, 2);
+    const npy_images written = cifar_c(folder.path(), 3).at(kind, 3);
+    const corrupted_source read(data, kind, 3, seed{9}, {severity_scale::cifar, nullptr});
+    static_assert(source<std::remove_const_t<decltype(read)>>);
+    CHECK(read.class_names == data.class_names);
+    const image_batch a = read_batch(written, 0, 3), b = read_batch(read, 0, 3);
+    CHECK(std::equal(a.images.begin(), a.images.end(), b.images.begin()));
+    CHECK(std::equal(a.labels.begin(), a.labels.end(), b.labels.begin()));
+  }
+  CHECK_THROWS_AS(corrupted_source(data, corruption::fog, 6, seed{}), argument_error);
+  CHECK_THROWS_AS(corrupted_source(data, corruption::frost, 1, seed{}), argument_error);
+  data.image_shape = {1, 8, 24};
+  CHECK_THROWS_WITH_AS(corrupted_source(data, corruption::fog, 1, seed{}), "fog: a grey image; corruptions work on RGB",
+                       argument_error);
 }

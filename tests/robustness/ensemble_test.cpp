@@ -87,6 +87,11 @@ TEST_CASE("The ensemble attacks each image once, with the attacks in turn on wha
     other.images = 20;
     const auto some = attack_ensemble(m, data, other);
     CHECK(same_bits(some.adversarial, std::span(r.adversarial.data(), 20 * 64)));
+    auto rest = o;
+    rest.first = 20;
+    const auto others = attack_ensemble(m, data, rest);
+    CHECK(others.how.images == 3);
+    CHECK(same_bits(others.adversarial, std::span(r.adversarial.data() + 20 * 64, 3 * 64)));
     other.seed = seed{8};
     CHECK(!same_bits(attack_ensemble(m, data, other).adversarial, some.adversarial));
     CHECK(description(some.how) ==
@@ -154,6 +159,8 @@ TEST_CASE("Options that make no sense and networks that cannot be attacked so gi
                        argument_error);
   CHECK_THROWS_AS(attack_ensemble(m, data, {.batch = 0}), argument_error);
   CHECK_THROWS_AS(attack_ensemble(m, data, {.images = -1}), argument_error);
+  CHECK_THROWS_WITH_AS(attack_ensemble(m, data, {.first = 3}), "attack_ensemble: there is no image 3 of 3",
+                       argument_error);
   CHECK_THROWS_WITH_AS(attack_ensemble(m, data, {.attacks = {}}), "attack_ensemble: there are no attacks",
                        argument_error);
   CHECK_THROWS_WITH_AS(attack_ensemble(m, data, {.epsilon = -1}), doctest::Contains("apgd: epsilon is -1"),

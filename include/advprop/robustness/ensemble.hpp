@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,7 +37,8 @@ struct ensemble_options {
   int queries = 5000;            ///< of Square
   domain through = main_domain;  ///< the domain that serves inference, and that the attacks go through
   int batch = 250;               ///< changes no bit
-  int images = 0;                ///< the first so many; 0: all
+  int first = 0;                 ///< the image to begin with: parts give what the whole would
+  int images = 0;                ///< so many from there; 0: all
   advprop::seed seed{0};         ///< of all randomness; an image's own is told from its number in the data
 };
 
@@ -84,12 +86,11 @@ struct ensemble_result {
   }
 };
 
-namespace detail {
-
 /// What can be told from logits alone: a network that answers otherwise when asked again, and probabilities in place of
 /// logits, of which float has lost what attacks need.
-template <class Target>
-void check_logits(Target& target, const_image_view images, std::vector<std::string>& warnings) {
+template <attack_target Target>
+std::vector<std::string> logit_warnings(Target& target, const_image_view images) {
+  std::vector<std::string> warnings;
   image_buffer<typename Target::device_type> on_device(target.device(), images.extents());
   memory_copy(target.device(), std::span<const float>(images.begin(), images.end()),
               std::span<float>(on_device.begin(), on_device.end()));
@@ -109,28 +110,31 @@ void check_logits(Target& target, const_image_view images, std::vector<std::stri
     probabilities = probabilities && std::fabs(sum - 1) < 1e-4;
   }
   if (probabilities) warnings.push_back("the logits are probabilities: attacks need what comes before the softmax");
+  return warnings;
 }
 
-inline void check_stages(ensemble_result& r) {
+/// What can be told from how many images each attack left of the correct ones among all images.
+inline std::vector<std::string> stage_warnings(int images, int correct,
+                                               std::span<const ensemble_result::stage> stages) {
+  std::vector<std::string> warnings;
   bool gradients = false;
-  int before = static_cast<int>(std::ranges::count(r.correct, char{1}));
-  for (const auto& s : r.stages) {
+  int before = correct;
+  for (const auto& s : stages) {
     if (s.evidence.zero_gradients > 0) {
       std::string w = std::to_string(s.evidence.zero_gradients) + " of " + std::to_string(s.evidence.attacked);
       ((w += " images gave ") += name(s.attack)) += " a gradient of zero: gradients are masked";
-      r.warnings.push_back(std::move(w));
+      warnings.push_back(std::move(w));
     }
     const int fooled = before - s.left;
-    if (s.attack == evaluation_attack::square && gradients && fooled > 0.002 * static_cast<double>(r.robust.size())) {
+    if (s.attack == evaluation_attack::square && gradients && fooled > 0.002 * images) {
       std::string w = "Square, which uses no gradient, fooled " + std::to_string(fooled);
-      r.warnings.push_back(w += " images that the attacks before it did not: gradients are masked");
+      warnings.push_back(w += " images that the attacks before it did not: gradients are masked");
     }
     gradients = gradients || s.attack != evaluation_attack::square;
     before = s.left;
   }
+  return warnings;
 }
-
-}  // namespace detail
 
 /// Robust accuracy and adversarial images of the data's first images. `warnings` tells of signs that the network is not
 /// robust but hard to attack: gradients of zero; Square, which uses none, fooling more than 0.2 % of all images after
@@ -143,10 +147,13 @@ ensemble_result attack_ensemble(Target& target, const Source& data, const ensemb
                          target.classes());
   if (options.batch < 1 || options.images < 0)
     fail<argument_error>("attack_ensemble: batch must be positive and images not negative");
+  if (options.first < 0 || options.first >= data.size())
+    fail<argument_error>("attack_ensemble: there is no image ", options.first, " of ", int{data.size()});
   if (options.attacks.empty()) fail<argument_error>("attack_ensemble: there are no attacks");
   ensemble_result r;
   r.how = options;
-  r.how.images = options.images == 0 ? data.size() : std::min(options.images, int{data.size()});
+  const int there = data.size() - options.first;
+  r.how.images = options.images == 0 ? there : std::min(options.images, there);
   r.how.targets = std::min(options.targets, target.classes() - 1);
   const int count = r.how.images;
   const shape s = data.image();
@@ -158,17 +165,17 @@ ensemble_result attack_ensemble(Target& target, const Source& data, const ensemb
   std::vector<random_stream> streams;
   for (int first = 0; first < count; first += options.batch) {
     const int n = std::min(options.batch, count - first);
-    auto read = read_batch(data, first, n);
+    auto read = read_batch(data, options.first + first, n);
     const std::span<char> robust(r.robust.data() + first, static_cast<std::size_t>(n));
     streams.assign(static_cast<std::size_t>(n), random_stream{});
     const attack_batch batch{read.images.view(), std::as_const(read.labels).view(), streams, robust};
-    if (first == 0) detail::check_logits(target, read.images.view(), r.warnings);
+    if (first == 0) r.warnings = logit_warnings(target, read.images.view());
     judge(target, batch);
     std::ranges::copy(robust, r.correct.begin() + first);
     for (auto& stage : r.stages) {
       for (int i = 0; i < n; ++i)
         streams[static_cast<std::size_t>(i)] = random_stream(options.seed.value)
-                                                   .split(static_cast<std::uint64_t>(first + i))
+                                                   .split(static_cast<std::uint64_t>(options.first + first + i))
                                                    .split(static_cast<std::uint64_t>(stage.attack));
       const attack_evidence e =
           stage.attack == evaluation_attack::square
@@ -191,7 +198,8 @@ ensemble_result attack_ensemble(Target& target, const Source& data, const ensemb
     }
     std::ranges::copy(read.images, r.adversarial.begin() + first * read.images.view().stride());
   }
-  detail::check_stages(r);
+  const auto found = stage_warnings(count, static_cast<int>(std::ranges::count(r.correct, char{1})), r.stages);
+  r.warnings.insert(r.warnings.end(), found.begin(), found.end());
   return r;
 }
 
