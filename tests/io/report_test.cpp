@@ -230,6 +230,33 @@ TEST_CASE("a confusion matrix of many classes stays drawable, and one of a wrong
                        argument_error);
 }
 
+TEST_CASE("errors by corruption and severity are a heat map a run, with a gap where nothing was measured") {
+  report r;
+  r.title = "evaluation";
+  for (const char* name : {"first", "second"}) {
+    run_report run;
+    run.name = name;
+    run.corruption_errors = {{"fog", "<frost>"}, {"1", "5"}, "severity", {0.125, 0.5, 0.9, NAN}};
+    run.mistakes = {{"clean", {{grey(3), "cat", "taken for <dog>"}}}};
+    r.runs.push_back(run);
+  }
+  r.samples = {"One image.", {{grey(1), "clean", ""}, {grey(2), "fog", "severity 3"}}};
+  const std::string page = report_html(r);
+  CHECK(fault(page) == "");
+  CHECK(count(page, "<rect class=\"cell error\"") == 6);
+  CHECK(count(page, "<rect class=\"cell none\"") == 2);
+  CHECK(has(page, ">12.5</text>"));
+  CHECK(has(page, "fill-opacity=\"0.900\""));
+  CHECK(has(page, "&lt;frost&gt;, 1: 90.00%"));
+  CHECK(has(page, "&lt;frost&gt;, 5: not measured"));
+  CHECK(has(page, "<h3>first: clean</h3>"));
+  CHECK(has(page, "taken for &lt;dog&gt;"));
+  CHECK(count(page, "<div class=\"thumb\">") == 4);
+  CHECK(has(page, "One image."));
+  r.runs[0].corruption_errors.values.pop_back();
+  CHECK_THROWS_WITH_AS(report_html(r), "report: a heat map of 2 x 2 has 3 values", argument_error);
+}
+
 TEST_CASE("the page is written as a file") {
   const auto path = std::filesystem::temp_directory_path() / ("advprop-report-" + std::to_string(::getpid()) + ".html");
   const report r{"T", "", {run("x")}, {}};

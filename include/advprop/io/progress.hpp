@@ -54,6 +54,17 @@ struct progress_output {
   }
 };
 
+/// `width` cells between two edges, of which a share in [0, 1] is filled, by eighths.
+inline std::string progress_bar(double share, int width) {
+  static constexpr const char* parts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  const int eighths = static_cast<int>(std::clamp(share, 0., 1.) * 8 * width + 1e-9);
+  std::string text = "▕";
+  for (int i = 0; i < eighths / 8; ++i) text += "█";
+  text += parts[eighths % 8];
+  for (int i = (eighths + 7) / 8; i < width; ++i) text += " ";
+  return text + "▏";
+}
+
 /// Shows training's progress: on a terminal one line redrawn at most 10 times a second, elsewhere a line at most every
 /// 10 seconds; in both a line that stays for every finished epoch. Destruction leaves the cursor on a clean line.
 class progress {
@@ -182,23 +193,13 @@ class progress {
       if (rest() + least > width) pieces[dropped].clear();
     const int room = width - rest();
     if (room < 1) return shortened(head + share, width);
-    std::string text = head + bar(s, std::min(room, most)) + percentage;
+    std::string text = head +
+                       progress_bar(s.total > 0 ? static_cast<double>(s.images) / static_cast<double>(s.total) : 0,
+                                    std::min(room, most)) +
+                       percentage;
     for (const auto& p : pieces)
       if (!p.empty()) text += "  " + p;
     return text;
-  }
-
-  /// `width` cells between two edges, filled by eighths.
-  static std::string bar(const progress_state& s, int width) {
-    static constexpr const char* parts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-    const double share =
-        s.total > 0 ? std::clamp(static_cast<double>(s.images) / static_cast<double>(s.total), 0., 1.) : 0.;
-    const int eighths = static_cast<int>(share * 8 * width + 1e-9);
-    std::string text = "▕";
-    for (int i = 0; i < eighths / 8; ++i) text += "█";
-    text += parts[eighths % 8];
-    for (int i = (eighths + 7) / 8; i < width; ++i) text += " ";
-    return text + "▏";
   }
 
   progress_output output_;

@@ -6,6 +6,7 @@
 
 #include <advprop/io/file.hpp>
 #include <advprop/io/report/confusion.hpp>
+#include <advprop/io/report/heat.hpp>
 #include <advprop/io/report/run.hpp>
 #include <advprop/io/report/sections.hpp>
 
@@ -26,7 +27,7 @@ inline std::string report_html(const report& r) {
   learning += learning_rate(r);
   const std::string attacked = charts(
       r, &run_report::robustness, {"Accuracy against ε", "ε, pixels of 255", scale::fraction, true, {}, {}}, colors);
-  if (several) {
+  if (several || learning.empty()) {
     body += section("Accuracy under attack", "How many images are still recognised when each pixel may move by ε.",
                     grid(attacked));
     body += section("Learning curves", "", grid(learning));
@@ -34,14 +35,23 @@ inline std::string report_html(const report& r) {
     body += section("Learning and robustness", "", grid(attacked + learning));
   }
 
-  std::string galleries, matrices;
+  std::string galleries, matrices, maps, mistaken;
   for (const auto& run : r.runs) {
     const std::string heading = (several ? run.name + ": " : "") + run.pictures.attack;
     if (!run.pictures.rows.empty())
       galleries += (heading.empty() ? "" : element("h3", "", escape(heading))) + pictures(run.pictures);
     if (!run.confusion.classes.empty())
       matrices += confusion_figure(run.confusion, several ? run.name : "Test images by true and predicted class");
+    maps += heat_figure(run.corruption_errors, several ? run.name : "Error, %");
+    for (picture_group g : run.mistakes) {
+      if (several) g.title = run.name + ": " + g.title;
+      mistaken += thumbnails(g);
+    }
   }
+  body += section("Corrupted images", "The share of images that are mistaken, in %, by corruption and severity.",
+                  grid(maps));
+  body += section("What the corruptions look like", r.samples.title, thumbnails({"", r.samples.pictures}));
+  body += section("The surest mistakes", "Images that the network gets wrong with the greatest confidence.", mistaken);
   body += section("What an attack does",
                   "The perturbation is drawn around grey, magnified; the network's answer stands under each image.",
                   galleries);

@@ -53,6 +53,23 @@ struct picture_gallery {
   std::vector<picture_row> rows;
 };
 
+/// Fractions in a table, drawn in colours: values[row * columns + column]; what is not finite was not measured.
+struct heat_map {
+  std::vector<std::string> rows, columns;
+  std::string x_label;
+  std::vector<double> values;
+};
+
+/// Pictures with a line or two of text under each.
+struct picture_group {
+  struct entry {
+    picture image;
+    std::string title, text;
+  };
+  std::string title;
+  std::vector<entry> pictures;
+};
+
 /// One run. Whatever is empty is left out of the page.
 struct run_report {
   std::string name;                                           ///< such as the method
@@ -63,12 +80,15 @@ struct run_report {
   std::vector<curve> robustness;                              ///< accuracy over ε in pixels of 255, one an attack
   confusion_matrix confusion;
   picture_gallery pictures;
+  heat_map corruption_errors;           ///< of each corruption and severity
+  std::vector<picture_group> mistakes;  ///< the images that it is surest of, and wrong
 };
 
 struct report {
   std::string title, subtitle;
   std::vector<run_report> runs;    ///< one: a run's own page; several: compared, in this order and these colours
   std::vector<std::string> notes;  ///< paragraphs at the end
+  picture_group samples{};         ///< what was looked at, such as an image corrupted in every way
 };
 
 }  // namespace advprop

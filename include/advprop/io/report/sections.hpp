@@ -201,4 +201,14 @@ inline std::string pictures(const picture_gallery& g) {
   return grid(cards, " thirds");
 }
 
+inline std::string thumbnails(const picture_group& g) {
+  std::string cells;
+  for (const auto& p : g.pictures)
+    cells += element("div", "thumb",
+                     image(p.image, p.title) + element("b", "", escape(p.title)) +
+                         (p.text.empty() ? "" : element("span", "", escape(p.text))));
+  return cells.empty() ? ""
+                       : (g.title.empty() ? "" : element("h3", "", escape(g.title))) + element("div", "thumbs", cells);
+}
+
 }  // namespace advprop::html
