@@ -8,6 +8,7 @@ namespace advprop::program {
 void train(const settings& s);
 void evaluate(const settings& s);
 void compare(const settings& s);
+void corrupt(const settings& s);
 void export_onnx(const settings& s);
 void convert(const settings& s);
 void plan(const settings& s);

@@ -65,10 +65,13 @@ std::string folder_of(const settings& s) {
   return folder;
 }
 
-image_source load_set(const settings& s, split part, int images, const char* option) {
+dataset load_bytes(const settings& s, split part, int images, const char* option) {
   dataset d = known(s.data).load(folder_of(s), part);
   if (images > d.size()) fail<argument_error>(option, " is ", images, ", ", d.name, " has ", d.size());
-  if (images > 0) d = d.take(images);
+  return images > 0 ? d.take(images) : d;
+}
+image_source load_set(const settings& s, split part, int images, const char* option) {
+  dataset d = load_bytes(s, part, images, option);
   std::string name = d.name;
   return {std::move(name), std::move(d)};
 }
@@ -84,21 +87,23 @@ std::vector<int> by_turns(const image_folder& f, const std::vector<int>& images)
   return order;
 }
 
+/// So many of them, spread evenly.
+std::vector<int> spread(const image_folder& f, int images) {
+  std::vector<int> result;
+  const int count = images == 0 ? f.size() : images;
+  for (int i = 0; i < count; ++i) result.push_back(static_cast<int>(std::int64_t{i} * f.size() / count));
+  return result;
+}
+
 /// The class folders of training or of test images (these class by class in turn), `images` of them spread evenly over
 /// all; 0: all.
 image_folder open_folder(const settings& s, bool training, int images, const char* option) {
   const std::string top = folder_of(s);
   std::string path = top + "/train";
   if (!training) path = file_exists(top + "/val") ? top + "/val" : top + "/test";
-  folder_options o;
-  o.broken = s.broken == "skip" ? on_broken::skip : on_broken::fail;
-  o.cache = static_cast<std::size_t>(s.cache) << 20;
-  image_folder f(path, o);
+  const image_folder f(path, folder_options_of(s));
   if (images > f.size()) fail<argument_error>(option, " is ", images, ", ", path, " has ", f.size());
-  std::vector<int> spread;
-  const int count = images == 0 ? f.size() : images;
-  for (int i = 0; i < count; ++i) spread.push_back(static_cast<int>(std::int64_t{i} * f.size() / count));
-  return f.subset(training ? spread : by_turns(f, spread));
+  return training ? f.subset(spread(f, images)) : some_of(f, images);
 }
 
 /// Without randomness: the middle of the image.
@@ -115,8 +120,7 @@ std::string folder_name(const settings& s) {
 }
 
 image_source evaluated(const settings& s, const image_folder& f) {
-  const middle how{{s.image_size, s.crop_fraction, filter_of(s)}};
-  return {folder_name(s), folder_view(f, {.size = s.image_size}, how)};
+  return looked_at(s, f, folder_name(s), look::middle);
 }
 
 /// What `--augment` or `--aux-augment` names, for images of one size: after crop and flip.
@@ -172,8 +176,29 @@ image_source augmented(const std::string& augment, const settings& s, const imag
 
 }  // namespace
 
+folder_options folder_options_of(const settings& s) {
+  folder_options o;
+  o.broken = s.broken == "skip" ? on_broken::skip : on_broken::fail;
+  o.cache = static_cast<std::size_t>(s.cache) << 20;
+  return o;
+}
+
+image_folder some_of(const image_folder& f, int images) {
+  return f.subset(by_turns(f, spread(f, std::min(images, f.size()))));
+}
+
+image_source looked_at(const settings& s, const image_folder& f, std::string name, look how) {
+  if (how == look::whole)
+    return {std::move(name), folder_view(f, {.size = s.image_size}, whole_image{s.image_size, filter_of(s)})};
+  const middle crop{{s.image_size, s.crop_fraction, filter_of(s)}};
+  return {std::move(name), folder_view(f, {.size = s.image_size}, crop)};
+}
+
+dataset test_bytes(const settings& s) { return load_bytes(s, split::test, s.test_images, "--test-images"); }
+image_folder test_folder(const settings& s) { return open_folder(s, false, s.test_images, "--test-images"); }
+
 image_source load_test_data(const settings& s) {
-  if (!known(s.data).load) return evaluated(s, open_folder(s, false, s.test_images, "--test-images"));
+  if (!known(s.data).load) return evaluated(s, test_folder(s));
   return load_set(s, split::test, s.test_images, "--test-images");
 }
 

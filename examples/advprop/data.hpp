@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <advprop/data/dataset.hpp>
 #include <advprop/data/image_folder.hpp>
 #include <advprop/data/loader.hpp>
 
@@ -24,6 +25,17 @@ struct data_sets {
 /// Reads the data from `--data-dir`, as far as `--train-images` and `--test-images` say. Throws `file_error`.
 data_sets load_data(const settings& s);
 image_source load_test_data(const settings& s);
+
+/// The same as bytes, for data that are no files of images; and as files, for those that are.
+dataset test_bytes(const settings& s);
+image_folder test_folder(const settings& s);
+
+/// `images` of a folder, spread evenly over all, the classes by turns; 0: all.
+image_folder some_of(const image_folder& f, int images);
+folder_options folder_options_of(const settings& s);
+/// As test images are looked at: the middle of each; or the whole, for sets that are stored cropped.
+enum class look { middle, whole };
+image_source looked_at(const settings& s, const image_folder& f, std::string name, look how);
 
 /// Of one image and the classes, told by `--data`, for folders by `--image-size` and `--classes`.
 struct described_images {

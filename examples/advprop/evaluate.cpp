@@ -1,23 +1,29 @@
-// advprop evaluate: a checkpoint on test images, clean and under attack.
+// advprop evaluate: a checkpoint on test images, clean and under attack; or several, on all that robustness is measured
+// by.
 #include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
 
+#include <advprop/io/file.hpp>
+#include <advprop/io/metrics.hpp>
+#include <advprop/io/report.hpp>
 #include <advprop/io/text.hpp>
 
 #include "checkpoint.hpp"
 #include "choices.hpp"
 #include "commands.hpp"
 #include "data.hpp"
+#include "evaluation.hpp"
 #include "runner.hpp"
 #include "table.hpp"
 
 namespace advprop::program {
 
-void evaluate(const settings& given) {
-  settings s = given;
-  if (s.data == "folder" && s.image_size == 0) s.image_size = native_size(s.model);
+namespace {
+
+/// One checkpoint, clean and under the attacks of training.
+void look_at(const settings& s) {
   const int domain = domain_of(s);
   if (const int there = auxiliaries_in(s.checkpoint); domain > there)
     fail<argument_error>("--domain ", s.domain, " is out of range: ", s.checkpoint, " has ", there,
@@ -50,6 +56,36 @@ void evaluate(const settings& given) {
     if (a.which != chosen_attack::kind::none) measure(a.name(), a);
   std::printf("%s, %s on %s test images of %s, domain %s\n%s", s.checkpoint.c_str(), s.model.c_str(),
               grouped(test.size()).c_str(), test.name.c_str(), s.domain.c_str(), aligned(rows).c_str());
+}
+
+/// All that was asked for, in a table and, with `--out`, in files.
+void evaluate_robustness(const settings& s) {
+  if (!s.attacks.empty())
+    fail<argument_error>("--attack is for a look at one checkpoint; an evaluation has --robust-attack");
+  const evaluation_result r = run_evaluation(s);
+  std::printf("%s test images of %s\n%s", grouped(r.test.size()).c_str(), r.test.name.c_str(),
+              evaluation_table(r).c_str());
+  if (s.out.empty()) return;
+  write_summary(s.out + "/evaluation.json", evaluation_json(s, r));
+  write_file_atomically(s.out + "/evaluation.csv", evaluation_csv(r));
+  write_report(s.out + "/report.html", evaluation_page(s, r));
+  std::printf("%s/report.html\n", s.out.c_str());
+}
+
+}  // namespace
+
+void evaluate(const settings& given) {
+  settings s = given;
+  s.model = s.models.empty() ? s.model : s.models[0];
+  s.domain = s.domains.empty() ? s.domain : s.domains[0];
+  s.checkpoint = s.checkpoints.at(0);
+  if (s.data == "folder" && s.image_size == 0) s.image_size = native_size(s.model);
+  const bool sets = !s.corruptions.empty() || !s.cifar10_1.empty() || !s.imagenet_a.empty() || !s.imagenet_r.empty() ||
+                    !s.stylized.empty() || !s.cue_conflict.empty();
+  if (s.checkpoints.size() > 1 || sets || !s.robust_attacks.empty() || !s.out.empty())
+    evaluate_robustness(s);
+  else
+    look_at(s);
 }
 
 }  // namespace advprop::program

@@ -140,7 +140,7 @@ void draw_curves(run_report& page, const std::vector<epoch_record>& epochs) {
   }
 }
 
-void draw_robustness(run_report& page, const robustness& r) {
+void draw_robustness(run_report& page, const attacked_accuracy& r) {
   curve fgsm{"FGSM", {{0, r.clean}}}, pgd{"PGD-" + std::to_string(r.steps), {{0, r.clean}}};
   for (const auto& s : r.strengths) {
     fgsm.points.push_back({s.epsilon, s.fgsm});
@@ -262,7 +262,8 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   r.test_images = data.test.size();
   r.attacked = measure_robustness(*net, data.test, robust_images, s.robust_epsilons, s.robust_steps, seed(s.seed));
   const float strength = *std::max_element(s.epsilons.begin(), s.epsilons.end());
-  r.headline = strength > 0 ? r.attacked.at(strength) : robustness::strength{0, r.attacked.clean, r.attacked.clean};
+  r.headline =
+      strength > 0 ? r.attacked.at(strength) : attacked_accuracy::strength{0, r.attacked.clean, r.attacked.clean};
   std::vector<double> step_seconds;
   double images = 0;
   for (const auto& e : past.epochs()) {

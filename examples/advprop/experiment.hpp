@@ -18,8 +18,8 @@ struct experiment_result {
   std::string name;
   double accuracy = 0;  // through the main domain, of all test images
   int test_images = 0;
-  robustness attacked;
-  robustness::strength headline{};  // the one that results are named by
+  attacked_accuracy attacked;
+  attacked_accuracy::strength headline{};  // the one that results are named by
   double training_seconds = 0, step_seconds = 0, images_per_second = 0;
   std::size_t planned_bytes = 0, arena_bytes = 0;
   run_report page;

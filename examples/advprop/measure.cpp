@@ -22,10 +22,10 @@ prediction predicted(const tensor<float, 2>& logits, int image, const std::vecto
 
 }  // namespace
 
-const robustness::strength& robustness::at(double epsilon) const {
+const attacked_accuracy::strength& attacked_accuracy::at(double epsilon) const {
   for (const auto& s : strengths)
     if (s.epsilon == epsilon) return s;
-  fail<argument_error>("robustness: epsilon ", epsilon, " was not measured");
+  fail<argument_error>("epsilon ", epsilon, " was not measured");
 }
 
 chosen_attack measuring_pgd(float epsilon, int steps) {
@@ -37,10 +37,10 @@ chosen_attack measuring_pgd(float epsilon, int steps) {
   return a;
 }
 
-robustness measure_robustness(runner& net, const image_source& test, int images, const std::vector<float>& epsilons,
-                              int steps, seed s) {
+attacked_accuracy measure_robustness(runner& net, const image_source& test, int images,
+                                     const std::vector<float>& epsilons, int steps, seed s) {
   const auto accuracy = [&](const chosen_attack& a) { return net.evaluate(test, 0, images, s, a).total.accuracy(); };
-  robustness r;
+  attacked_accuracy r;
   r.images = images;
   r.steps = steps;
   r.clean = accuracy({});

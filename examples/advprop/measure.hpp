@@ -11,7 +11,7 @@
 namespace advprop::program {
 
 /// Accuracies in [0,1] through the main domain, on the first `images` test images.
-struct robustness {
+struct attacked_accuracy {
   struct strength {
     double epsilon, fgsm, pgd;
   };
@@ -26,8 +26,8 @@ struct robustness {
 chosen_attack measuring_pgd(float epsilon, int steps);
 
 /// FGSM and PGD of each epsilon.
-robustness measure_robustness(runner& net, const image_source& test, int images, const std::vector<float>& epsilons,
-                              int steps, seed s);
+attacked_accuracy measure_robustness(runner& net, const image_source& test, int images,
+                                     const std::vector<float>& epsilons, int steps, seed s);
 
 /// The first test image of each of the first `classes` classes, before and after the attack.
 picture_gallery attack_pictures(runner& net, const image_source& test, int classes, const chosen_attack& attack,

@@ -91,6 +91,9 @@ class network_runner final : public runner {
       std::copy_n(channel_block(v, n, 0), v.channels, result.data() + n * v.channels);
     return result;
   }
+  std::unique_ptr<any_target> target(int domain) override {
+    return std::make_unique<bound_target<model_type>>(net_, domains_type::at(domain));
+  }
 
   run_plan plan(const chosen_method& method, const chosen_optimizer& optimizer, double average, int size, int batch,
                 int evaluated, int attacked) override {

@@ -94,17 +94,17 @@ void attack_options(CLI::App& app, settings& s, bool lists) {
                                       : "May be given several times")
                      ->check(CLI::IsMember({"none", "fgsm", "ifgsm", "pgd", "pgd-l2", "mifgsm", "gd"}))
                      ->group(group);
-  const auto list = [&](const std::string& option, auto& values, double most, const std::string& text) {
-    app.add_option(option, values, text)
+  const auto values = [&](const std::string& option, auto& list, double most, const std::string& text) {
+    app.add_option(option, list, text)
         ->check(CLI::Range(0.0, most))
         ->capture_default_str()
         ->group(group)
         ->allow_extra_args(false);
   };
   attack->allow_extra_args(false);
-  list("--epsilon", s.epsilons, 255, "Largest change, pixels of 255; once, or once an attack");
-  list("--step", s.step_sizes, 255, "Length of a step, pixels of 255; likewise");
-  list("--steps", s.steps, 1e6, "Number of steps; likewise");
+  values("--epsilon", s.epsilons, 255, "Largest change, pixels of 255; once, or once an attack");
+  values("--step", s.step_sizes, 255, "Length of a step, pixels of 255; likewise");
+  values("--steps", s.steps, 1e6, "Number of steps; likewise");
   name(app, "--goal", s.goal, {"untargeted", "random", "least-likely"}, "Away from the label, or towards a class")
       ->group(group);
   name(app, "--start", s.start, {"image", "uniform"}, "Where pgd and gd begin")->group(group);
@@ -192,6 +192,60 @@ void run_options(CLI::App& app, settings& s) {
       ->group(group);
 }
 
+void list(CLI::App& app, const std::string& option, std::vector<std::string>& values, const std::string& text) {
+  app.add_option(option, values, text)->allow_extra_args(false);
+}
+void corruption_options(CLI::App& app, settings& s) {
+  const char* group = "Corruptions";
+  app.add_option("--corruptions", s.corruptions,
+                 "Names as in ImageNet-C; all: the 15 that benchmarks count; extra: the other four")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
+  app.add_option("--severities", s.severities, "From 1 to 5 [all]")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(1, 5))
+      ->group(group);
+  app.add_option("--frost", s.frost, "Folder with the pictures that the corruption frost needs")
+      ->take_last()
+      ->group(group);
+}
+void published_options(CLI::App& app, settings& s) {
+  app.add_option("--corrupted", s.corrupted, "Folder like CIFAR-10-C or ImageNet-C to read corrupted images from")
+      ->take_last()
+      ->group("Corruptions");
+  const char* group = "Published test sets";
+  const auto folder = [&](const std::string& option, std::string& value, const std::string& text) {
+    app.add_option(option, value, text)->take_last()->group(group);
+  };
+  folder("--cifar10-1", s.cifar10_1, "Folder with CIFAR-10.1");
+  folder("--imagenet-a", s.imagenet_a, "Class folders of ImageNet-A: only their logits compete");
+  folder("--imagenet-r", s.imagenet_r, "Class folders of ImageNet-R: only their logits compete");
+  folder("--stylized", s.stylized, "Class folders of Stylized-ImageNet, uncropped");
+  folder("--cue-conflict", s.cue_conflict, "Folders of pictures such as cat/cat7-truck3.png: shape bias");
+  folder("--class-list", s.class_list,
+         "File with the network's classes, one a line, in the order of its logits [the test images' folders]");
+}
+void robust_options(CLI::App& app, settings& s) {
+  const char* group = "Robust accuracy";
+  app.add_option("--robust-attack", s.robust_attacks, "pgd, apgd, square, ensemble (APGD, targeted APGD, Square)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"pgd", "apgd", "square", "ensemble"}))
+      ->group(group);
+  app.add_option("--robust-epsilon", s.robust_epsilons, "Strengths, pixels of 255 [1,2,4,8]")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(0.0, 1e5))
+      ->group(group);
+  name(app, "--robust-norm", s.robust_norm, {"linf", "l2"}, "What epsilon is a bound of")->group(group);
+  number(app, "--robust-steps", s.attack_steps, 1, 1e6, "Of pgd, apgd and the ensemble")->group(group);
+  number(app, "--robust-restarts", s.robust_restarts, 1, 1e6, "Of each attack")->group(group);
+  number(app, "--robust-queries", s.robust_queries, 1, many, "Of square and the ensemble")->group(group);
+  number(app, "--robust-images", s.robust_images, 0, many, "Test images that are attacked; 0: all")->group(group);
+}
+
 void domain_option(CLI::App& app, settings& s) {
   app.add_option("--domain", s.domain, "main, or the number of an auxiliary domain")
       ->capture_default_str()
@@ -245,15 +299,37 @@ invocation parse(int argc, const char* const* argv) {
   machine_options(comparison, s);
   run_options(comparison, s);
 
-  CLI::App& evaluation = *command("evaluate", "Measure a checkpoint on test images", evaluate);
-  evaluation.add_option("--checkpoint", s.checkpoint, "A .safetensors file of this program, PyTorch or timm")
-      ->required()
-      ->take_last();
-  domain_option(evaluation, s);
+  CLI::App& evaluation = *command("evaluate", "Measure checkpoints on test images", evaluate);
+  evaluation
+      .add_option("checkpoints,--checkpoint", s.checkpoints,
+                  ".safetensors files of this program, PyTorch or timm, to be set side by side")
+      ->required();
+  list(evaluation, "--model", s.models, "Network of each checkpoint, or of all [resnet20]");
+  list(evaluation, "--domain", s.domains, "main, or the number of an auxiliary domain; of each, or of all [main]");
+  list(evaluation, "--name", s.titles, "What each checkpoint is called [its file]");
   data_options(evaluation, s);
-  model_options(evaluation, s);
   attack_options(evaluation, s, false);
+  corruption_options(evaluation, s);
+  published_options(evaluation, s);
+  robust_options(evaluation, s);
   machine_options(evaluation, s);
+  evaluation
+      .add_option("--out", s.out,
+                  "Folder for evaluation.json, evaluation.csv and report.html, and for cells.json, with which an "
+                  "interrupted evaluation goes on where it stopped")
+      ->take_last()
+      ->group("Run");
+  evaluation.add_flag("--force", s.force, "Measure again what --out holds already")->group("Run");
+
+  CLI::App& corrupting = *command("corrupt", "Write corrupted copies of the test images", corrupt);
+  data_options(corrupting, s);
+  corruption_options(corrupting, s);
+  machine_options(corrupting, s);
+  corrupting
+      .add_option("--out", s.out, "Folder: for KIND.npy as in CIFAR-10-C, or KIND/SEVERITY/CLASS as in ImageNet-C")
+      ->required()
+      ->take_last()
+      ->group("Run");
 
   CLI::App& exporting = *command("export", "Write a checkpoint's network as ONNX", export_onnx);
   checkpoint_options(exporting, s);

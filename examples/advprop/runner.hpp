@@ -25,6 +25,7 @@
 #include "method.hpp"
 #include "optimizer.hpp"
 #include "runner_options.hpp"
+#include "target.hpp"
 
 namespace advprop::program {
 
@@ -55,6 +56,8 @@ class runner {
                        const chosen_attack& attack) = 0;
   /// Images x classes.
   virtual tensor<float, 2> logits(const_image_view images, int domain) = 0;
+  /// What evaluation attacks: no average, where there is one, but the weights as they are loaded.
+  virtual std::unique_ptr<any_target> target(int domain) = 0;
 
   /// Of a network on a dry device: with batches of so many images that are `size` pixels high and wide.
   virtual run_plan plan(const chosen_method& method, const chosen_optimizer& optimizer, double average, int size,

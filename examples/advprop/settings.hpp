@@ -67,6 +67,16 @@ struct settings {
   int robust_images = 1000, robust_steps = 10;
   std::vector<float> robust_epsilons;
 
+  // `evaluate`: one checkpoint or several, their networks and domains.
+  std::vector<std::string> checkpoints, titles, models, domains;
+  std::vector<std::string> corruptions;
+  std::vector<int> severities = {1, 2, 3, 4, 5};
+  std::string frost, corrupted;  // folders: frost pictures; published corrupted images
+  std::string cifar10_1, imagenet_a, imagenet_r, stylized, cue_conflict, class_list;
+  std::vector<std::string> robust_attacks;
+  std::string robust_norm = "linf";
+  int attack_steps = 100, robust_restarts = 1, robust_queries = 5000;
+
   // `evaluate`, `export` and `convert`.
   std::string checkpoint, domain = "main";
   std::string names = "native";

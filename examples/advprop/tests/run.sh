@@ -281,6 +281,106 @@ EOF
   refused 1 "images: training and test images are of other classes (10 and 9)" train $common --out bad
   ;;
 
+evaluate)
+  "$make_images" images
+  for part in train val; do
+    for class in images/$part/class*; do  # cues are told from names without digits
+      mv "$class" "images/$part/kind_$(echo "${class##*class}" | tr 0-9 a-j)"
+    done
+  done
+  common="--data folder --data-dir images --image-size 32 --threads 1"
+  run train $common --batch 20 --epochs 1 --workers 1 --robust-images 20 --robust-steps 1 --steps 1 --learning-rate 0.01 --out out
+  mkdir frost a cues cues/kind_b cues/kind_c
+  for i in 1 2 3; do cp images/val/kind_b/$((i % 4)).png frost/frost$i.png; done
+  for i in 4 5; do cp images/val/kind_c/$((i % 4)).png frost/frost$i.jpg; done
+  cp -r images/val/kind_b images/val/kind_f images/val/kind_h a
+  cp images/val/kind_b/0.png cues/kind_b/kind_b1-kind_c4.png
+  cp images/val/kind_b/1.png cues/kind_b/kind_b2-kind_j1.png
+  cp images/val/kind_c/0.png cues/kind_c/kind_c1-kind_c2.png
+  printf 'kind_%s\n' a b c d e f g h i j >classes.txt
+
+  # Everything, for two domains of a checkpoint; whole, in pieces, and killed, with the same result.
+  both="evaluate out/model.safetensors out/model.safetensors --domain main --domain 0 --name main --name adversarial $common"
+  robust="--robust-attack pgd,apgd,square,ensemble --robust-epsilon 1,4 --robust-steps 3 --robust-queries 5 --robust-images 20"
+  all="--corruptions all,spatter --frost frost --imagenet-a a --imagenet-r a --stylized images/val --cue-conflict cues --class-list classes.txt"
+  run $both $all $robust --out whole >stdout
+  cat stdout
+  contains stdout "^40 test images of images$"
+  contains stdout "^  *main  *adversarial$"
+  contains stdout "^gaussian_noise  *[0-9.]* %  *[0-9.]* %$"
+  contains stdout "^mCE, AlexNet = 100  *[0-9.]*  *[0-9.]*$"
+  contains stdout "^ImageNet-A, top-1 error  *[0-9.]* %"
+  contains stdout "^shape bias  *[0-9.]* %"
+  contains stdout "^accuracy under ensemble, ε = 4  *[0-9.]* %"
+  [ "$(wc -l <whole/evaluation.csv)" -eq $((1 + 2 * (1 + 16 * 5 + 4 + 4 * 2))) ] || die "evaluation.csv has another number of lines"
+  contains whole/evaluation.json '"relative_mce": '
+  contains whole/evaluation.json '"restarts": 1'
+  contains whole/report.html 'class="cell error"'
+  contains whole/report.html 'The surest mistakes'
+  lacks whole/report.html '<script'
+  run $both --corruptions fog,spatter --severities 2,4 --out pieces
+  run $both $robust --robust-attack square --out pieces --threads 2
+  "$program" $both $all $robust --out pieces >/dev/null 2>&1 &
+  id=$!
+  before=$(cksum pieces/cells.json)
+  while [ "$before" = "$(cksum pieces/cells.json)" ] && kill -0 $id 2>/dev/null; do sleep 0.02; done
+  kill -9 $id 2>/dev/null || echo "it had ended before it was killed"
+  wait $id 2>/dev/null || true
+  run $both $all $robust --out pieces --threads 2
+  for file in evaluation.csv evaluation.json report.html; do
+    cmp whole/$file pieces/$file || die "an evaluation in pieces has another $file"
+  done
+  # Nothing is left to do, so that the checkpoint is not even loaded as a network.
+  run $both $all $robust --out pieces 2>stderr
+  contains stderr "100% is measured already"
+  refused 1 "pieces/cells.json: was measured with other settings (seed was 1, is 2): .*--force" $both --seed 2 --out pieces
+  cmp whole/evaluation.csv pieces/evaluation.csv || die "a refused evaluation changed the one before it"
+  run $both --seed 2 --out pieces --force
+  [ "$(wc -l <pieces/evaluation.csv)" -eq 3 ] || die "--force kept old measurements"
+  # Another network in the same file is measured anew.
+  cp out/model.safetensors some.safetensors
+  one="evaluate some.safetensors $common --out one"
+  run $one >first
+  run evaluate some.safetensors $common >look
+  error=$(sed -n 's/^clean  *[0-9.]* %  *\([0-9.]* %\).*/\1/p' look)
+  contains first "^clean, top-1 error  *$error$"
+  cp out/model-main.safetensors some.safetensors
+  run $one 2>stderr
+  lacks stderr "measured already"
+  head -c 200 one/cells.json >cut && mv cut one/cells.json
+  refused 1 "one/cells.json: is no file of finished measurements" $one
+
+  # Copies in ImageNet-C's layout, and evaluations that read them.
+  run corrupt $common --corruptions fog,contrast --severities 1,3 --out imagenet-c
+  [ "$(find imagenet-c -name '*.JPEG' | wc -l)" -eq 160 ] || die "imagenet-c has not 4 copies of 40 images"
+  run $both --corruptions fog,contrast --severities 3 --corrupted imagenet-c --out read >stdout
+  contains stdout "^fog  *[0-9.]* %"
+  refused 1 "imagenet-c/fog/1: is there already" corrupt $common --corruptions fog --severities 1 --out imagenet-c
+  refused 1 "imagenet-c: lacks snow, fog/2, contrast/2" \
+    $both --corruptions snow,fog,contrast --severities 1,2 --corrupted imagenet-c
+  rm -r imagenet-c/fog/1/kind_a
+  refused 1 "imagenet-c/fog/1: its 9 classes are not the 10 of the test images" \
+    $both --corruptions fog --severities 1 --corrupted imagenet-c
+
+  refused 1 "no corruption is called 'hope'" $both --corruptions hope
+  refused 2 "--severities.*6" $both --corruptions fog --severities 6
+  refused 1 "--frost is needed" $both --corruptions frost
+  refused 1 "frost needs its pictures: nowhere/frost1.png" $both --corruptions frost --frost nowhere
+  refused 1 "nowhere: cannot open the folder" $both --imagenet-a nowhere
+  cp images/val/kind_b/0.png cues/kind_b/kind_b1-cow2.png
+  refused 1 "cues/kind_b/kind_b1-cow2.png: 'cow2' is no class" $both --cue-conflict cues
+  head -n 9 classes.txt >nine.txt
+  refused 1 "nine.txt: has 9 classes, the network 10" $both --imagenet-a a --class-list nine.txt
+  mv a/kind_b a/kind_x
+  refused 1 "a: the class kind_x is not among the network's 10 classes" $both --imagenet-a a
+  refused 1 "--cifar10-1 is for --data cifar10" $both --cifar10-1 a
+  refused 1 "--name is given 1 times for 2 checkpoints" evaluate out/model.safetensors out/model.safetensors $common --name x
+  refused 1 "--domain is given 3 times" $both --domain 0
+  refused 1 "--domain 7 is out of range: out/model.safetensors" evaluate out/model.safetensors $common --domain 7 --out one
+  refused 1 "--attack is for a look" $both --attack pgd
+  refused 2 "--robust-attack" $both --robust-attack hope
+  ;;
+
 convert)
   run train $small --method advprop --attack fgsm --out out
   names="--model resnet20 --channels 1"

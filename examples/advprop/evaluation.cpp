@@ -1,0 +1,193 @@
+// The measurements themselves, one by one, each kept as soon as it is made.
+#include "evaluation.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include <advprop/data/class_list.hpp>
+#include <advprop/io/file.hpp>
+#include <advprop/io/text.hpp>
+
+#include "cell_file.hpp"
+#include "checkpoint.hpp"
+#include "choices.hpp"
+#include "data.hpp"
+#include "work_bar.hpp"
+
+namespace advprop::program {
+
+namespace {
+
+constexpr int block = 250;  // attacked images that are kept together
+
+/// FNV-1a of the file's bytes: tells whether it is the file that was measured.
+std::string content_of(const std::string& path) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (const auto b : read_file<std::uint8_t>(path)) hash = (hash ^ b) * 0x100000001b3u;
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return text;
+}
+
+/// The entry of checkpoint i: a list of one is everybody's.
+std::string entry(const std::vector<std::string>& list, std::size_t i, std::size_t count, const char* option,
+                  const std::string& otherwise) {
+  if (list.empty()) return otherwise;
+  if (list.size() != 1 && list.size() != count)
+    fail<argument_error>(option, " is given ", list.size(), " times; must be once, or once for each of ", count,
+                         " checkpoints");
+  return list[list.size() == 1 ? 0 : i];
+}
+
+std::vector<contender> contenders_of(const settings& s) {
+  std::vector<contender> all;
+  const std::size_t count = s.checkpoints.size();
+  if (!s.titles.empty() && s.titles.size() != count)
+    fail<argument_error>("--name is given ", s.titles.size(), " times for ", count, " checkpoints");
+  for (std::size_t i = 0; i < count; ++i) {
+    contender c;
+    c.path = s.checkpoints[i];
+    c.model = entry(s.models, i, count, "--model", s.model);
+    c.domain = entry(s.domains, i, count, "--domain", s.domain);
+    settings own = s;
+    own.domain = c.domain;
+    c.through = domain_of(own);
+    if (const int there = auxiliaries_in(c.path); c.through > there)
+      fail<argument_error>("--domain ", c.domain, " is out of range: ", c.path, " has ", there, " auxiliary domains");
+    c.content = content_of(c.path);
+    std::string otherwise = std::filesystem::path(c.path).stem().string();
+    if (otherwise == "model" || otherwise == "model-main")  // a run's folder says more
+      otherwise = std::filesystem::absolute(c.path).parent_path().filename().string();
+    if (c.domain != "main") otherwise += ", domain " + c.domain;
+    c.name = s.titles.empty() ? otherwise : s.titles[i];
+    for (const auto& other : all)
+      if (other.name == c.name) c.name += " (" + std::to_string(i + 1) + ")";
+    all.push_back(std::move(c));
+  }
+  return all;
+}
+
+std::vector<strength> strengths_of(const settings& s) {
+  std::vector<strength> all;
+  const auto epsilons = s.robust_epsilons.empty() ? std::vector<float>{1, 2, 4, 8} : s.robust_epsilons;
+  for (const auto& attack : s.robust_attacks)
+    for (const float epsilon : epsilons)
+      all.push_back({attack, epsilon, s.robust_norm == "l2" ? attack::norm::two : attack::norm::infinity,
+                     s.attack_steps, s.robust_restarts, s.robust_queries, s.seed});
+  return all;
+}
+
+/// What all measurements depend on.
+metrics_entry fixed_settings(const settings& s) {
+  metrics_entry j = {{"data", s.data}, {"normalization", s.normalization}, {"test-images", s.test_images}};
+  if (s.data == "folder") {
+    j["image-size"] = s.image_size;
+    j["crop-fraction"] = s.crop_fraction;
+    j["interpolation"] = s.interpolation;
+    j["broken"] = s.broken;
+  }
+  j["seed"] = s.seed;
+  j["convolution"] = s.convolution;
+  return j;
+}
+
+std::unique_ptr<runner> load(const settings& s, const contender& c, const image_source& test, cpu& device) {
+  settings own = s;
+  own.model = c.model;
+  own.auxiliaries = c.through;  // no more than are needed; the others of the file are passed over
+  auto net = make_runner(device, network_of(own, {test.image().channels, test.classes}));
+  net->load(c.path);
+  return net;
+}
+
+std::string cell(const contender& c, const viewed_set& v) { return c.key() + "/" + v.key; }
+std::string cell(const contender& c, const strength& how, int first, int count) {
+  return c.key() + "/attack/" + how.key() + "/images " + std::to_string(first) + "+" + std::to_string(count);
+}
+
+/// Calls f(first, count) for the blocks of the images that are attacked.
+void for_blocks(const settings& s, const image_source& test, const auto& f) {
+  const int count = s.robust_images == 0 ? test.size() : std::min(s.robust_images, test.size());
+  for (int first = 0; first < count; first += block) f(first, std::min(block, count - first));
+}
+
+/// Everything about one checkpoint; what is in the file already is not measured again.
+standing measure(const settings& s, const contender& c, const evaluation_result& r,
+                 const std::vector<strength>& strengths, cell_file& cells, work_bar& bar) {
+  cpu device(s.threads);
+  device.convolutions(convolutions_of(s));
+  std::unique_ptr<runner> net;  // loaded when something is left to measure
+  std::unique_ptr<any_target> target;
+  const auto open = [&] {
+    if (net) return;
+    net = load(s, c, r.test, device);
+    target = net->target(c.through);
+  };
+  standing mine{c, {}, {}};
+  for (const auto& v : r.sets) {
+    const std::string name = cell(c, v), label = c.name + ", " + v.name;
+    if (!cells.has(name)) {
+      open();
+      cells.add(name, to_json(score(*target, v.open(), device.threads(), [&](int n) { bar.add(label, n); })));
+    }
+    mine.sets.push_back(image_scores_of(cells.at(name)));
+  }
+  for (const auto& how : strengths) {
+    attacked a{how, {}};
+    for_blocks(s, r.test, [&](int first, int n) {
+      const std::string name = cell(c, how, first, n);
+      if (!cells.has(name)) {
+        open();
+        cells.add(name, to_json(attack_block(*net, *target, r.test, first, n, c.through, how)));
+        bar.add(c.name + ", " + how.name(), n * how.work());
+      }
+      a.scores.add(attack_scores_of(cells.at(name)));
+    });
+    mine.attacks.push_back(std::move(a));
+  }
+  return mine;
+}
+
+}  // namespace
+
+evaluation_result run_evaluation(const settings& s) {
+  evaluation_result r;
+  const auto contenders = contenders_of(s);
+  r.test = load_test_data(s);
+  r.imagenet = s.data == "folder";
+  r.logit_names = s.class_list.empty() ? r.test.class_names : read_class_list(s.class_list);
+  r.sets = sets_of(s, r.test);
+  const auto strengths = strengths_of(s);
+  if (!s.out.empty()) {
+    std::error_code failure;
+    std::filesystem::create_directories(s.out, failure);
+    if (failure) fail<file_error>(s.out, ": cannot be made: ", failure.message());
+  }
+  cell_file cells(s.out.empty() ? "" : s.out + "/cells.json", fixed_settings(s), s.force);
+
+  double total = 0, done = 0;
+  const auto count = [&](const std::string& name, double work) {
+    total += work;
+    if (cells.has(name)) done += work;
+  };
+  for (const auto& c : contenders) {
+    for (const auto& v : r.sets) count(cell(c, v), v.images);
+    for (const auto& how : strengths)
+      for_blocks(s, r.test, [&](int first, int n) { count(cell(c, how, first, n), n * how.work()); });
+  }
+  work_bar bar(progress_output::to(stderr), total, done);
+  if (done > 0) bar.message("going on with " + s.out + ": " + fixed(100 * done / total, 0) + "% is measured already");
+
+  try {
+    for (const auto& c : contenders) r.standings.push_back(measure(s, c, r, strengths, cells, bar));
+  } catch (const metrics_entry::exception&) {
+    fail<file_error>(s.out, "/cells.json: holds a measurement that is none of this program's");
+  }
+  return r;
+}
+
+}  // namespace advprop::program

@@ -1,0 +1,74 @@
+// Checkpoints side by side: what is asked of them, and what was measured.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <advprop/io/report/run.hpp>
+
+#include "evaluation_attack.hpp"
+#include "evaluation_sets.hpp"
+#include "scored_images.hpp"
+#include "settings.hpp"
+
+namespace advprop::program {
+
+/// A checkpoint that is evaluated through one domain.
+struct contender {
+  std::string name, path, model, domain;
+  int through = 0;
+  std::string content;  // a hash of the file
+
+  /// What its measurements are filed under: another file, network or domain has others.
+  std::string key() const { return model + ":" + content + ":" + domain; }
+};
+
+struct attacked {
+  strength how;
+  attack_scores scores;
+};
+
+/// What was measured of one.
+struct standing {
+  contender who;
+  std::vector<image_scores> sets;  // one for each set of the evaluation
+  std::vector<attacked> attacks;
+};
+
+struct evaluation_result {
+  std::vector<viewed_set> sets;
+  std::vector<standing> standings;
+  image_source test;
+  std::vector<std::string> logit_names;
+  bool imagenet = false;  // images in folders: AlexNet's errors are what mCE is relative to
+};
+
+/// The mean error of a checkpoint over corruptions, as benchmarks define it.
+struct corruption_summary {
+  bool complete = false;  // all severities of the 15 that count
+  double mean = 0;        // plain, over whatever was measured
+  double mce = 0, relative_mce = 0;
+  std::map<robustness::corruption, double> by_corruption;  // over its severities
+};
+/// Those that means are taken over: of the 15 of the benchmarks, or of the others where there is none of the 15.
+std::vector<robustness::corruption> counted_corruptions(const std::vector<robustness::corruption>& measured);
+corruption_summary summary_of(const evaluation_result& r, const standing& s);
+
+/// All conventions that the figures depend on, by name.
+metrics_entry conventions(const settings& s, const evaluation_result& r);
+
+/// What speaks against the robust accuracy of an attack.
+std::vector<std::string> warnings_of(const attacked& a);
+
+/// For programs to read.
+metrics_entry evaluation_json(const settings& s, const evaluation_result& r);
+std::string evaluation_csv(const evaluation_result& r);
+/// For people.
+report evaluation_page(const settings& s, const evaluation_result& r);
+std::string evaluation_table(const evaluation_result& r);
+
+/// Measures what the settings ask for, going on where an earlier process stopped.
+evaluation_result run_evaluation(const settings& s);
+
+}  // namespace advprop::program

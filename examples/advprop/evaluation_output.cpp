@@ -1,0 +1,227 @@
+// An evaluation as numbers: summary, JSON, CSV, a table in text.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include <advprop/io/text.hpp>
+#include <advprop/robustness/scores.hpp>
+
+#include "evaluation.hpp"
+#include "table.hpp"
+
+namespace advprop::program {
+
+namespace {
+
+using kind = viewed_set::kind;
+
+std::string csv(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == text.npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + "\"";
+}
+
+metrics_entry scores_json(const image_scores& r) {
+  metrics_entry j = to_json(r);
+  j.erase("surest_mistakes");
+  j["error"] = r.error();
+  j["error_top5"] = r.top5_error();
+  return j;
+}
+
+}  // namespace
+
+std::vector<robustness::corruption> counted_corruptions(const std::vector<robustness::corruption>& measured) {
+  std::vector<robustness::corruption> result;
+  for (const auto c : measured)
+    if (c <= robustness::benchmark_corruptions.back()) result.push_back(c);
+  return result.empty() ? measured : result;
+}
+
+corruption_summary summary_of(const evaluation_result& r, const standing& s) {
+  corruption_summary result;
+  std::map<robustness::corruption, std::vector<double>> errors;
+  for (std::size_t i = 0; i < r.sets.size(); ++i)
+    if (r.sets[i].which == kind::corruption) errors[r.sets[i].corruption].push_back(s.sets[i].error());
+  if (errors.empty()) return result;
+  std::vector<robustness::corruption> measured;
+  for (const auto& [c, list] : errors) {
+    result.by_corruption[c] = robustness::mean_error(list);
+    measured.push_back(c);
+  }
+  std::vector<double> means;
+  for (const auto c : counted_corruptions(measured)) means.push_back(result.by_corruption[c]);
+  result.mean = robustness::mean_error(means);
+  robustness::corruption_scores all{};
+  result.complete = true;
+  for (std::size_t c = 0; c < all.size(); ++c) {
+    const auto list = errors.find(robustness::benchmark_corruptions[c]);
+    result.complete = result.complete && list != errors.end() && list->second.size() == robustness::severities;
+    if (list != errors.end()) all[c] = robustness::mean_error(list->second);
+  }
+  if (result.complete) {
+    result.mce = robustness::mean_corruption_error(all);
+    result.relative_mce = robustness::relative_mean_corruption_error(all, s.sets[0].error());
+  }
+  return result;
+}
+
+std::vector<std::string> warnings_of(const attacked& a) {
+  return robustness::stage_warnings(a.scores.images, a.scores.correct, a.scores.stages);
+}
+
+metrics_entry conventions(const settings& s, const evaluation_result& r) {
+  metrics_entry j;
+  j["data"] = r.test.name;
+  j["test images"] = r.test.size();
+  j["normalization"] = s.normalization;
+  if (r.imagenet)
+    j["image size"] = std::to_string(s.image_size) + ", the middle " + significant(s.crop_fraction, 4) +
+                      " of the shorter side, " + s.interpolation;
+  j["statistics"] = "running; no dropout";
+  j["calibration error"] = "adaptive bins of 100 images";
+  if (!s.corruptions.empty()) {
+    const std::string scale = r.imagenet ? "ImageNet-C's" : "CIFAR-10-C's";
+    j["corruptions"] = s.corrupted.empty() ? "made as images are read, with " + scale + " severities, in memory"
+                                           : "read from " + s.corrupted + (r.imagenet ? ", uncropped" : "");
+  }
+  if (!s.robust_attacks.empty()) {
+    j["attacked images"] = s.robust_images == 0 ? r.test.size() : std::min(s.robust_images, r.test.size());
+    j["norm"] = s.robust_norm == "l2" ? "L2" : "L-infinity";
+    j["epsilon"] = s.robust_norm == "l2" ? "length of the whole change, pixels of 255" : "pixels of 255";
+    j["restarts"] = s.robust_restarts;
+    for (const auto& a : s.robust_attacks) {
+      if (a == "pgd")
+        j["pgd"] = std::to_string(s.attack_steps) +
+                   " steps of 2.5 epsilon over their number, untargeted, from uniform noise; the last point counts";
+      if (a == "apgd")
+        j["apgd"] = std::to_string(s.attack_steps) + " steps, cross entropy; any misclassified point counts";
+      if (a == "square") j["square"] = std::to_string(s.robust_queries) + " queries";
+      if (a == "ensemble")
+        j["ensemble"] = "APGD with cross entropy, APGD with targeted DLR (9 targets), each of " +
+                        std::to_string(s.attack_steps) + " steps, Square of " + std::to_string(s.robust_queries) +
+                        " queries; FAB left out; the worst case counts";
+    }
+  }
+  j["seed"] = s.seed;
+  return j;
+}
+
+metrics_entry evaluation_json(const settings& s, const evaluation_result& r) {
+  metrics_entry j;
+  j["conventions"] = conventions(s, r);
+  j["checkpoints"] = metrics_entry::array();
+  for (const auto& one : r.standings) {
+    metrics_entry c = {{"name", one.who.name},
+                       {"path", one.who.path},
+                       {"content", one.who.content},
+                       {"model", one.who.model},
+                       {"domain", one.who.domain}};
+    for (std::size_t i = 0; i < r.sets.size(); ++i) {
+      const auto& v = r.sets[i];
+      if (v.which == kind::clean)
+        c["clean"] = scores_json(one.sets[i]);
+      else if (v.which == kind::corruption)
+        c["corruptions"][std::string(to_string(v.corruption))][std::to_string(v.severity)] = scores_json(one.sets[i]);
+      else if (v.which == kind::cues)
+        c["sets"][v.name] = {{"images", one.sets[i].images},
+                             {"by_shape", one.sets[i].by_shape},
+                             {"by_texture", one.sets[i].by_texture},
+                             {"shape_bias", one.sets[i].shape_bias}};
+      else
+        c["sets"][v.name] = scores_json(one.sets[i]);
+    }
+    const auto summary = summary_of(r, one);
+    if (!summary.by_corruption.empty()) {
+      metrics_entry& m = c["corruption_error"];
+      m["mean"] = summary.mean;
+      for (const auto& [kind, error] : summary.by_corruption) m["by_corruption"][std::string(to_string(kind))] = error;
+      if (summary.complete && r.imagenet) m["mce"] = summary.mce, m["relative_mce"] = summary.relative_mce;
+    }
+    for (const auto& a : one.attacks) {
+      metrics_entry entry = {{"attack", a.how.attack},
+                             {"norm", a.how.norm == attack::norm::two ? "l2" : "linf"},
+                             {"epsilon", metrics_entry::parse(significant(a.how.epsilon, 7))},
+                             {"images", a.scores.images},
+                             {"correct", a.scores.correct},
+                             {"robust", a.scores.robust},
+                             {"robust_accuracy", static_cast<double>(a.scores.robust) / a.scores.images},
+                             {"warnings", warnings_of(a)}};
+      c["attacks"].push_back(std::move(entry));
+    }
+    j["checkpoints"].push_back(std::move(c));
+  }
+  return j;
+}
+
+std::string evaluation_csv(const evaluation_result& r) {
+  std::string text =
+      "checkpoint,kind,name,level,images,error,error_top5,loss,calibration_l1,calibration_rms,shape_bias\n";
+  for (const auto& one : r.standings) {
+    const std::string begin = csv(one.who.name) + ",";
+    for (std::size_t i = 0; i < r.sets.size(); ++i) {
+      const auto& v = r.sets[i];
+      const auto& m = one.sets[i];
+      const std::string images = "," + std::to_string(m.images) + ",";
+      if (v.which == kind::cues) {
+        text += begin + "set," + csv(v.name) + "," + images + ",,,,," + significant(m.shape_bias, 6) + "\n";
+        continue;
+      }
+      text += begin + (v.which == kind::clean ? "clean,,"
+                       : v.which == kind::corruption
+                           ? "corruption," + std::string(to_string(v.corruption)) + "," + std::to_string(v.severity)
+                           : "set," + csv(v.name) + ",");
+      text += images + significant(m.error(), 6);
+      for (const double value : {m.top5_error(), m.loss, m.calibration_l1, m.calibration_rms})
+        text += "," + significant(value, 6);
+      text += ",\n";
+    }
+    for (const auto& a : one.attacks)
+      text += begin + "attack," + (a.how.norm == attack::norm::two ? "l2 " : "") + a.how.attack + "," +
+              significant(a.how.epsilon, 7) + "," + std::to_string(a.scores.images) + "," +
+              significant(1 - static_cast<double>(a.scores.robust) / a.scores.images, 6) + ",,,,,\n";
+  }
+  return text;
+}
+
+std::string evaluation_table(const evaluation_result& r) {
+  const auto percent = [](double v) { return fixed(100 * v, 2) + " %"; };
+  std::vector<std::vector<std::string>> rows(1);
+  rows[0].push_back("");
+  for (const auto& one : r.standings) rows[0].push_back(one.who.name);
+  const auto row = [&](const std::string& name, const auto& value) {
+    rows.push_back({name});
+    for (const auto& one : r.standings) rows.back().push_back(value(one));
+  };
+  row("clean, top-1 error", [&](const standing& s) { return percent(s.sets[0].error()); });
+  row("clean, top-5 error", [&](const standing& s) { return percent(s.sets[0].top5_error()); });
+  row("calibration error", [&](const standing& s) { return percent(s.sets[0].calibration_l1); });
+  std::vector<corruption_summary> summaries;
+  for (const auto& one : r.standings) summaries.push_back(summary_of(r, one));
+  const auto summary = [&](const standing& s) -> const corruption_summary& {
+    return summaries[static_cast<std::size_t>(&s - r.standings.data())];
+  };
+  for (const auto& [c, error] : summaries[0].by_corruption)
+    row(std::string(to_string(c)),
+        [&, kind = c](const standing& s) { return percent(summary(s).by_corruption.at(kind)); });
+  if (!summaries[0].by_corruption.empty())
+    row("mean corruption error", [&](const standing& s) { return percent(summary(s).mean); });
+  if (summaries[0].complete && r.imagenet) {
+    row("mCE, AlexNet = 100", [&](const standing& s) { return fixed(summary(s).mce, 2); });
+    row("relative mCE", [&](const standing& s) { return fixed(summary(s).relative_mce, 2); });
+  }
+  for (std::size_t i = 0; i < r.sets.size(); ++i) {
+    if (r.sets[i].which == kind::shift)
+      row(r.sets[i].name + ", top-1 error", [&](const standing& s) { return percent(s.sets[i].error()); });
+    if (r.sets[i].which == kind::cues)
+      row("shape bias", [&](const standing& s) { return percent(s.sets[i].shape_bias); });
+  }
+  for (std::size_t i = 0; i < r.standings[0].attacks.size(); ++i)
+    row("accuracy under " + r.standings[0].attacks[i].how.name(), [&](const standing& s) {
+      return percent(static_cast<double>(s.attacks[i].scores.robust) / s.attacks[i].scores.images);
+    });
+  return aligned(rows);
+}
+
+}  // namespace advprop::program
