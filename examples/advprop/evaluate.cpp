@@ -78,6 +78,7 @@ void evaluate(const settings& given) {
   settings s = given;
   s.model = s.models.empty() ? s.model : s.models[0];
   s.domain = s.domains.empty() ? s.domain : s.domains[0];
+  s.normalization = s.normalizations.empty() ? s.normalization : s.normalizations[0];
   s.checkpoint = s.checkpoints.at(0);
   if (s.data == "folder" && s.image_size == 0) s.image_size = native_size(s.model);
   const bool sets = !s.corruptions.empty() || !s.cifar10_1.empty() || !s.imagenet_a.empty() || !s.imagenet_r.empty() ||

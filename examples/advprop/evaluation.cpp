@@ -53,6 +53,7 @@ std::vector<contender> contenders_of(const settings& s) {
     c.path = s.checkpoints[i];
     c.model = entry(s.models, i, count, "--model", s.model);
     c.domain = entry(s.domains, i, count, "--domain", s.domain);
+    c.normalization = entry(s.normalizations, i, count, "--normalization", s.normalization);
     settings own = s;
     own.domain = c.domain;
     c.through = domain_of(own);
@@ -83,7 +84,7 @@ std::vector<strength> strengths_of(const settings& s) {
 
 /// What all measurements depend on.
 metrics_entry fixed_settings(const settings& s) {
-  metrics_entry j = {{"data", s.data}, {"normalization", s.normalization}, {"test-images", s.test_images}};
+  metrics_entry j = {{"data", s.data}, {"test-images", s.test_images}};
   if (s.data == "folder") {
     j["image-size"] = s.image_size;
     j["crop-fraction"] = s.crop_fraction;
@@ -98,6 +99,7 @@ metrics_entry fixed_settings(const settings& s) {
 std::unique_ptr<runner> load(const settings& s, const contender& c, const image_source& test, cpu& device) {
   settings own = s;
   own.model = c.model;
+  own.normalization = c.normalization;
   own.auxiliaries = c.through;  // no more than are needed; the others of the file are passed over
   auto net = make_runner(device, network_of(own, {test.image().channels, test.classes}));
   net->load(c.path);

@@ -16,12 +16,12 @@ namespace advprop::program {
 
 /// A checkpoint that is evaluated through one domain.
 struct contender {
-  std::string name, path, model, domain;
+  std::string name, path, model, domain, normalization;
   int through = 0;
   std::string content;  // a hash of the file
 
-  /// What its measurements are filed under: another file, network or domain has others.
-  std::string key() const { return model + ":" + content + ":" + domain; }
+  /// What its measurements are filed under: another file, network, domain or input stage has others.
+  std::string key() const { return model + ":" + content + ":" + domain + ":" + normalization; }
 };
 
 struct attacked {

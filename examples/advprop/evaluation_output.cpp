@@ -75,7 +75,6 @@ metrics_entry conventions(const settings& s, const evaluation_result& r) {
   metrics_entry j;
   j["data"] = r.test.name;
   j["test images"] = r.test.size();
-  j["normalization"] = s.normalization;
   if (r.imagenet)
     j["image size"] = std::to_string(s.image_size) + ", the middle " + significant(s.crop_fraction, 4) +
                       " of the shorter side, " + s.interpolation;
@@ -113,11 +112,8 @@ metrics_entry evaluation_json(const settings& s, const evaluation_result& r) {
   j["conventions"] = conventions(s, r);
   j["checkpoints"] = metrics_entry::array();
   for (const auto& one : r.standings) {
-    metrics_entry c = {{"name", one.who.name},
-                       {"path", one.who.path},
-                       {"content", one.who.content},
-                       {"model", one.who.model},
-                       {"domain", one.who.domain}};
+    metrics_entry c = {{"name", one.who.name},   {"path", one.who.path},     {"content", one.who.content},
+                       {"model", one.who.model}, {"domain", one.who.domain}, {"normalization", one.who.normalization}};
     for (std::size_t i = 0; i < r.sets.size(); ++i) {
       const auto& v = r.sets[i];
       if (v.which == kind::clean)

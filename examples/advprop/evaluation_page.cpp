@@ -159,7 +159,8 @@ report evaluation_page(const settings& s, const evaluation_result& r) {
     run.settings = {{"checkpoint", one.who.path},
                     {"content", one.who.content},
                     {"network", one.who.model},
-                    {"domain", one.who.domain}};
+                    {"domain", one.who.domain},
+                    {"normalization", one.who.normalization}};
     for (const auto& [name, value] : common.items())
       run.settings.emplace_back(name, value.is_string() ? value.get<std::string>() : value.dump());
     page.runs.push_back(std::move(run));

@@ -32,15 +32,18 @@ CLI::Option* number(CLI::App& app, const std::string& option, T& value, double l
 }
 constexpr double many = 2147483647;
 
+void list(CLI::App& app, const std::string& option, std::vector<std::string>& values, const std::string& text) {
+  app.add_option(option, values, text)->allow_extra_args(false);
+}
+
+const std::vector<std::string> normalizations = {"dataset", "imagenet", "symmetric"};
+
 void data_options(CLI::App& app, settings& s) {
   name(app, "--data", s.data, {"fashion-mnist", "mnist", "cifar10", "cifar100", "folder"},
        "Data set; folder: JPEG and PNG files in DIR/train/CLASS and DIR/val/CLASS")
       ->group("Data");
   app.add_option("--data-dir", s.data_dir, "Folder with its files; for fashion-mnist Debian's, unless given")
       ->take_last()
-      ->group("Data");
-  name(app, "--normalization", s.normalization, {"dataset", "imagenet", "symmetric"},
-       "Mean and deviation of the input stage: the data set's own, ImageNet's, or 0.5 and 0.5")
       ->group("Data");
   number(app, "--test-images", s.test_images, 0, many, "The first so many test images (folder: spread evenly); 0: all")
       ->group("Data");
@@ -54,7 +57,13 @@ void data_options(CLI::App& app, settings& s) {
   name(app, "--broken", s.broken, {"fail", "skip"}, "What becomes of files that cannot be decoded")->group(group);
   number(app, "--cache", s.cache, 0, many, "MiB of decoded images to keep in memory")->group(group);
 }
+void normalization_option(CLI::App& app, settings& s) {
+  name(app, "--normalization", s.normalization, normalizations,
+       "Mean and deviation of the input stage: the data set's own, ImageNet's, or 0.5 and 0.5")
+      ->group("Data");
+}
 void train_data_options(CLI::App& app, settings& s) {
+  normalization_option(app, s);
   number(app, "--train-images", s.train_images, 0, many, "The first so many training images; 0: all")->group("Data");
   const std::vector<std::string> kinds = {"none", "basic", "cutout", "auto", "rand"};
   name(app, "--augment", s.augment, kinds,
@@ -192,9 +201,6 @@ void run_options(CLI::App& app, settings& s) {
       ->group(group);
 }
 
-void list(CLI::App& app, const std::string& option, std::vector<std::string>& values, const std::string& text) {
-  app.add_option(option, values, text)->allow_extra_args(false);
-}
 void corruption_options(CLI::App& app, settings& s) {
   const char* group = "Corruptions";
   app.add_option("--corruptions", s.corruptions,
@@ -306,6 +312,13 @@ invocation parse(int argc, const char* const* argv) {
       ->required();
   list(evaluation, "--model", s.models, "Network of each checkpoint, or of all [resnet20]");
   list(evaluation, "--domain", s.domains, "main, or the number of an auxiliary domain; of each, or of all [main]");
+  evaluation
+      .add_option(
+          "--normalization", s.normalizations,
+          "Mean and deviation of the input stage of each, or of all: the data set's own, ImageNet's, or 0.5 and "
+          "0.5, as AdvProp's authors [dataset]")
+      ->check(CLI::IsMember(normalizations))
+      ->allow_extra_args(false);
   list(evaluation, "--name", s.titles, "What each checkpoint is called [its file]");
   data_options(evaluation, s);
   attack_options(evaluation, s, false);

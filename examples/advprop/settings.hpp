@@ -67,8 +67,8 @@ struct settings {
   int robust_images = 1000, robust_steps = 10;
   std::vector<float> robust_epsilons;
 
-  // `evaluate`: one checkpoint or several, their networks and domains.
-  std::vector<std::string> checkpoints, titles, models, domains;
+  // `evaluate`: one checkpoint or several, their networks, domains and input stages.
+  std::vector<std::string> checkpoints, titles, models, domains, normalizations;
   std::vector<std::string> corruptions;
   std::vector<int> severities = {1, 2, 3, 4, 5};
   std::string frost, corrupted;  // folders: frost pictures; published corrupted images

@@ -350,6 +350,11 @@ evaluate)
   head -c 200 one/cells.json >cut && mv cut one/cells.json
   refused 1 "one/cells.json: is no file of finished measurements" $one
 
+  # Each checkpoint has an input stage of its own.
+  run evaluate out/model.safetensors out/model.safetensors $common --normalization imagenet --normalization symmetric --out stages >stdout
+  contains stages/evaluation.json '"normalization": "symmetric"'
+  [ "$(cut -d, -f 6- stages/evaluation.csv | sort -u | wc -l)" -eq 3 ] || die "the normalization changes nothing"
+
   # Copies in ImageNet-C's layout, and evaluations that read them.
   run corrupt $common --corruptions fog,contrast --severities 1,3 --out imagenet-c
   [ "$(find imagenet-c -name '*.JPEG' | wc -l)" -eq 160 ] || die "imagenet-c has not 4 copies of 40 images"
