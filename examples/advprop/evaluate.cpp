@@ -58,6 +58,15 @@ void look_at(const settings& s) {
               grouped(test.size()).c_str(), test.name.c_str(), s.domain.c_str(), aligned(rows).c_str());
 }
 
+/// What is named twice counts once.
+template <class T>
+void drop_repeated(std::vector<T>& list) {
+  std::vector<T> once;
+  for (const T& v : list)
+    if (std::find(once.begin(), once.end(), v) == once.end()) once.push_back(v);
+  list = once;
+}
+
 /// All that was asked for, in a table and, with `--out`, in files.
 void evaluate_robustness(const settings& s) {
   if (!s.attacks.empty())
@@ -81,6 +90,9 @@ void evaluate(const settings& given) {
   s.normalization = s.normalizations.empty() ? s.normalization : s.normalizations[0];
   s.checkpoint = s.checkpoints.at(0);
   if (s.data == "folder" && s.image_size == 0) s.image_size = native_size(s.model);
+  drop_repeated(s.severities);
+  drop_repeated(s.robust_attacks);
+  drop_repeated(s.robust_epsilons);
   const bool sets = !s.corruptions.empty() || !s.cifar10_1.empty() || !s.imagenet_a.empty() || !s.imagenet_r.empty() ||
                     !s.stylized.empty() || !s.cue_conflict.empty();
   if (s.checkpoints.size() > 1 || sets || !s.robust_attacks.empty() || !s.out.empty())

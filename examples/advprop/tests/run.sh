@@ -318,7 +318,8 @@ evaluate)
   contains whole/report.html 'class="cell error"'
   contains whole/report.html 'The surest mistakes'
   lacks whole/report.html '<script'
-  run $both --corruptions fog,spatter --severities 2,4 --out pieces
+  run $both --corruptions fog,spatter --severities 2,4,2 --out pieces
+  [ "$(grep -c ',fog,2,' pieces/evaluation.csv)" -eq 2 ] || die "a severity that is given twice is reported twice"
   run $both $robust --robust-attack square --out pieces --threads 2
   "$program" $both $all $robust --out pieces >/dev/null 2>&1 &
   id=$!
