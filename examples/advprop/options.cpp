@@ -334,7 +334,9 @@ invocation parse(int argc, const char* const* argv) {
       ->group("Run");
   evaluation.add_flag("--force", s.force, "Measure again what --out holds already")->group("Run");
 
-  CLI::App& corrupting = *command("corrupt", "Write corrupted copies of the test images", corrupt);
+  CLI::App& corrupting = *command(
+      "corrupt", "Write corrupted copies of the test images; ImageNet-C was resized with --interpolation bilinear",
+      corrupt);
   data_options(corrupting, s);
   corruption_options(corrupting, s);
   machine_options(corrupting, s);
