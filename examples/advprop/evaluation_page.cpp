@@ -80,8 +80,9 @@ picture_group samples_of(const evaluation_result& r) {
   g.pictures.push_back({picture_of(r.test, 0), "clean", ""});
   for (const auto& [c, list] : sets) {
     const viewed_set& v = *list[list.size() / 2];
-    g.pictures.push_back(
-        {picture_of(v.open().images, 0), std::string(to_string(c)), "severity " + std::to_string(v.severity)});
+    std::string name(to_string(c));
+    std::replace(name.begin(), name.end(), '_', ' ');  // so that it can be broken
+    g.pictures.push_back({picture_of(v.open().images, 0), name, "severity " + std::to_string(v.severity)});
   }
   return g;
 }

@@ -105,7 +105,7 @@ td.bar { background: linear-gradient(var(--bar), var(--bar)) no-repeat left 50% 
 .row i { font-style: normal; color: var(--soft); font-size: 1.3rem; }
 .row span { font-size: 0.85rem; line-height: 1.3; align-self: start; overflow-wrap: anywhere; }
 .row span b { display: block; }
-.thumbs { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.6rem, 1fr)); gap: 0.9rem; margin-top: 0.8rem; }
+.thumbs { display: grid; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); gap: 0.9rem; margin-top: 0.8rem; }
 .thumb img { display: block; width: 100%; height: auto; image-rendering: pixelated; border-radius: 6px; }
 .thumb b, .thumb span { display: block; font-size: 0.85rem; line-height: 1.3; overflow-wrap: anywhere; }
 .thumb b { margin-top: 0.3rem; font-weight: 600; } .thumb span { color: var(--soft); }
