@@ -28,7 +28,7 @@ inline std::string report_html(const report& r) {
   const std::string attacked = charts(
       r, &run_report::robustness, {"Accuracy against ε", "ε, pixels of 255", scale::fraction, true, {}, {}}, colors);
   if (several || learning.empty()) {
-    body += section("Accuracy under attack", "How many images are still recognised when each pixel may move by ε.",
+    body += section("Accuracy under attack", "How many images are still recognised when they may change by ε.",
                     grid(attacked));
     body += section("Learning curves", "", grid(learning));
   } else {
