@@ -22,7 +22,8 @@ inline std::string heat_figure(const heat_map& m, const std::string& title) {
   if (m.values.empty()) return {};
   int letters = 0;
   for (const auto& name : m.rows) letters = std::max(letters, std::min(20, code_points(name)));
-  const double left = 14 + 6.9 * letters, cell = 48, high = 26, top = 22;
+  const double left = 14 + 6.9 * letters, high = 26, top = 22;
+  const double cell = std::max(48., (440 - left) / static_cast<double>(columns));  // few columns fill the width
   const double width = left + cell * static_cast<double>(columns) + 4;
   const double height = top + high * static_cast<double>(rows) + (m.x_label.empty() ? 4 : 22);
   const auto n = [](double v) { return fixed(v, 1); };
