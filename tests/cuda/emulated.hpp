@@ -73,7 +73,7 @@ inline void cuda_state::launch_capture(std::unique_ptr<recorded_graph>& last) {
   for (const auto& f : graph) emulate(*this, f);
 }
 
-inline cuda_state::cuda_state(int index, float32_products) : own_(std::make_unique<implementation>()) {
+inline cuda_state::cuda_state(int index) : own_(std::make_unique<implementation>()) {
   if (index != 0) fail<argument_error>("cuda: device ", index, " of 1");
 }
 inline cuda_state::~cuda_state() = default;

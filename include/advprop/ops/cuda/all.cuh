@@ -22,7 +22,7 @@ namespace advprop {
 ADVPROP_CUDA_API cuda_device::cuda_device(int index, float32_products products)
     : index_(index),
       products_(products),
-      state_(std::make_unique<detail::cuda_state>(index, products)),
+      state_(std::make_unique<detail::cuda_state>(index)),
       memory_(std::make_unique<arena>(memory_source{[s = state_.get()](std::size_t bytes) { return s->take(bytes); },
                                                     [s = state_.get()](void* p) { s->give(p); }})) {}
 

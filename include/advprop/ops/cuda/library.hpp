@@ -66,7 +66,7 @@ struct matrix_product {
 /// Streams, handles and caches of one device.
 class cuda_state {
  public:
-  cuda_state(int index, float32_products products);
+  explicit cuda_state(int index);
   ~cuda_state();
 
   CUstream_st* stream();
@@ -76,8 +76,8 @@ class cuda_state {
   void finish() noexcept;
   void* take(std::size_t bytes);  // device memory; null when there is no more
   void give(void*);
-  /// `bytes` of memory that the host writes or reads and the device reads or writes; valid until `pinned_count` later
-  /// requests, which wait for the device before they use the place again.
+  /// `bytes` of memory that host and device read and write. Its place is used again after 63 more requests, or two
+  /// graphs later, when the device is done with it.
   void* pinned(std::size_t bytes);
   /// Queued, from the host: `from` may change as soon as the call returns.
   void upload(const void* from, void* to, std::size_t bytes);
@@ -87,8 +87,8 @@ class cuda_state {
   /// Whether the library has an engine for it.
   bool computes(const conv_problem&);
   /// x, w and y are the input, the weights and the output, or their gradients; the one that `pass` computes is
-  /// overwritten. All have elements of `type`: cuDNN has no engine that
-  /// makes float gradients of bfloat16 maps. Workspace comes from the device's arena.
+  /// overwritten. All have elements of `type`: cuDNN has no engine that makes float gradients of bfloat16 maps.
+  /// Workspace comes from the device's arena.
   void convolve(cuda_device&, const conv_problem&, const conv_pointers&);
   void multiply(cuda_device&, const matrix_product&, const void* a, const void* b, void* c);
 

@@ -83,7 +83,7 @@ struct cuda_state::implementation {
   std::vector<pinned_slot> outgrown;
 };
 
-ADVPROP_CUDA_API cuda_state::cuda_state(int index, float32_products) : own_(std::make_unique<implementation>()) {
+ADVPROP_CUDA_API cuda_state::cuda_state(int index) : own_(std::make_unique<implementation>()) {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) fail("cuda: there is no usable GPU: ", cudaGetErrorString(status));
