@@ -2,6 +2,9 @@
 #include "attack.hpp"
 
 #include <advprop/ops/cpu.hpp>
+#ifdef ADVPROP_HAS_CUDA
+#include <advprop/ops/cuda.hpp>
+#endif
 
 #include <advprop/attacks/gradient_descent.hpp>
 #include <advprop/attacks/momentum.hpp>
@@ -10,7 +13,8 @@
 
 namespace advprop::program {
 
-void chosen_attack::run(any_objective& objective, device_images<cpu>& images, const target_view& labels,
+template <class Device>
+void chosen_attack::run(any_objective<Device>& objective, device_images<Device>& images, const target_view& labels,
                         random_stream& rng) const {
   switch (which) {
     case kind::none:
@@ -44,6 +48,13 @@ void chosen_attack::run(any_objective& objective, device_images<cpu>& images, co
     }
   }
 }
+
+template void chosen_attack::run(any_objective<cpu>&, device_images<cpu>&, const target_view&, random_stream&) const;
+#ifdef ADVPROP_HAS_CUDA
+template void chosen_attack::run(any_objective<cuda>&, device_images<cuda>&, const target_view&, random_stream&) const;
+template void chosen_attack::run(any_objective<cuda_bfloat16>&, device_images<cuda_bfloat16>&, const target_view&,
+                                 random_stream&) const;
+#endif
 
 std::string chosen_attack::name() const {
   const std::string count = "-" + std::to_string(steps), size = ", ε = " + significant(epsilon, 4);

@@ -4,18 +4,20 @@
 
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <advprop/attacks/attack.hpp>
 
 namespace advprop::program {
 
-/// An `objective` of any model.
+/// An `objective` of any model on a device.
+template <class Device>
 class any_objective {
  public:
   virtual ~any_objective() = default;
-  virtual device_images<cpu> input_gradient(const device_images<cpu>& images, const target_view& labels) = 0;
-  virtual image_buffer<cpu> copy(const device_images<cpu>& images) = 0;
-  virtual void least_likely(const device_images<cpu>& images, label_view worst, const target_view& own) = 0;
+  virtual device_images<Device> input_gradient(const device_images<Device>& images, const target_view& labels) = 0;
+  virtual image_buffer<Device> copy(const device_images<Device>& images) = 0;
+  virtual void least_likely(const device_images<Device>& images, label_view worst, const target_view& own) = 0;
   virtual int classes() const = 0;
 };
 
@@ -32,23 +34,24 @@ struct chosen_attack {
   bool dropped = false;
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
-    bound<std::remove_reference_t<decltype(objective)>> any(objective);
-    run(any, images, labels, rng);
+    using device = std::remove_reference_t<decltype(*images.device)>;
+    bound<std::remove_reference_t<decltype(objective)>, device> any(objective);
+    run<device>(any, images, labels, rng);
   }
 
   /// Such as "PGD-5, ε = 4".
   std::string name() const;
 
  private:
-  template <class Objective>
-  class bound final : public any_objective {
+  template <class Objective, class Device>
+  class bound final : public any_objective<Device> {
    public:
     explicit bound(Objective& o) : to_(&o) {}
-    device_images<cpu> input_gradient(const device_images<cpu>& images, const target_view& labels) override {
+    device_images<Device> input_gradient(const device_images<Device>& images, const target_view& labels) override {
       return to_->input_gradient(images, labels);
     }
-    image_buffer<cpu> copy(const device_images<cpu>& images) override { return to_->copy(images); }
-    void least_likely(const device_images<cpu>& images, label_view worst, const target_view& own) override {
+    image_buffer<Device> copy(const device_images<Device>& images) override { return to_->copy(images); }
+    void least_likely(const device_images<Device>& images, label_view worst, const target_view& own) override {
       to_->least_likely(images, worst, own);
     }
     int classes() const override { return to_->classes(); }
@@ -57,7 +60,9 @@ struct chosen_attack {
     Objective* to_;
   };
 
-  void run(any_objective& objective, device_images<cpu>& images, const target_view& labels, random_stream& rng) const;
+  template <class Device>
+  void run(any_objective<Device>& objective, device_images<Device>& images, const target_view& labels,
+           random_stream& rng) const;
 };
 static_assert(attack_policy<chosen_attack>);
 

@@ -17,7 +17,7 @@ void convert(const settings& s) {
   if (s.sets > 0 && domain > 0)
     fail<argument_error>("--domain ", s.domain, " makes an ordinary network, --aux ", s.sets,
                          " one with auxiliary sets: give one of them");
-  cpu device(s.threads);
+  any_device device(std::make_unique<cpu>(s.threads));
   runner_options network;
   network.model = s.model;
   network.shape = {s.channels, s.classes};

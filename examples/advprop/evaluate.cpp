@@ -35,8 +35,7 @@ void look_at(const settings& s) {
   }
 
   const image_source test = load_test_data(s);
-  cpu device(s.threads);
-  device.convolutions(convolutions_of(s));
+  any_device device = device_of(s);
   runner_options network;
   network.model = s.model;
   network.shape = {test.image().channels, test.classes};
@@ -69,6 +68,7 @@ void drop_repeated(std::vector<T>& list) {
 
 /// All that was asked for, in a table and, with `--out`, in files.
 void evaluate_robustness(const settings& s) {
+  require_cpu(s, "an evaluation of several things side by side");
   if (!s.attacks.empty())
     fail<argument_error>("--attack is for a look at one checkpoint; an evaluation has --robust-attack");
   const evaluation_result r = run_evaluation(s);

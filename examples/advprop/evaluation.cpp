@@ -96,7 +96,7 @@ metrics_entry fixed_settings(const settings& s) {
   return j;
 }
 
-std::unique_ptr<runner> load(const settings& s, const contender& c, const image_source& test, cpu& device) {
+std::unique_ptr<runner> load(const settings& s, const contender& c, const image_source& test, any_device& device) {
   settings own = s;
   own.model = c.model;
   own.normalization = c.normalization;
@@ -120,8 +120,7 @@ void for_blocks(const settings& s, const image_source& test, const auto& f) {
 /// Everything about one checkpoint; what is in the file already is not measured again.
 standing measure(const settings& s, const contender& c, const evaluation_result& r,
                  const std::vector<strength>& strengths, cell_file& cells, work_bar& bar) {
-  cpu device(s.threads);
-  device.convolutions(convolutions_of(s));
+  any_device device = device_of(s);
   std::unique_ptr<runner> net;  // loaded when something is left to measure
   std::unique_ptr<any_target> target;
   const auto open = [&] {
@@ -134,7 +133,7 @@ standing measure(const settings& s, const contender& c, const evaluation_result&
     const std::string name = cell(c, v), label = c.name + ", " + v.name;
     if (!cells.has(name)) {
       open();
-      cells.add(name, to_json(score(*target, v.open(), device.threads(), [&](int n) { bar.add(label, n); })));
+      cells.add(name, to_json(score(*target, v.open(), target->device().threads(), [&](int n) { bar.add(label, n); })));
     }
     mine.sets.push_back(image_scores_of(cells.at(name)));
   }

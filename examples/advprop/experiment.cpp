@@ -52,7 +52,7 @@ resumed_at read_position(const settings& s, const run_folder& folder) {
   return {true, checkpoint.get<int>("epoch"), checkpoint.get<double>("seconds")};
 }
 
-std::unique_ptr<runner> make_network(const settings& s, const image_source& train, cpu& device) {
+std::unique_ptr<runner> make_network(const settings& s, const image_source& train, any_device& device) {
   auto net = make_runner(device, network_of(s, {train.image().channels, train.classes}));
   if (!s.initial.empty()) net->load(s.initial, {.classifier = s.keep_classifier});
   return net;
@@ -207,8 +207,7 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
 
 void check_experiment(const settings& s, const data_sets& data, const run_folder& folder) {
   folder.check(s.resume, s.force);
-  cpu device(s.threads);
-  device.convolutions(convolutions_of(s));
+  any_device device = device_of(s);
   make_network(s, data.train, device);
   make_loaders(s, data);
   method_of(s);
@@ -220,8 +219,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   check_experiment(s, data, folder);
   folder.prepare(s.force);
   const resumed_at before = read_position(s, folder);
-  cpu device(s.threads);
-  device.convolutions(convolutions_of(s));
+  any_device device = device_of(s);
   const auto net = make_network(s, data.train, device);
   const chosen_method method = method_of(s);
   const auto loaders = make_loaders(s, data);
@@ -245,8 +243,11 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
                   : before.epoch == s.epochs ? "this run is complete"
                                              : "going on in epoch " + std::to_string(before.epoch + 1));
   const int robust_images = s.robust_images == 0 ? data.test.size() : std::min(s.robust_images, data.test.size());
-  const run_plan planned = plan_run(s, {data.train.image(), data.train.classes}, data.test.size(), robust_images);
-  watch.message(memory_of(planned));
+  run_plan planned;
+  if (device.on_cpu()) {
+    planned = plan_run(s, {data.train.image(), data.train.classes}, data.test.size(), robust_images);
+    watch.message(memory_of(planned));
+  }
   net->fit(streams, method, optimizer_of(s), options, s.average);
 
   net->save(folder.model());
@@ -273,7 +274,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   }
   r.step_seconds = median(step_seconds);
   r.images_per_second = r.training_seconds > 0 ? images / r.training_seconds : 0;
-  r.arena_bytes = device.memory().peak();
+  r.arena_bytes = device.peak();
   r.planned_bytes = planned.peak();
 
   r.page.name = name;

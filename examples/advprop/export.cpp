@@ -14,7 +14,7 @@ void export_onnx(const settings& s) {
   if (const int there = auxiliaries_in(s.checkpoint); domain > there)
     fail<argument_error>("--domain ", s.domain, " is out of range: ", s.checkpoint, " has ", there,
                          " auxiliary domains");
-  cpu device(s.threads);
+  any_device device(std::make_unique<cpu>(s.threads));
   runner_options network;
   network.model = s.model;
   network.shape = {s.channels, s.classes};

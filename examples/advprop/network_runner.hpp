@@ -6,8 +6,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include <advprop/ops/cpu.hpp>
+#ifdef ADVPROP_HAS_CUDA
+#include <advprop/ops/cuda.hpp>
+#endif
 
 #include <advprop/domains/domain.hpp>
 #include <advprop/io/onnx.hpp>
@@ -45,13 +50,13 @@ struct input {
   }
 };
 
-template <class Network, int Auxiliaries>
+template <class Network, int Auxiliaries, class Device>
 class network_runner final : public runner {
   using domains_type = advprop::domains<1 + Auxiliaries>;
-  using model_type = model<Network, domains_type, cpu>;
+  using model_type = model<Network, domains_type, Device>;
 
  public:
-  network_runner(cpu& device, const runner_options& o) : net_(device, o.seed, {o.zero_last_scale}) {
+  network_runner(Device& device, const runner_options& o) : net_(device, o.seed, {o.zero_last_scale}) {
     if (o.stochastic_depth >= 0) net_.stochastic_depth(o.stochastic_depth);
   }
 
@@ -87,27 +92,40 @@ class network_runner final : public runner {
     const auto y = net_.forward(images, pass::evaluate(domains_type::at(domain)));
     const auto v = y.view();
     tensor<float, 2> result({v.batch, v.channels});
-    for (int n = 0; n < v.batch; ++n)  // a 1x1 feature map: the blocks of an image are one row
-      std::copy_n(channel_block(v, n, 0), v.channels, result.data() + n * v.channels);
+    if constexpr (std::is_same_v<Device, cpu>) {
+      for (int n = 0; n < v.batch; ++n)  // a 1x1 feature map: the blocks of an image are one row
+        std::copy_n(channel_block(v, n, 0), v.channels, result.data() + n * v.channels);
+    } else {
+      std::vector<typename Device::element> there(static_cast<std::size_t>(result.size()));
+      memory_copy(net_.device(), y, {there.data(), v.batch, v.channels, 1, 1});
+      std::copy(there.begin(), there.end(), result.begin());
+    }
     return result;
   }
   std::unique_ptr<any_target> target(int domain) override {
-    return std::make_unique<bound_target<model_type>>(net_, domains_type::at(domain));
+    if constexpr (std::is_same_v<Device, cpu>)
+      return std::make_unique<bound_target<model_type>>(net_, domains_type::at(domain));
+    else
+      fail<argument_error>("the attacks of an evaluation run on the CPU only");
   }
 
   run_plan plan(const chosen_method& method, const chosen_optimizer& optimizer, double average, int size, int batch,
                 int evaluated, int attacked) override {
     run_plan p;
-    if (average > 0) average_.emplace(net_, average_options{.decay = average});
-    p.training = plan_training(net_, method_for<Auxiliaries>(method), optimizer, batch, size, size);
-    {
-      const chosen_optimizer::state<model_type> state(optimizer, net_);
-      p.evaluation = plan_evaluation(net_, evaluated, size, size);
+    if constexpr (!std::is_same_v<Device, cpu>)
+      fail<argument_error>("a run is planned for the CPU only");
+    else {
+      if (average > 0) average_.emplace(net_, average_options{.decay = average});
+      p.training = plan_training(net_, method_for<Auxiliaries>(method), optimizer, batch, size, size);
+      {
+        const chosen_optimizer::state<model_type> state(optimizer, net_);
+        p.evaluation = plan_evaluation(net_, evaluated, size, size);
+      }
+      chosen_attack pgd;
+      pgd.which = chosen_attack::kind::pgd;
+      pgd.steps = 1;
+      p.attacked = plan_evaluation(net_, attacked, size, size, pgd);
     }
-    chosen_attack pgd;
-    pgd.which = chosen_attack::kind::pgd;
-    pgd.steps = 1;
-    p.attacked = plan_evaluation(net_, attacked, size, size, pgd);
     return p;
   }
 
@@ -141,14 +159,17 @@ class network_runner final : public runner {
 
 /// A runner with `options.auxiliaries` domains, up to `Most`, for one of the `Shapes`; null where there is none.
 template <template <int, class> class Network, int Most, data_shape... Shapes>
-std::unique_ptr<runner> make_runner_for(cpu& device, const runner_options& options) {
+std::unique_ptr<runner> make_runner_for(any_device& device, const runner_options& options) {
   std::unique_ptr<runner> made;
   const auto try_shape = [&]<data_shape S, int... A>(std::integer_sequence<int, A...>) {
     if (!(options.shape == S)) return;
     input<S.channels>::set(options.normalization);
     const auto try_auxiliaries = [&]<int Auxiliaries>() {
       if (options.auxiliaries == Auxiliaries)
-        made = std::make_unique<network_runner<Network<S.classes, input<S.channels>>, Auxiliaries>>(device, options);
+        made = device.visit([&]<class Device>(Device& d) -> std::unique_ptr<runner> {
+          return std::make_unique<network_runner<Network<S.classes, input<S.channels>>, Auxiliaries, Device>>(d,
+                                                                                                              options);
+        });
     };
     (try_auxiliaries.template operator()<A>(), ...);
   };

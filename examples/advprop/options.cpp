@@ -176,6 +176,9 @@ void machine_options(CLI::App& app, settings& s) {
       ->group("Run");
   number(app, "--threads", s.threads, 0, 1024, "0: as many as there are processors; results do not depend on it")
       ->group("Run");
+  name(app, "--device", s.device, {"cpu", "cuda", "cuda-tf32", "cuda-bfloat16"},
+       "Where networks are computed: the CPU, or a GPU with float32, float32 whose products round to TF32, or bfloat16")
+      ->group("Run");
   name(app, "--convolution", s.convolution, {"fastest", "winograd-2", "direct", "gemm"},
        "Engines that convolutions may use: all; Winograd with tiles of 2 at most; none of Winograd; the reference")
       ->group("Run");

@@ -75,8 +75,9 @@ std::string table(const work_plan& p) {
 }  // namespace
 
 run_plan plan_run(const settings& s, const described_images& images, int evaluated, int attacked) {
-  cpu device(dry_run{}, s.threads);
-  device.convolutions(convolutions_of(s));
+  auto dry = std::make_unique<cpu>(dry_run{}, s.threads);
+  dry->convolutions(convolutions_of(s));
+  any_device device(std::move(dry));
   const int most = evaluate_options().batch;
   return make_runner(device, network_of(s, {images.image.channels, images.classes}))
       ->plan(method_of(s), optimizer_of(s), s.average, images.image.height, s.batch, std::min(evaluated, most),
@@ -92,6 +93,7 @@ std::string memory_of(const run_plan& p) {
 
 void plan(const settings& given) {
   const settings s = resolved(given);
+  require_cpu(s, "advprop plan");
   const described_images images = describe_images(s);
   const int evaluated = evaluate_options().batch;
   const run_plan p = plan_run(s, images, evaluated, evaluated);

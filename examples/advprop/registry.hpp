@@ -11,12 +11,12 @@ namespace advprop::program {
 
 struct registered_network {
   const char* name;
-  std::unique_ptr<runner> (*make)(cpu&, const runner_options&);  // null for what it was not compiled for
+  std::unique_ptr<runner> (*make)(any_device&, const runner_options&);  // null for what it was not compiled for
 };
 
 /// The errors name what the program was built with.
 inline std::unique_ptr<runner> make_registered(std::span<const registered_network> all, const char* data,
-                                               int auxiliaries, cpu& device, const runner_options& o) {
+                                               int auxiliaries, any_device& device, const runner_options& o) {
   std::string names;
   for (const auto& n : all) {
     names += (names.empty() ? "" : ", ") + std::string(n.name);

@@ -21,6 +21,7 @@
 #include <advprop/training/plan.hpp>
 
 #include "attack.hpp"
+#include "device.hpp"
 #include "image_source.hpp"
 #include "method.hpp"
 #include "optimizer.hpp"
@@ -71,6 +72,6 @@ class runner {
 };
 
 /// Throws `argument_error` naming what the program was built with, where that lacks what is asked for.
-std::unique_ptr<runner> make_runner(cpu& device, const runner_options& options);
+std::unique_ptr<runner> make_runner(any_device& device, const runner_options& options);
 
 }  // namespace advprop::program

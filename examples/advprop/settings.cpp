@@ -91,6 +91,7 @@ metrics_entry training(const settings& s) {
     j["decay-rate"] = s.decay_rate, j["decay-every"] = s.decay_every;
   j["seed"] = s.seed;
   j["convolution"] = s.convolution;
+
   return j;
 }
 
@@ -161,6 +162,7 @@ metrics_entry to_json(const settings& s) {
   j["robust-images"] = s.robust_images;
   j["robust-steps"] = s.robust_steps;
   j["robust-epsilon"] = numbers(s.robust_epsilons);
+  j["device"] = s.device;
   j["threads"] = s.threads;
   j["workers"] = s.workers;
   return j;

@@ -161,6 +161,9 @@ bad_input)
   refused 1 "has 60000" $fit --out out --train-images 60001
   refused 1 "cannot be made" $fit --out stderr/out
   refused 1 "--attack is given 3 times" $fit --out out --aux 2 --attack pgd --attack pgd --attack pgd
+  refused 2 "--device.*tpu" $fit --out out --device tpu
+  refused 1 "built without CUDA\|no usable GPU" $fit --out out --device cuda
+  refused 1 "advprop plan runs on the CPU only" plan --data-dir $data --device cuda
   refused 1 "--attack has no use" $fit --out out --method clean --attack pgd
   [ ! -e out/metrics.jsonl ] || [ ! -s out/metrics.jsonl ] || die "a refused run left metrics"
 
