@@ -137,18 +137,28 @@ class emulated_array {
   const void* p_;
 };
 
+/// The numbers of an array, in double.
+inline std::vector<double> widened(element_type type, const void* p, std::ptrdiff_t count) {
+  std::vector<double> v(static_cast<std::size_t>(count));
+  const emulated_array from(type, p);
+  for (std::ptrdiff_t i = 0; i < count; ++i) v[static_cast<std::size_t>(i)] = double(from.get(i));
+  return v;
+}
+
 inline void emulated_convolution(const conv_problem& p, const conv_pointers& at) {
-  const void *x = at.x, *w = at.w, *y = at.y;
   const conv_spec& s = p.spec;
-  const emulated_array in(p.type, x), weights(p.type, w), out(p.type, y);
   const int group_in = s.in / s.groups, group_out = s.out / s.groups;
   const int top = s.before(p.in_height), left = s.before(p.in_width);
   const std::ptrdiff_t ins = std::ptrdiff_t{p.batch} * p.in_height * p.in_width * s.in;
   const std::ptrdiff_t taps = std::ptrdiff_t{s.out} * s.kernel * s.kernel * group_in;
   const std::ptrdiff_t outs = std::ptrdiff_t{p.batch} * p.out_height * p.out_width * s.out;
-  std::vector<double> sums(static_cast<std::size_t>(p.pass == conv_problem::forward          ? outs
-                                                    : p.pass == conv_problem::backward_input ? ins
-                                                                                             : taps));
+  // Two are read, the third is summed.
+  const auto operand = [&](conv_problem::direction sums_it, const void* q, std::ptrdiff_t count) {
+    return p.pass == sums_it ? std::vector<double>(static_cast<std::size_t>(count)) : widened(p.type, q, count);
+  };
+  std::vector<double> x = operand(conv_problem::backward_input, at.x, ins);
+  std::vector<double> w = operand(conv_problem::backward_weight, at.w, taps);
+  std::vector<double> y = operand(conv_problem::forward, at.y, outs);
   for (int n = 0; n < p.batch; ++n)
     for (int oh = 0; oh < p.out_height; ++oh)
       for (int ow = 0; ow < p.out_width; ++ow)
@@ -157,25 +167,28 @@ inline void emulated_convolution(const conv_problem& p, const conv_pointers& at)
             const int h = oh * s.stride - top + r, c = ow * s.stride - left + q;
             if (h < 0 || h >= p.in_height || c < 0 || c >= p.in_width) continue;
             for (int k = 0; k < s.out; ++k) {
-              const std::ptrdiff_t o = ((std::ptrdiff_t{n} * p.out_height + oh) * p.out_width + ow) * s.out + k;
-              const std::ptrdiff_t i = ((std::ptrdiff_t{n} * p.in_height + h) * p.in_width + c) * s.in +
-                                       std::ptrdiff_t{k / group_out} * group_in;
-              const std::ptrdiff_t t = ((std::ptrdiff_t{k} * s.kernel + r) * s.kernel + q) * group_in;
-              for (int e = 0; e < group_in; ++e) switch (p.pass) {
-                  case conv_problem::forward:
-                    sums[static_cast<std::size_t>(o)] += double(in.get(i + e)) * double(weights.get(t + e));
-                    break;
-                  case conv_problem::backward_input:
-                    sums[static_cast<std::size_t>(i + e)] += double(out.get(o)) * double(weights.get(t + e));
-                    break;
-                  case conv_problem::backward_weight:
-                    sums[static_cast<std::size_t>(t + e)] += double(out.get(o)) * double(in.get(i + e));
-                }
+              double* py = y.data() + ((std::ptrdiff_t{n} * p.out_height + oh) * p.out_width + ow) * s.out + k;
+              double* px = x.data() + ((std::ptrdiff_t{n} * p.in_height + h) * p.in_width + c) * s.in +
+                           std::ptrdiff_t{k / group_out} * group_in;
+              double* pw = w.data() + ((std::ptrdiff_t{k} * s.kernel + r) * s.kernel + q) * group_in;
+              switch (p.pass) {
+                case conv_problem::forward:
+                  for (int e = 0; e < group_in; ++e) *py += px[e] * pw[e];
+                  break;
+                case conv_problem::backward_input:
+                  for (int e = 0; e < group_in; ++e) px[e] += *py * pw[e];
+                  break;
+                case conv_problem::backward_weight:
+                  for (int e = 0; e < group_in; ++e) pw[e] += *py * px[e];
+              }
             }
           }
-  const emulated_array& result = p.pass == conv_problem::forward          ? out
-                                 : p.pass == conv_problem::backward_input ? in
-                                                                          : weights;
+  const std::vector<double>& sums = p.pass == conv_problem::forward          ? y
+                                    : p.pass == conv_problem::backward_input ? x
+                                                                             : w;
+  const emulated_array result(p.type, p.pass == conv_problem::forward          ? at.y
+                                      : p.pass == conv_problem::backward_input ? at.x
+                                                                               : at.w);
   const int channels = p.pass == conv_problem::forward ? s.out : s.in;
   const emulated_array add(p.type, at.add);
   for (std::ptrdiff_t i = 0; i < std::ssize(sums); ++i) {

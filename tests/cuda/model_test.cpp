@@ -172,6 +172,31 @@ TEST_CASE("A model trained, saved and loaded moves between the devices") {
   CHECK(clean.confusion == expected.confusion);
 }
 
+TEST_CASE("Models on devices of their own do not know of one another") {
+  const batch b(4, 16, 10);
+  const labelled_images images = b.view();
+  const auto gradients = [&](auto& net) {
+    net.zero_gradients();
+    clean_training{}.gradients(net, {&images, 1}, {});
+    return host(net, net.gradients());
+  };
+  using network = resnet20<10>;
+  cuda alone;
+  model<network, domains<1>, cuda> reference(alone, seed{1});
+  const auto expected = gradients(reference);
+  cuda one, two;  // two streams of one GPU
+  cuda_bfloat16 three;
+  model<network, domains<1>, cuda> a(one, seed{1}), b1(two, seed{2}), c(one, seed{3});
+  model<network, domains<1>, cuda_bfloat16> d(three, seed{1});
+  const auto other = gradients(b1);
+  const auto half = gradients(d);
+  CHECK(gradients(a) == expected);
+  CHECK(gradients(c) != expected);
+  CHECK(other != expected);
+  CHECK(difference(half, expected) < 0.25);
+  CHECK(gradients(b1) == other);
+}
+
 #ifndef ADVPROP_GPU_TESTS
 TEST_CASE("Attack passes wait for nothing, and a step's memory comes from the arena") {
   cuda d;
