@@ -74,6 +74,8 @@ struct winograd_grid {
   int plane_width() const { return step * columns + overlap; }
   /// Whether `tiles` tiles are taken two images at a time, so that vectors of tiles are whole and lie on cache lines.
   bool by_pairs(std::ptrdiff_t tiles) const { return per_image() % winograd_halves == 1 && tiles > per_image(); }
+  /// Rows of tiles whose zero-padded rows stay in the first-level cache from the copy to the transform.
+  int band() const { return std::max(2, ((3 << 10) / (plane_width() * 8) - overlap) / step); }
   /// Floats that the zero-padded rows under up to `tiles` tiles of an image's channel block can take.
   std::ptrdiff_t plane_floats(std::ptrdiff_t tiles) const {
     const std::ptrdiff_t most = std::min<std::ptrdiff_t>(rows, tiles / columns + 2);
@@ -127,7 +129,8 @@ void winograd_input(const winograd_grid& g, feature_view<const float> x, const c
   while (count > 0) {
     const std::ptrdiff_t n = first / g.per_image(), inside = first % g.per_image();
     const int images = inside == 0 && g.by_pairs(count) ? 2 : 1;
-    const std::ptrdiff_t here = std::min(count, images * g.per_image() - inside);
+    const std::ptrdiff_t most = images == 2 ? 2 * g.per_image() : g.band() * g.columns - inside % g.columns;
+    const std::ptrdiff_t here = std::min({count, images * g.per_image() - inside, most});
     const int top = static_cast<int>(inside / g.columns);
     for (int k = 0; k < images; ++k) {
       const std::ptrdiff_t last = std::min(inside + here - k * g.per_image(), g.per_image()) - 1;
