@@ -7,9 +7,10 @@
 #include <advprop/ops/cpu/kernels/activation.inl>
 #include <advprop/ops/cpu/kernels/conv_epilogue.inl>
 
+#include <advprop/ops/cpu/kernels/winograd_algorithms.inl>
+
 #include <advprop/ops/cpu/kernels/conv_depthwise.inl>
 #include <advprop/ops/cpu/kernels/conv_direct.inl>
-#include <advprop/ops/cpu/kernels/winograd_algorithms.inl>
 #include <advprop/ops/cpu/kernels/conv_winograd.inl>
 #include <advprop/ops/cpu/kernels/elementwise.inl>
 #include <advprop/ops/cpu/kernels/linear.inl>
