@@ -13,8 +13,9 @@ template <class L>
 constexpr std::ptrdiff_t largest_map(shape s);
 
 namespace detail {
+// Always inline: its symbol would spell the whole pack.
 template <class... Ls>
-constexpr std::ptrdiff_t largest_map_of(sequential<Ls...>*, shape s) {
+[[gnu::always_inline]] constexpr std::ptrdiff_t largest_map_of(sequential<Ls...>*, shape s) {
   std::ptrdiff_t most = 0;
   ((most = std::max(most, largest_map<Ls>(s)), s = Ls::output(s)), ...);
   return most;
