@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -29,6 +30,8 @@ struct recorded_graph {
 struct cuda_state::implementation {
   std::map<void*, std::size_t> slabs;
   std::vector<std::unique_ptr<std::byte[]>> pinned{64};
+  std::array<std::vector<std::unique_ptr<std::byte[]>>, 2> pools;  // of calls of replay, in turns
+  int turn = 0;
   std::size_t next = 0, most = SIZE_MAX, taken = 0;  // bytes of device memory
   long kernels = 0, waits = 0, updates = 0;
   bool capturing = false;
@@ -59,6 +62,11 @@ void emulate(cuda_device& d, F f) {
   emulate(d.state(), f);
 }
 
+inline void cuda_state::open_pool() {
+  own_->turn = 1 - own_->turn;
+  own_->pools[static_cast<std::size_t>(own_->turn)].clear();
+}
+inline void cuda_state::close_pool() {}
 inline void cuda_state::begin_capture() { own_->capturing = true; }
 inline void cuda_state::drop_capture() noexcept {
   own_->capturing = false;
@@ -102,6 +110,8 @@ inline void cuda_state::give(void* p) {
 }
 
 inline void* cuda_state::pinned(std::size_t bytes) {
+  if (recording_)
+    return own_->pools[static_cast<std::size_t>(own_->turn)].emplace_back(std::make_unique<std::byte[]>(bytes)).get();
   auto& slot = own_->pinned[own_->next++ % own_->pinned.size()];
   slot = std::make_unique<std::byte[]>(bytes);
   return slot.get();

@@ -58,6 +58,11 @@ TEST_CASE("Steps that are replayed as a graph are the same steps, with each one'
   CHECK(replayed.weights == direct.weights);
 }
 
+TEST_CASE("However many operations follow, a step's first loss is still there at its end") {
+  const attack::pgd many{.epsilon = 4, .step = 1, .steps = 40};
+  CHECK(five_steps(many, true).losses == five_steps(many, false).losses);
+}
+
 TEST_CASE("L2 steps and momentum are replayed, too") {
   const attack::pgd l2{.epsilon = 60, .step = 30, .steps = 2, .norm = attack::norm::two};
   CHECK(five_steps(l2, true).weights == five_steps(l2, false).weights);
@@ -95,4 +100,21 @@ TEST_CASE("An error inside a capture leaves the device as it was") {
   d.replay(recording, twice);
   CHECK(n.host() == std::vector<float>(4, 2.f));
   CHECK_THROWS_AS(d.replay(recording, [&] { d.replay(recording, twice); }), argument_error);
+
+  // Weights that were packed in a capture that never ran are packed again.
+  const conv_spec s{8, 8, 3, 1, 1, 1};
+  const numbers w(d, std::vector<float>(8 * 8 * 9, 1.f));
+  const auto x = upload(d, map::random(1, 8, 4, 4, 1)), y = garbage(d, map::zero(1, 8, 4, 4));
+  const auto convolve = [&] { conv_forward(d, s, x, w.data(), y); };
+  convolve();
+  const float one = download(d, y)(0, 0);
+  fill(d, 2, w.span());
+  CHECK_THROWS_AS(d.replay(recording,
+                           [&] {
+                             convolve();
+                             d.wait();
+                           }),
+                  error);
+  convolve();
+  CHECK(download(d, y)(0, 0) == doctest::Approx(2 * one));
 }

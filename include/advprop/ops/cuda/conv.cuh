@@ -20,8 +20,9 @@ template <class Make>
 void* derived(cuda_device& d, const float* w, const float* variance, std::size_t bytes,
               const std::array<cuda_state::derived_numbers::range, 5>& from, Make make) {
   auto& entry = d.state().packed[{w, variance}];
-  if (!entry.memory || entry.from[0].bytes != from[0].bytes) {
+  if (!entry.memory || entry.bytes != bytes) {  // another model's, at the same address
     entry.memory = d.memory().allocate(bytes);
+    entry.bytes = bytes;
     entry.fresh = false;
   }
   if (!entry.fresh) {

@@ -76,8 +76,8 @@ class cuda_state {
   void finish() noexcept;
   void* take(std::size_t bytes);  // device memory; null when there is no more
   void give(void*);
-  /// `bytes` of memory that host and device read and write. Its place is used again after 63 more requests, or two
-  /// graphs later, when the device is done with it.
+  /// `bytes` of memory that host and device read and write. Its place is used again when the device is done with it:
+  /// after 63 more requests, or for what was asked for inside `replay`, by the call after the next.
   void* pinned(std::size_t bytes);
   /// Queued, from the host: `from` may change as soon as the call returns.
   void upload(const void* from, void* to, std::size_t bytes);
@@ -100,6 +100,7 @@ class cuda_state {
       std::size_t bytes = 0;
     };
     arena::block memory;
+    std::size_t bytes = 0;
     std::array<range, 5> from{};
     bool fresh = false;
   };
@@ -123,7 +124,10 @@ class cuda_state {
   implementation& own() { return *own_; }
 
  private:
-  // What replay is made of. Between begin and launch, operations are queued in a graph; drop forgets it.
+  // What replay is made of. Between open and close, pinned memory is not used twice. Between begin and launch,
+  // operations are queued in a graph; drop forgets it.
+  void open_pool();
+  void close_pool();
   void begin_capture();
   void launch_capture(std::unique_ptr<recorded_graph>& last);
   void drop_capture() noexcept;

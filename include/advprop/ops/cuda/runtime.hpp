@@ -55,12 +55,12 @@ struct cuda_state::implementation {
   std::array<pinned_slot, 64> slots;
   std::size_t next_slot = 0;
 
-  /// Pinned memory of a graph that is captured: the graph may still run while the next one is captured, so there are
-  /// two of these, in turns.
+  /// Pinned memory of a call of replay: its graph may still run while the next one is captured, so there are two of
+  /// these, in turns.
   struct pool {
     std::vector<pinned_slot> slots;
     std::size_t next = 0;
-    cuda_event done;  // the graph's last launch
+    cuda_event done;  // when the device had done all of the call
   };
   std::array<pool, 2> pools;
   int turn = 0;
@@ -144,7 +144,7 @@ ADVPROP_CUDA_API void cuda_state::give(void* p) { cudaFree(p); }
 
 ADVPROP_CUDA_API void* cuda_state::pinned(std::size_t bytes) {
   check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
-  if (own_->capturing) {
+  if (recording_) {
     auto& pool = own_->pools[own_->turn];
     if (pool.next == pool.slots.size()) pool.slots.emplace_back();
     auto& slot = pool.slots[pool.next++];
@@ -178,11 +178,20 @@ ADVPROP_CUDA_API void cuda_state::upload(const void* from, void* to, std::size_t
   copy(from, to, bytes);  // of pageable memory: it has been read when the call returns
 }
 
-ADVPROP_CUDA_API void cuda_state::begin_capture() {
+ADVPROP_CUDA_API void cuda_state::open_pool() {
   own_->turn = 1 - own_->turn;
   auto& pool = own_->pools[own_->turn];
   if (pool.done) check_cuda(cudaEventSynchronize(pool.done.get()), "cudaEventSynchronize");
   pool.next = 0;
+}
+
+ADVPROP_CUDA_API void cuda_state::close_pool() {
+  auto& done = own_->pools[own_->turn].done;
+  if (!done) done = own_->make_event(cudaEventDisableTiming);
+  check_cuda(cudaEventRecord(done.get(), own_->stream.get()), "cudaEventRecord");
+}
+
+ADVPROP_CUDA_API void cuda_state::begin_capture() {
   // Relaxed: memory may be taken from the GPU while operations are captured.
   check_cuda(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
   own_->capturing = true;
@@ -215,9 +224,6 @@ ADVPROP_CUDA_API void cuda_state::launch_capture(std::unique_ptr<recorded_graph>
     last->whole = handle_owner<cudaGraphExec_t, cudaGraphExecDestroy>(whole);
   }
   check_cuda(cudaGraphLaunch(last->whole.get(), own_->stream.get()), "cudaGraphLaunch");
-  auto& done = own_->pools[own_->turn].done;
-  if (!done) done = own_->make_event(cudaEventDisableTiming);
-  check_cuda(cudaEventRecord(done.get(), own_->stream.get()), "cudaEventRecord");
 }
 
 /// The plans for a problem, looked for once; empty where there are none.
