@@ -185,7 +185,7 @@ TEST_CASE("Random fills, sums over images and copies are the CPU's") {
   const random_stream r(3, 1, 6);
   fill_uniform(c, r, -1, 2, a);
   fill_uniform(d, r, -1, 2, images);
-  CHECK(there.host() == std::vector<float>(host.begin(), host.end()));
+  CHECK(distance(there.host(), host) < 1e-6);  // a compiler may fuse low + range * u
   fill_normal(c, r, a);
   fill_normal(d, r, images);
   CHECK(distance(there.host(), host) < 1e-6);
