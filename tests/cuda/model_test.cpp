@@ -1,118 +1,14 @@
-#include "device_under_test.hpp"
+#include "steps.hpp"
 
 #include <cstdio>
-#include <string>
-
-#include <advprop/advprop.hpp>
 
 using namespace device_tests;
-
-namespace {
-
-template <class Model>
-std::vector<float> host(Model& net, std::span<const float> numbers) {
-  std::vector<float> v(numbers.size());
-  memory_copy(net.device(), numbers, v);
-  return v;
-}
-template <class Model>
-std::vector<float> weights(Model& net) {
-  return host(net, net.values());
-}
-
-/// |a - b| / |b|
-double difference(const std::vector<float>& a, const std::vector<float>& b) {
-  double error = 0, size = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    error += std::pow(double(a[i]) - double(b[i]), 2);
-    size += std::pow(double(b[i]), 2);
-  }
-  return std::sqrt(error / size);
-}
-
-struct batch {
-  tensor<float, 4> images;
-  tensor<int, 1> labels;
-  batch(int count, int size, int classes) : images({count, size, size, 3}), labels({count}) {
-    random_stream r(5);
-    for (float& v : images) v = r.uniform();
-    for (int& l : labels) l = r.below(classes);
-  }
-  labelled_images view() const { return {images.view(), labels}; }
-};
-
-/// Losses, gradients and statistics of one step of `method` on both devices. A step on few images is badly conditioned
-/// (batch statistics of a handful of values, ReLU near zero), so floats may be as far from the CPU's best engines as
-/// five times what those are from the CPU's reference engine; bfloat16 has a bound of its own.
-template <class Network, class T, class Method>
-void compare_step(const Method& method, int count, int size, double loss, double gradients = 0) {
-  using domains = advprop::domains<2>;
-  cpu c(2);
-  basic_cuda<T> d;
-  model<Network, domains, cpu> expected(c, seed{1});
-  model<Network, domains, basic_cuda<T>> net(d, seed{1});
-  CHECK(weights(net) == weights(expected));
-  const batch b(count, size, Network::output({3, size, size}).channels);
-  const labelled_images images = b.view();
-  const step_options options{0.1f, random_stream(3, 1)};
-  expected.zero_gradients();
-  net.zero_gradients();
-  const step_metrics x = method.gradients(expected, {&images, 1}, options);
-  const step_metrics y = method.gradients(net, {&images, 1}, options);
-  for (std::size_t i = 0; i < 2; ++i) CHECK(y.parts[i].loss_sum == doctest::Approx(x.parts[i].loss_sum).epsilon(loss));
-  if (gradients == 0) {
-    cpu slow(2);
-    slow.convolutions(convolution_policy::gemm);
-    model<Network, domains, cpu> reference(slow, seed{1});
-    reference.zero_gradients();
-    method.gradients(reference, {&images, 1}, options);
-    gradients = 1e-5 + 5 * difference(host(reference, reference.gradients()), host(expected, expected.gradients()));
-  }
-  CHECK(difference(host(net, net.gradients()), host(expected, expected.gradients())) < gradients);
-  CHECK(difference(host(net, net.running()), host(expected, expected.running())) < gradients);
-}
-
-/// Two domains on the same images: every layer in training mode, and nothing that depends on the sign of a number near
-/// zero.
-const adversarial_propagation two_domains{attack::none()};
-
-}  // namespace
 
 TEST_CASE("A step through two domains is the CPU's: ResNet-20, float32") {
   compare_step<resnet20<10>, float>(two_domains, 6, 32, 1e-5);
 }
 TEST_CASE("A step through two domains is the CPU's: ResNet-20, bfloat16") {
   compare_step<resnet20<10>, bfloat16>(two_domains, 6, 32, 2e-2, 0.25);
-}
-TEST_CASE("A step through two domains is the CPU's: ResNet-50, float32") {
-  compare_step<resnet50<10>, float>(two_domains, 2, 40, 1e-4);
-}
-TEST_CASE("A step through two domains is the CPU's: EfficientNet-B0 with its noise, float32") {
-  compare_step<efficientnet_b0<10>, float>(two_domains, 3, 40, 1e-4);
-}
-
-TEST_CASE("Ten AdvProp steps: losses within 1 %") {
-  cpu c(2);
-  cuda d;
-  model<resnet20<10>, domains<2>, cpu> expected(c, seed{1});
-  model<resnet20<10>, domains<2>, cuda> net(d, seed{1});
-  const batch b(4, 32, 10);
-  const labelled_images images = b.view();
-  const adversarial_propagation method(attack::pgd{.epsilon = 4, .step = 1, .steps = 2});
-  const sgd optimizer{.learning_rate = 0.02f, .momentum = 0.9f, .weight_decay = 5e-4f};
-  sgd::state<decltype(expected)> one(optimizer, expected);
-  sgd::state<decltype(net)> two(optimizer, net);
-  for (std::uint64_t step = 0; step < 10; ++step) {
-    const step_options options{0, random_stream(3, step)};
-    expected.zero_gradients();
-    net.zero_gradients();
-    const step_metrics x = method.gradients(expected, {&images, 1}, options);
-    const step_metrics y = method.gradients(net, {&images, 1}, options);
-    for (std::size_t i = 0; i < 2; ++i)
-      CHECK(y.parts[i].loss_sum == doctest::Approx(x.parts[i].loss_sum).epsilon(1e-2));
-    one.step();
-    two.step();
-  }
 }
 
 TEST_CASE("An attack changes neither weights nor statistics, keeps to its ball, and stays on the device") {
