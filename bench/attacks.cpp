@@ -36,6 +36,7 @@ int run(const std::string& data, const std::string& attack, bool euclidean, floa
     ensemble_options o{.epsilon = epsilon, .norm = norm, .steps = steps, .queries = steps, .images = images};
     if (attack == "apgd-ce") o.attacks = {evaluation_attack::apgd_cross_entropy};
     if (attack == "apgd-t") o.attacks = {evaluation_attack::apgd_targeted};
+    if (attack == "fab") o.attacks = {evaluation_attack::fab};
     if (attack == "square") o.attacks = {evaluation_attack::square};
     const auto r = attack_ensemble(net, test, o);
     robust = static_cast<int>(std::count(r.robust.begin(), r.robust.end(), char{1}));
@@ -50,7 +51,7 @@ int run(const std::string& data, const std::string& attack, bool euclidean, floa
 
 int main(int argc, char** argv) try {
   if (argc != 8) {
-    std::fprintf(stderr, "bench_attacks DATA pgd|apgd-ce|apgd-t|square inf|two EPSILON STEPS IMAGES THREADS\n");
+    std::fprintf(stderr, "bench_attacks DATA pgd|apgd-ce|apgd-t|fab|square inf|two EPSILON STEPS IMAGES THREADS\n");
     return 2;
   }
   return run(argv[1], argv[2], std::string(argv[3]) == "two", std::stof(argv[4]), std::stoi(argv[5]),

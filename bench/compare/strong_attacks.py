@@ -26,7 +26,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "
 import networks  # noqa: E402
 
 IMAGENET = dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-NAMES = {"pgd": "PGD", "apgd-ce": "APGD-CE", "apgd-t": "APGD-T", "square": "Square"}
+NAMES = {"pgd": "PGD", "apgd-ce": "APGD-CE", "apgd-t": "APGD-T", "fab": "FAB-T", "square": "Square"}
 
 
 def load(data, images):
@@ -49,6 +49,8 @@ def theirs(net, x, y, attack, norm, epsilon, steps):
         a = torchattacks.APGD(net, norm=p, eps=e, steps=steps, n_restarts=1, loss="ce", seed=0)
     elif attack == "apgd-t":
         a = torchattacks.APGDT(net, norm=p, eps=e, steps=steps, n_restarts=1, seed=0, n_classes=10)
+    elif attack == "fab":
+        a = torchattacks.FAB(net, norm=p, eps=e, steps=steps, n_restarts=1, seed=0, multi_targeted=True, n_classes=10)
     else:
         a = torchattacks.Square(net, norm=p, eps=e, n_queries=steps, n_restarts=1, p_init=0.8, seed=0, resc_schedule=False)
     torch.manual_seed(0)

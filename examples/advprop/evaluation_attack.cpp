@@ -17,7 +17,11 @@ namespace {
 using robustness::evaluation_attack;
 
 std::string title(const std::string& attack) {
-  return attack == "pgd" ? "PGD" : attack == "apgd" ? "APGD" : attack == "square" ? "Square" : "ensemble";
+  return attack == "pgd"      ? "PGD"
+         : attack == "apgd"   ? "APGD"
+         : attack == "fab"    ? "FAB"
+         : attack == "square" ? "Square"
+                              : "ensemble";
 }
 
 /// PGD from random starts; an image is robust that is classified correctly after each.
@@ -67,7 +71,8 @@ std::string strength::name() const {
 double strength::work() const {
   const double gradient = 3.0 * steps * restarts, square = 0.3 * queries * restarts;  // some fall early
   if (attack == "square") return square;
-  return attack == "ensemble" ? 4 * gradient + square : gradient;
+  if (attack == "fab") return 9 * gradient;
+  return attack == "ensemble" ? 8 * gradient + square : gradient;
 }
 
 void attack_scores::add(const attack_scores& block) {
@@ -98,6 +103,7 @@ attack_scores attack_block(runner& net, any_target& target, const image_source& 
   o.images = count;
   o.seed = seed(s.seed);
   if (s.attack == "apgd") o.attacks = {evaluation_attack::apgd_cross_entropy};
+  if (s.attack == "fab") o.attacks = {evaluation_attack::fab};
   if (s.attack == "square") o.attacks = {evaluation_attack::square};
   const auto r = robustness::attack_ensemble(target, images, o);
   return {count, static_cast<int>(std::count(r.correct.begin(), r.correct.end(), 1)),
@@ -118,8 +124,7 @@ attack_scores attack_scores_of(const metrics_entry& j) {
   attack_scores r{j.at("images"), j.at("correct"), j.at("robust"), {}};
   if (!j.contains("stages")) return r;
   for (const auto& s : j["stages"])
-    for (const auto a :
-         {evaluation_attack::apgd_cross_entropy, evaluation_attack::apgd_targeted, evaluation_attack::square})
+    for (const auto a : robustness::evaluation_attacks)
       if (s.at("attack") == robustness::name(a))
         r.stages.push_back({a, s.at("left"), {s.at("attacked"), s.at("zero_gradients")}});
   return r;

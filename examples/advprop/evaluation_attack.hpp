@@ -13,7 +13,7 @@ namespace advprop::program {
 
 /// Which attack, how strong.
 struct strength {
-  std::string attack;  // pgd, apgd, square, ensemble
+  std::string attack;  // pgd, apgd, fab, square, ensemble
   float epsilon = 8;   // pixels of 255
   attack::norm norm = attack::norm::infinity;
   int steps = 100, restarts = 1, queries = 5000;

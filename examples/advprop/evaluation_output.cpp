@@ -96,11 +96,14 @@ metrics_entry conventions(const settings& s, const evaluation_result& r) {
                    " steps of 2.5 epsilon over their number, untargeted, from uniform noise; the last point counts";
       if (a == "apgd")
         j["apgd"] = std::to_string(s.attack_steps) + " steps, cross entropy; any misclassified point counts";
+      if (a == "fab")
+        j["fab"] = std::to_string(s.attack_steps) +
+                   " steps for each of 9 targets; a misclassified point within epsilon counts";
       if (a == "square") j["square"] = std::to_string(s.robust_queries) + " queries";
       if (a == "ensemble")
-        j["ensemble"] = "APGD with cross entropy, APGD with targeted DLR (9 targets), each of " +
+        j["ensemble"] = "APGD with cross entropy, APGD with targeted DLR and FAB (9 targets each), of " +
                         std::to_string(s.attack_steps) + " steps, Square of " + std::to_string(s.robust_queries) +
-                        " queries; FAB left out; the worst case counts";
+                        " queries: AutoAttack's standard; the worst case counts";
     }
   }
   j["seed"] = s.seed;

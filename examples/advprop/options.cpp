@@ -238,10 +238,10 @@ void published_options(CLI::App& app, settings& s) {
 }
 void robust_options(CLI::App& app, settings& s) {
   const char* group = "Robust accuracy";
-  app.add_option("--robust-attack", s.robust_attacks, "pgd, apgd, square, ensemble (APGD, targeted APGD, Square)")
+  app.add_option("--robust-attack", s.robust_attacks, "pgd, apgd, fab, square, ensemble (AutoAttack's)")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::IsMember({"pgd", "apgd", "square", "ensemble"}))
+      ->check(CLI::IsMember({"pgd", "apgd", "fab", "square", "ensemble"}))
       ->group(group);
   app.add_option("--robust-epsilon", s.robust_epsilons, "Strengths, pixels of 255 [1,2,4,8]")
       ->delimiter(',')
@@ -249,7 +249,7 @@ void robust_options(CLI::App& app, settings& s) {
       ->check(CLI::Range(0.0, 1e5))
       ->group(group);
   name(app, "--robust-norm", s.robust_norm, {"linf", "l2"}, "What epsilon is a bound of")->group(group);
-  number(app, "--robust-steps", s.attack_steps, 1, 1e6, "Of pgd, apgd and the ensemble")->group(group);
+  number(app, "--robust-steps", s.attack_steps, 1, 1e6, "Of pgd, apgd, fab and the ensemble")->group(group);
   number(app, "--robust-restarts", s.robust_restarts, 1, 1e6, "Of each attack")->group(group);
   number(app, "--robust-queries", s.robust_queries, 1, many, "Of square and the ensemble")->group(group);
   number(app, "--robust-images", s.robust_images, 0, many, "Test images that are attacked; 0: all")->group(group);

@@ -63,11 +63,12 @@ TEST_CASE("The ensemble attacks each image once, with the attacks in turn on wha
     const auto r = attack_ensemble(m, data, o);
     CHECK(r.clean_accuracy() == doctest::Approx(22 / 23.0));
     CHECK(r.correct[2] == 0);
-    REQUIRE(r.stages.size() == 3);
+    REQUIRE(r.stages.size() == 4);
     CHECK(r.stages[0].evidence.attacked == 22);
     CHECK(r.stages[1].evidence.attacked == r.stages[0].left);
     CHECK(r.stages[2].evidence.attacked == r.stages[1].left);
-    CHECK(r.robust_accuracy() == doctest::Approx(r.stages[2].left / 23.0));
+    CHECK(r.stages[3].evidence.attacked == r.stages[2].left);
+    CHECK(r.robust_accuracy() == doctest::Approx(r.stages[3].left / 23.0));
     CHECK((r.stages[0].left > 0 && r.stages[0].left < 22));
     CHECK(r.warnings.empty());
     CHECK(r.how.targets == 3);
@@ -94,11 +95,11 @@ TEST_CASE("The ensemble attacks each image once, with the attacks in turn on wha
     CHECK(same_bits(others.adversarial, std::span(r.adversarial.data() + 7 * 64, 16 * 64)));
     other.seed = seed{8};
     CHECK(!same_bits(attack_ensemble(m, data, other).adversarial, some.adversarial));
-    CHECK(description(some.how) ==
-          std::string(
-              "L-infinity, epsilon 16/255; APGD-CE (10 steps), APGD-T (10 steps, 3 targets), Square (30 queries); "
-              "restarts 1; FAB left out; domain ") +
-              (through == main_domain ? "0" : "1") + ", running statistics; 20 images; seed 7");
+    CHECK(description(some.how) == std::string("L-infinity, epsilon 16/255; APGD-CE (10 steps), APGD-T (10 steps, 3 "
+                                               "targets), FAB-T (10 steps, 3 targets), Square (30 queries); "
+                                               "restarts 1; domain ") +
+                                       (through == main_domain ? "0" : "1") +
+                                       ", running statistics; 20 images; seed 7");
   }
   CHECK(snapshot(m) == before);
 }
@@ -124,7 +125,7 @@ TEST_CASE("Square fools a network whose gradients are masked; APGD alone would c
   const ensemble_options o{.epsilon = 8, .norm = attack::norm::infinity, .steps = 20, .queries = 300};
   toy masked{.kind = toy::defence::masked, .on = &d, .net = &net};
   const auto r = attack_ensemble(masked, data, o);
-  CHECK(r.stages[2].left < r.stages[1].left - 3);
+  CHECK(r.stages[3].left < r.stages[2].left - 3);
   CHECK(r.stages[0].evidence.zero_gradients == 60);
   CHECK(warns(r, "60 of 60 images gave APGD-CE a gradient of zero: gradients are masked"));
   CHECK(warns(r, "Square, which uses no gradient, fooled "));

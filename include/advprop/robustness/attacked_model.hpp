@@ -116,6 +116,15 @@ inline bool is_correct(std::span<const float> z, int label) {
   return first;
 }
 
+/// The wrong class of this rank by its logit, 0 having the largest; a tie counts for the lower class.
+inline std::size_t wrong_class(std::span<const float> z, std::size_t label, int rank) {
+  std::vector<std::size_t> order;
+  for (std::size_t k = 0; k < z.size(); ++k)
+    if (k != label) order.push_back(k);
+  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return z[a] > z[b]; });
+  return order[static_cast<std::size_t>(rank)];
+}
+
 /// What every attack asks of its arguments; throws `argument_error`.
 template <class Target>
 void check_batch(const char* who, const Target& target, const attack_batch& b) {
