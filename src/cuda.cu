@@ -11,6 +11,7 @@ namespace advprop {
 #define ADVPROP_OPERATIONS(T) \
   template void memory_copy(basic_cuda<T>& d, view_of<const T> from, view_of<T> to); \
   template void conv_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, const float* w, view_of<T> y); \
+  template void conv_forward_statistics(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, const float* w, view_of<T> y, float* mean, float* variance); \
   template void conv_backward_input(basic_cuda<T>& d, const conv_spec& s, view_of<const T> dy, const float* w, view_of<T> dx, view_of<const T> add); \
   template void conv_backward_weight(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, view_of<const T> dy, float* dw); \
   template void linear_forward(basic_cuda<T>& d, view_of<const T> x, const float* w, const float* b, view_of<T> y); \

@@ -2,11 +2,12 @@
 
     pip install torch torchattacks safetensors numpy
     python bench/compare/strong_attacks.py build/release/bench/bench_attacks shared/data [--images 500] [--steps 20]
-        [--queries 200] [--epsilons 1 2 4 8] [--threads 2] [--markdown FILE]
+        [--queries 200] [--epsilons 1 2 4 8] [--threads 2] [--exact-loss] [--markdown FILE]
 
 Robust accuracy counts images that are classified correctly before and after the attack, of the first so many CIFAR-10 test
 images. PGD: random start, step epsilon / 4, last iterate. APGD: one restart; the targeted one tries all 9 wrong classes.
-Square: as many queries as `--queries`, its schedule of squares not stretched.
+Square: as many queries as `--queries`, its schedule of squares not stretched. `--exact-loss` gives torchattacks' PGD and APGD-CE
+a cross entropy whose gradient does not round p - 1 of a label that the network is sure of, as the one here does not.
 """
 
 import argparse
@@ -38,6 +39,20 @@ def load(data, images):
     rows = np.frombuffer(raw, np.uint8).reshape(images, 3073)
     x = torch.from_numpy(rows[:, 1:].reshape(images, 3, 32, 32).astype(np.float32) / np.float32(255))
     return net.eval(), x, torch.from_numpy(rows[:, 0].astype(np.int64))
+
+
+class ExactCrossEntropy(torch.nn.Module):
+    """log(1 + exp(the others' logsumexp - own)): the gradient of the label's logit is computed, not got as p - 1."""
+
+    def __init__(self, reduction="mean"):
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, z, labels):
+        own = torch.nn.functional.one_hot(labels, z.shape[1]).bool()
+        others = torch.logsumexp(z.masked_fill(own, float("-inf")), 1)
+        loss = torch.nn.functional.softplus(others - z[own], threshold=1e9)
+        return loss.mean() if self.reduction == "mean" else loss
 
 
 def theirs(net, x, y, attack, norm, epsilon, steps):
@@ -78,10 +93,13 @@ def main():
     p.add_argument("--attacks", nargs="+", default=list(NAMES))
     p.add_argument("--norms", nargs="+", default=["inf"], help="inf, two; epsilon is a length in pixels of 255 for two")
     p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--exact-loss", action="store_true")
     p.add_argument("--markdown")
     o = p.parse_args()
     torch.set_num_threads(o.threads)
     torch.use_deterministic_algorithms(True)
+    if o.exact_loss:
+        torch.nn.CrossEntropyLoss = ExactCrossEntropy
     net, x, y = load(o.data, o.images)
     for q in net.parameters():
         q.requires_grad_(False)

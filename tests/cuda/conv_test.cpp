@@ -64,6 +64,44 @@ TEST_EACH_ELEMENT("Convolutions are the CPU's in all three passes") {
   }
 }
 
+TEST_EACH_ELEMENT("A convolution's statistics are those of its result, taken by the library or not") {
+  cpu c(1);
+  basic_cuda<T> d;
+  for (bool fuses : {true, false})
+    for (const problem& p : problems) {
+      const conv_spec& s = p.s;
+#ifdef ADVPROP_GPU_TESTS
+      if (!fuses) continue;
+#else
+      d.state().own().fuses = fuses;
+      const long before = d.state().own().fused;
+#endif
+      CAPTURE(fuses);
+      CAPTURE(s.in);
+      CAPTURE(s.out);
+      CAPTURE(s.kernel);
+      CAPTURE(s.groups);
+      const map x = rounded<T>(map::random(p.batch, s.in, p.height, p.width, 1));
+      auto w = maps::normals(s.out * s.in / s.groups * s.kernel * s.kernel, 5, 0.2f, 0.1f);
+      for (float& v : w) v = static_cast<float>(T(v));
+      map y = map::zero(p.batch, s.out, s.output(p.height), s.output(p.width));
+      std::vector<float> mean(std::size_t(s.out), NAN), variance = mean;
+      const numbers gw(d, w), gmean(d, mean), gvariance(d, variance);
+      conv_forward(c, s, x, w.data(), y);
+      norm_statistics(c, y, mean.data(), variance.data());
+      const auto gy = garbage(d, y);
+      conv_forward_statistics(d, s, upload(d, x), gw.data(), gy, gmean.data(), gvariance.data());
+      CHECK(distance(download(d, gy), y) < bound<T>);
+      CHECK(distance(gmean.host(), mean) < 2 * bound<T>);
+      CHECK(distance(gvariance.host(), variance) < 2 * bound<T>);
+#ifndef ADVPROP_GPU_TESTS
+      const bool depthwise = s.groups > 1 && s.groups == s.in && s.in == s.out;
+      const bool expected = fuses && !depthwise && s.out % 4 == 0 && std::is_same_v<T, bfloat16>;
+      CHECK(d.state().own().fused - before == (expected ? 1 : 0));
+#endif
+    }
+}
+
 TEST_EACH_ELEMENT(
     "A convolution with a fixed batch norm is the CPU's, forward and backward, fused by the library or not") {
   cpu c(1);

@@ -114,6 +114,23 @@ TEST_CASE("cuDNN fuses bias, add and activation into convolutions, and adds into
       }
   }
 }
+
+TEST_CASE("cuDNN takes statistics with every convolution that ResNet-50 has a batch norm behind, in bfloat16") {
+  for (const char* gpu : {"h100", "a100"}) {
+    const cudnn_descriptor properties = described(gpu);
+    int asked = 0;
+    for (conv_problem p : convolutions<resnet50<1000>>(256, 224)) {
+      if (p.pass != conv_problem::forward) continue;
+      p.type = element_type::bfloat16;
+      p.statistics = true;
+      CAPTURE(gpu);
+      CAPTURE(describe(p));
+      CHECK(!find_plans(p, {nullptr, &properties}, 1).empty());
+      ++asked;
+    }
+    CHECK(asked > 10);
+  }
+}
 #endif
 
 TEST_CASE("A convolution that cuDNN refuses is named") {

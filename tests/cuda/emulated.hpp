@@ -32,8 +32,8 @@ struct cuda_state::implementation {
   std::vector<std::unique_ptr<std::byte[]>> pinned{64};
   std::array<std::vector<std::unique_ptr<std::byte[]>>, 2> pools;  // of calls of replay, in turns
   int turn = 0;
-  std::size_t next = 0, most = SIZE_MAX, taken = 0;  // bytes of device memory
-  long kernels = 0, waits = 0, updates = 0;
+  std::size_t next = 0, most = SIZE_MAX, taken = 0;     // bytes of device memory
+  long kernels = 0, waits = 0, updates = 0, fused = 0;  // fused: convolutions that do more than convolve
   bool capturing = false;
   bool fuses = true;  // whether convolutions have engines that do more than convolve
   std::vector<std::function<void()>> graph;
@@ -209,11 +209,23 @@ inline void emulated_convolution(const conv_problem& p, const conv_pointers& at)
     if (p.after == activation::relu6) v = std::min(v, 6.0);
     if (p.after == activation::silu) v /= 1 + std::exp(-v);
     result.set(i, v);
+    if (!p.statistics) continue;
+    if (i < channels) at.sums[i] = at.sums[channels + i] = 0;
+    const float stored = result.get(i);
+    at.sums[i % channels] += stored;
+    at.sums[channels + i % channels] += stored * stored;
   }
 }
 
-inline bool cuda_state::computes(const conv_problem& p) { return own_->fuses || !(p.bias || p.add); }
+inline bool cuda_state::computes(const conv_problem& p) {
+  if (p.statistics && p.type == element_type::float32) return false;  // cuDNN has none that adds in float alone
+  return own_->fuses || !(p.bias || p.add || p.statistics);
+}
+inline bool cuda_state::prefers(const conv_problem& p, const std::function<void()>&, const std::function<void()>&) {
+  return computes(p);
+}
 inline void cuda_state::convolve(cuda_device&, const conv_problem& p, const conv_pointers& at) {
+  own_->fused += p.bias || p.add || p.statistics;
   emulate(*this, [=] { emulated_convolution(p, at); });
 }
 

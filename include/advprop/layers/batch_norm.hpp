@@ -27,6 +27,13 @@ struct batch_norm {
 
 namespace detail {
 
+/// Whether a device has an operation that gives a convolution's result together with its statistics.
+template <class Device>
+concept statistics_device = requires(Device& d, const conv_spec& s, feature_view<typename Device::element> x,
+                                     float* p) {
+  conv_forward_statistics(d, s, x, p, x, p, p);
+};
+
 struct norm_spec {
   int channels;
   activation after;
@@ -41,15 +48,14 @@ class norm_state {
     at_ = r.norm(name, s.channels, closes_branch);
   }
 
+  /// `measured`: x came with its statistics, see `measured_by`.
   [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, const norm_spec& s,
-                                                const feature_map<Device>& x, const feature_map<Device>& added) {
+                                                const feature_map<Device>& x, const feature_map<Device>& added,
+                                                bool measured = false) {
     const bool backward = c.keep != wrt::nothing;
     const bool needs_x = has(c.keep, wrt::parameters) || c.source == statistics::batch || s.after == activation::silu;
     const bool keep_x = backward && needs_x;
-    const auto channels = static_cast<std::size_t>(s.channels);
-    if (c.source == statistics::batch) {
-      batch_ = c.device.memory().allocate(static_cast<std::size_t>(c.groups.size()) * 2 * channels * sizeof(float));
-    }
+    if (c.source == statistics::batch && !measured) allocate_batch(c, s);
     feature_map<Device> y = writable(c.device, x, !keep_x && x.unique());
     int first = 0, g = 0;
     for (const part& p : c.groups) {
@@ -60,8 +66,11 @@ class norm_state {
         if (count < 2)
           fail<argument_error>("batch_norm: batch statistics need at least 2 values a channel, domain ",
                                p.domain.index(), " has ", count);
-        norm_forward_batch(c.device, s.after, in, batch_mean(s, g), batch_variance(s, g), n,
-                           added.slice(first, p.count), y.slice(first, p.count));
+        if (measured)
+          norm_forward(c.device, s.after, in, n, added.slice(first, p.count), y.slice(first, p.count));
+        else
+          norm_forward_batch(c.device, s.after, in, batch_mean(s, g), batch_variance(s, g), n,
+                             added.slice(first, p.count), y.slice(first, p.count));
         if (c.update)
           norm_update_running(c.device, s.channels, n.mean, n.variance, count, s.momentum, c.store.mean(at_, p.domain),
                               c.store.variance(at_, p.domain));
@@ -114,6 +123,16 @@ class norm_state {
     return c.source == statistics::running && !has(c.keep, wrt::parameters) &&
            (c.keep == wrt::nothing || s.after == activation::identity || slope_from_output(s.after));
   }
+  /// Whether the convolution before gives the statistics with its result: where these are one domain's.
+  static bool measures(const context<Domains, Device>& c) {
+    return statistics_device<Device> && c.source == statistics::batch && c.groups.size() == 1;
+  }
+  /// f(mean, variance) writes the statistics of the map that `forward` is given next.
+  template <class F>
+  void measured_by(context<Domains, Device>& c, const norm_spec& s, F&& f) {
+    allocate_batch(c, s);
+    f(batch_mean(s, 0), batch_variance(s, 0));
+  }
   /// f(first image, count, numbers) for each domain's images, in a pass that folds.
   template <class F>
   void for_groups(const context<Domains, Device>& c, const norm_spec& s, F&& f) const {
@@ -130,6 +149,10 @@ class norm_state {
   feature_map<Device> take_result() { return std::move(y_); }
 
  private:
+  void allocate_batch(context<Domains, Device>& c, const norm_spec& s) {
+    batch_ = c.device.memory().allocate(static_cast<std::size_t>(c.groups.size()) * 2 *
+                                        static_cast<std::size_t>(s.channels) * sizeof(float));
+  }
   float* batch_mean(const norm_spec& s, int group) const {
     return static_cast<float*>(batch_.data()) + group * 2 * s.channels;
   }
@@ -170,6 +193,8 @@ class norm_node {
   }
   norm_state<Domains, Device>& core() { return state_; }
   static bool folds(const context<Domains, Device>& c) { return norm_state<Domains, Device>::folds(c, spec); }
+  /// Whether the convolution before runs this norm, too.
+  static bool joins(const context<Domains, Device>& c) { return folds(c) || norm_state<Domains, Device>::measures(c); }
 
  private:
   norm_state<Domains, Device> state_;

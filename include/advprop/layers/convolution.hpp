@@ -55,17 +55,27 @@ class conv_state {
     return dx;
   }
 
-  /// Convolution and the batch norm behind it as one operation; see `norm_state::folds`.
+  /// Convolution and the batch norm behind it, as one operation where it `folds`, else with the statistics that it
+  /// `measures`.
   [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, const conv_spec& s,
                                                 norm_state<Domains, Device>& norm, const norm_spec& n,
                                                 const feature_map<Device>& x, const feature_map<Device>& added) {
     feature_map<Device> y = result_for(c, s, x);
+    in_ = x.image();
+    if constexpr (statistics_device<Device>) {
+      if (norm.measures(c)) {
+        norm.measured_by(c, n, [&](float* mean, float* variance) {
+          conv_forward_statistics(c.device, s, x, c.store.weight(weight_), y, mean, variance);
+        });
+        x_ = saved_if(has(c.keep, wrt::parameters), x);
+        return norm.forward(c, n, y, added, true);
+      }
+    }
     norm.for_groups(c, n, [&](int first, int count, const norm_parameters& p) {
       conv_norm_forward(c.device, s, x.slice(first, count), c.store.weight(weight_), n.after, p,
                         added.slice(first, count), y.slice(first, count));
     });
     norm.keep_result(c, n, y);
-    in_ = x.image();
     return y;
   }
 
@@ -140,11 +150,11 @@ struct convolution {
       return state_.backward(c, conv, Bias, W, dy, added);
     }
 
-    /// With the batch norm behind it, in passes in which that `folds`.
+    /// With the batch norm behind it, in passes in which that `joins`.
     template <class Norm>
     feature_map<Device> forward(context<Domains, Device>& c, Norm& norm, feature_map<Device> x,
                                 feature_map<Device> added = {}) {
-      return state_.forward(c, conv, norm.core(), Norm::spec, x, added);
+      return state_.forward(c, conv, norm.core(), Norm::spec, std::move(x), std::move(added));
     }
     template <class Norm>
     auto backward(context<Domains, Device>& c, Norm& norm, feature_map<Device> dy, bool has_add,

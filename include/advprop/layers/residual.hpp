@@ -205,7 +205,7 @@ class node<L, In, Domains, Device> {
     feature_map<Device> added = shortcut_.forward(c, x);
     feature_map<Device> y = body_.forward(c, std::move(x));
     if constexpr (folds) {
-      if (last_.folds(c)) return conv_.forward(c, last_, std::move(y), std::move(added));
+      if (last_.joins(c)) return conv_.forward(c, last_, std::move(y), std::move(added));
     }
     if constexpr (ends_in_conv) y = conv_.forward(c, std::move(y));
     return last_.forward(c, std::move(y), std::move(added));

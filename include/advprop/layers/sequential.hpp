@@ -216,7 +216,7 @@ class chain {
   /// Turns x into the output.
   void forward(context<Domains, Device>& c, feature_map<Device>& x) {
     if constexpr (folds) {
-      if (rest_.node_.folds(c)) {
+      if (rest_.node_.joins(c)) {
         x = node_.forward(c, rest_.node_, std::move(x));
         return rest_.rest_.forward(c, x);
       }

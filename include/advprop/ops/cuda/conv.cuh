@@ -128,15 +128,17 @@ conv_problem problem_of(const basic_cuda<T>& d, conv_problem::direction pass, co
 template <class T>
 void backward_input_with(basic_cuda<T>& d, const conv_spec& s, view_of<const T> dy, const T* weights, view_of<T> dx,
                          view_of<const T> added) {
-  conv_problem problem = problem_of(d, conv_problem::backward_input, s, dx.image(), dy.image(), dy.batch,
-                                    alignment_of(dx.data, weights, dy.data, added.data));
-  problem.add = added.data != nullptr;
-  if (problem.add && !d.state().computes(problem)) {
-    problem.add = false;
+  const conv_problem problem = problem_of(d, conv_problem::backward_input, s, dx.image(), dy.image(), dy.batch,
+                                          alignment_of(dx.data, weights, dy.data, added.data));
+  if (!added.data) return d.state().convolve(d, problem, {dx.data, weights, dy.data});
+  conv_problem whole = problem;
+  whole.add = true;
+  const auto together = [&] { d.state().convolve(d, whole, {dx.data, weights, dy.data, nullptr, added.data}); };
+  const auto apart = [&] {
     d.state().convolve(d, problem, {dx.data, weights, dy.data});
-    return add(d, added, dx);
-  }
-  d.state().convolve(d, problem, {dx.data, weights, dy.data, nullptr, added.data});
+    add(d, added, dx);
+  };
+  d.state().prefers(whole, together, apart) ? together() : apart();
 }
 
 inline bool depthwise(const conv_spec& s) { return s.groups > 1 && s.groups == s.in && s.in == s.out; }
@@ -151,6 +153,27 @@ void conv_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, cons
   d.state().convolve(
       d, problem_of(d, conv_problem::forward, s, x.image(), y.image(), x.batch, alignment_of(x.data, weights, y.data)),
       {x.data, weights, y.data});
+}
+
+template <class T>
+void conv_forward_statistics(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, const float* w, view_of<T> y,
+                             float* mean, float* variance) {
+  using namespace detail;
+  const auto apart = [&] {
+    conv_forward(d, s, x, w, y);
+    norm_statistics(d, view_of<const T>(y), mean, variance);
+  };
+  if (depthwise(s) || s.out % 4 != 0) return apart();
+  const T* weights = packed_weights<T>(d, w, s.out, s.in / s.groups, s.kernel * s.kernel);
+  conv_problem problem =
+      problem_of(d, conv_problem::forward, s, x.image(), y.image(), x.batch, alignment_of(x.data, weights, y.data));
+  problem.statistics = true;
+  const auto together = [&] {
+    const arena::block sums = d.memory().allocate(2 * sizeof(float) * static_cast<std::size_t>(s.out));
+    d.state().convolve(d, problem, {x.data, weights, y.data, nullptr, nullptr, static_cast<float*>(sums.data())});
+    norm_moments(d, s.out, pixels(y), static_cast<const float*>(sums.data()), mean, variance);
+  };
+  d.state().prefers(problem, together, apart) ? together() : apart();
 }
 
 template <class T>
@@ -194,10 +217,12 @@ void conv_norm_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x,
   problem.bias = true;
   problem.add = added.data != nullptr;
   problem.after = a;
-  if (d.state().computes(problem))
-    return d.state().convolve(d, problem, {x.data, f.weights, y.data, f.bias, added.data});
-  conv_forward(d, s, x, w, y);
-  norm_forward(d, a, view_of<const T>(y), p, added, y);
+  const auto together = [&] { d.state().convolve(d, problem, {x.data, f.weights, y.data, f.bias, added.data}); };
+  const auto apart = [&] {
+    conv_forward(d, s, x, w, y);
+    norm_forward(d, a, view_of<const T>(y), p, added, y);
+  };
+  d.state().prefers(problem, together, apart) ? together() : apart();
 }
 
 template <class T>

@@ -36,6 +36,7 @@ inline std::string describe(const conv_problem& p) {
   if (p.bias) text += ", with bias";
   if (p.add) text += ", with an add";
   if (p.after != activation::identity) text += ", with an activation";
+  if (p.statistics) text += ", with statistics";
   return text;
 }
 
@@ -120,7 +121,15 @@ struct cudnn_plan {
   std::size_t workspace;
 };
 
-enum : std::int64_t { x_tensor = 'x', w_tensor = 'w', y_tensor = 'y', bias_tensor = 'b', add_tensor = 'a' };
+enum : std::int64_t {
+  x_tensor = 'x',
+  w_tensor = 'w',
+  y_tensor = 'y',
+  bias_tensor = 'b',
+  add_tensor = 'a',
+  sum_tensor = 's',
+  square_tensor = 'q'
+};
 
 namespace cudnn_graph {
 
@@ -209,6 +218,17 @@ class graph {
     if (p.add) pointwise(id, CUDNN_POINTWISE_ADD, &keep(tensor(add_tensor, result_, type, p.alignment)));
     if (p.after == activation::silu) pointwise(id, CUDNN_POINTWISE_SWISH_FWD, nullptr);
     if (slope_from_output(p.after)) pointwise(id, CUDNN_POINTWISE_RELU_FWD, nullptr);
+    if (p.statistics) {
+      const auto mode = CUDNN_GENSTATS_SUM_SQSUM;
+      operation(CUDNN_BACKEND_OPERATION_GEN_STATS_DESCRIPTOR)
+          .set(CUDNN_ATTR_OPERATION_GENSTATS_MODE, CUDNN_TYPE_GENSTATS_MODE, 1, &mode)
+          .set(CUDNN_ATTR_OPERATION_GENSTATS_MATH_PREC, CUDNN_DATA_FLOAT)
+          .set(CUDNN_ATTR_OPERATION_GENSTATS_XDESC, *last_)
+          .set(CUDNN_ATTR_OPERATION_GENSTATS_SUMDESC, keep(tensor(sum_tensor, {1, s.out, 1, 1}, CUDNN_DATA_FLOAT, 16)))
+          .set(CUDNN_ATTR_OPERATION_GENSTATS_SQSUMDESC,
+               keep(tensor(square_tensor, {1, s.out, 1, 1}, CUDNN_DATA_FLOAT, 16)))
+          .finalize();
+    }
 
     std::vector<cudnnBackendDescriptor_t> handles;
     for (const cudnn_descriptor& o : operations_) handles.push_back(o.get());
@@ -327,7 +347,8 @@ inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_tar
 }
 
 /// Queues one execution on the handle's stream.
-inline void execute(cudnnHandle_t handle, const cudnn_plan& plan, const conv_pointers& p, void* workspace) {
+inline void execute(cudnnHandle_t handle, const cudnn_plan& plan, const conv_problem& of, const conv_pointers& p,
+                    void* workspace) {
   std::vector<std::int64_t> ids{x_tensor, w_tensor, y_tensor};
   std::vector<const void*> pointers{p.x, p.w, p.y};
   const auto more = [&](std::int64_t id, const void* pointer) {
@@ -337,6 +358,8 @@ inline void execute(cudnnHandle_t handle, const cudnn_plan& plan, const conv_poi
   };
   more(bias_tensor, p.bias);
   more(add_tensor, p.add);
+  more(sum_tensor, p.sums);
+  more(square_tensor, p.sums ? p.sums + of.spec.out : nullptr);
   cudnn_descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
   pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids))
       .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, std::ssize(pointers), pointers.data())

@@ -21,8 +21,6 @@
 
 namespace advprop::detail {
 
-struct cudnn_plan;
-
 enum class element_type { float32, bfloat16 };
 template <class T>
 inline constexpr element_type element_type_of = element_type::float32;
@@ -41,6 +39,7 @@ struct conv_problem {
   bool bias = false;   // float, one an output channel
   bool add = false;    // a map like the result
   activation after = activation::identity;
+  bool statistics = false;  // also the sum and the sum of squares of each channel of y
 
   friend bool operator==(const conv_problem&, const conv_problem&) = default;
 };
@@ -49,6 +48,7 @@ struct conv_pointers {
   const void *x, *w, *y;
   const float* bias = nullptr;
   const void* add = nullptr;
+  float* sums = nullptr;  // of the channels, then of their squares: twice as many floats as y has channels
 };
 
 /// c = a b + beta c over row-major matrices, a or b transposed where it says so; c is rows x columns, `depth` is summed
@@ -86,6 +86,9 @@ class cuda_state {
 
   /// Whether the library has an engine for it.
   bool computes(const conv_problem&);
+  /// Whether the library has an engine for it that beats doing the same in several operations. `together` and `apart`
+  /// write the same results; at the first call outside a graph's capture each is run a few times.
+  bool prefers(const conv_problem&, const std::function<void()>& together, const std::function<void()>& apart);
   /// x, w and y are the input, the weights and the output, or their gradients; the one that `pass` computes is
   /// overwritten. All have elements of `type`: cuDNN has no engine that makes float gradients of bfloat16 maps.
   /// Workspace comes from the device's arena.
@@ -131,7 +134,6 @@ class cuda_state {
   void begin_capture();
   void launch_capture(std::unique_ptr<recorded_graph>& last);
   void drop_capture() noexcept;
-  float time_plan(cuda_device&, const cudnn_plan&, const conv_pointers&);
 
   std::unique_ptr<implementation> own_;
   bool recording_ = false;

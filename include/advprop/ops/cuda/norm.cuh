@@ -84,6 +84,17 @@ void norm_statistics_at(cuda_device& d, const feature_view<const T>& x, float* m
   });
 }
 
+/// Mean and variance from the sums of each channel's `count` numbers and, behind those, of their squares.
+inline void norm_moments(cuda_device& d, int channels, std::ptrdiff_t count, const float* sums, float* mean,
+                         float* variance) {
+  each(d, channels, [=] ADVPROP_HD(std::ptrdiff_t c) {
+    const float m = sums[c] / static_cast<float>(count), square = sums[channels + c] / static_cast<float>(count);
+    const float rest = square - m * m;
+    mean[c] = m;
+    variance[c] = rest < 0 ? 0 : rest;  // rounding; NaN stays
+  });
+}
+
 template <int V, class T>
 void norm_forward_at(cuda_device& d, activation a, const feature_view<const T>& x, const norm_parameters& p,
                      const T* add, T* y) {

@@ -45,6 +45,7 @@ struct cuda_state::implementation {
     std::vector<cudnn_plan> plans;
   };
   std::vector<choice> convolutions;
+  std::vector<std::pair<conv_problem, bool>> preferences;
   std::vector<cublas_product> products;
 
   struct pinned_slot {
@@ -81,6 +82,25 @@ struct cuda_state::implementation {
     slot.bytes = std::max<std::size_t>(bytes, 256);
   }
   std::vector<pinned_slot> outgrown;
+
+  /// Milliseconds of what f queues, the better of two runs.
+  template <class F>
+  float time(const F& f) {
+    cuda_event marks[3];
+    for (auto& m : marks) m = make_event(cudaEventDefault);
+    const auto mark = [&](int i) { check_cuda(cudaEventRecord(marks[i].get(), stream.get()), "cudaEventRecord"); };
+    f();  // loads the kernels
+    mark(0);
+    for (int i = 1; i < 3; ++i) {
+      f();
+      mark(i);
+    }
+    check_cuda(cudaEventSynchronize(marks[2].get()), "cudaEventSynchronize");
+    float times[2];
+    for (int i = 0; i < 2; ++i)
+      check_cuda(cudaEventElapsedTime(&times[i], marks[i].get(), marks[i + 1].get()), "cudaEventElapsedTime");
+    return std::min(times[0], times[1]);
+  }
 };
 
 ADVPROP_CUDA_API cuda_state::cuda_state(int index) : own_(std::make_unique<implementation>()) {
@@ -241,6 +261,18 @@ inline std::vector<cudnn_plan>& plans_for(cuda_state::implementation& own, const
 
 ADVPROP_CUDA_API bool cuda_state::computes(const conv_problem& p) { return !plans_for(*own_, p).empty(); }
 
+ADVPROP_CUDA_API bool cuda_state::prefers(const conv_problem& p, const std::function<void()>& together,
+                                          const std::function<void()>& apart) {
+  if (!computes(p)) return false;
+  const auto known =
+      std::find_if(own_->preferences.begin(), own_->preferences.end(), [&](const auto& q) { return q.first == p; });
+  if (known != own_->preferences.end()) return known->second;
+  if (own_->capturing) return true;  // nothing runs now: it is timed another time
+  const bool better = own_->time(together) <= own_->time(apart);
+  own_->preferences.emplace_back(p, better);
+  return better;
+}
+
 ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p, const conv_pointers& at) {
   check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
   auto& plans = plans_for(*own_, p);
@@ -251,7 +283,8 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
     std::size_t best = 0;
     float least = 0;
     for (std::size_t i = 0; i < plans.size(); ++i) {
-      const float time = time_plan(d, plans[i], at);
+      const arena::block workspace = d.memory().allocate(plans[i].workspace);
+      const float time = own_->time([&] { execute(own_->cudnn.get(), plans[i], p, at, workspace.data()); });
       if (i == 0 || time < least) {
         best = i;
         least = time;
@@ -261,26 +294,7 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
     plans.erase(plans.begin() + 1, plans.end());
   }
   const arena::block workspace = d.memory().allocate(plans[0].workspace);
-  execute(own_->cudnn.get(), plans[0], at, workspace.data());
-}
-
-/// Milliseconds of one run, the better of two.
-ADVPROP_CUDA_API float cuda_state::time_plan(cuda_device& d, const cudnn_plan& plan, const conv_pointers& at) {
-  const arena::block workspace = d.memory().allocate(plan.workspace);
-  cuda_event marks[3];
-  for (auto& m : marks) m = own_->make_event(cudaEventDefault);
-  const auto mark = [&](int i) { check_cuda(cudaEventRecord(marks[i].get(), own_->stream.get()), "cudaEventRecord"); };
-  execute(own_->cudnn.get(), plan, at, workspace.data());  // loads the kernels
-  mark(0);
-  for (int i = 1; i < 3; ++i) {
-    execute(own_->cudnn.get(), plan, at, workspace.data());
-    mark(i);
-  }
-  check_cuda(cudaEventSynchronize(marks[2].get()), "cudaEventSynchronize");
-  float times[2];
-  for (int i = 0; i < 2; ++i)
-    check_cuda(cudaEventElapsedTime(&times[i], marks[i].get(), marks[i + 1].get()), "cudaEventElapsedTime");
-  return std::min(times[0], times[1]);
+  execute(own_->cudnn.get(), plans[0], p, at, workspace.data());
 }
 
 ADVPROP_CUDA_API void cuda_state::multiply(cuda_device& d, const matrix_product& p, const void* a, const void* b,
