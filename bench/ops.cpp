@@ -90,7 +90,8 @@ void add(const std::string& network, int batch, int extent, int threads) {
         &timed::in_step);
   count(all, plan_evaluation(net, batch, extent, extent), &timed::in_evaluation);
   for (const timed& t : all) {
-    if (t.item.operation == std::string("memory_copy")) continue;
+    const std::string operation = t.item.operation;
+    if (operation == "memory_copy" || operation == "norm_update_running") continue;
     benchmark::RegisterBenchmark(name_of(network, t.item).c_str(),
                                  [=](benchmark::State& state) { run(state, t, threads); })
         ->Unit(benchmark::kMicrosecond)

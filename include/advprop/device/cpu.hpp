@@ -33,10 +33,6 @@ inline std::ptrdiff_t second_level_cache() {
 /// `gemm` is im2col and Eigen, the reference.
 enum class convolution_policy { fastest, winograd_2, direct, gemm };
 
-/// For a device that computes nothing: its memory has addresses but takes none, and operations write down in `work()`
-/// what they would do. The same code makes the same requests of the arena, so its peak is that of a real run.
-struct dry_run {};
-
 /// Outlives the models made on it. Several models may share one; use one a thread of control.
 class cpu {
  public:
@@ -52,6 +48,8 @@ class cpu {
       : cpu(threads, instructions, arena::backing::addresses) {
     work_ = std::make_unique<work_log>();
   }
+  /// A dry run of what `like` would do.
+  cpu(dry_run d, const cpu& like) : cpu(d, like.threads(), like.instructions()) { convolutions(like.convolutions()); }
 
   int threads() const { return threads_; }
   /// What the operations are computed with. Their results' last bits depend on it.

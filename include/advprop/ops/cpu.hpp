@@ -23,44 +23,45 @@ namespace advprop {
 
 /// y = x * w; w is out x in/groups x kernel x kernel; y has `s.output` of x's height and width.
 ADVPROP_API void conv_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
-                              feature_view<float> y) ADVPROP_OPERATION(conv_forward(d, s, x, w, y));
+                              feature_view<float> y) ADVPROP_OPERATION_WITH_WORKSPACE(conv_forward(d, s, x, w, y));
 
 /// dx = the gradient of the input + add; no add where its data is null.
 ADVPROP_API void conv_backward_input(cpu& d, const conv_spec& s, feature_view<const float> dy, const float* w,
                                      feature_view<float> dx, feature_view<const float> add = {})
-    ADVPROP_OPERATION(conv_backward_input(d, s, dy, w, dx, add));
+    ADVPROP_OPERATION_WITH_WORKSPACE(conv_backward_input(d, s, dy, w, dx, add));
 
 /// Adds the gradient of the weights to dw.
 ADVPROP_API void conv_backward_weight(cpu& d, const conv_spec& s, feature_view<const float> x,
                                       feature_view<const float> dy, float* dw)
-    ADVPROP_OPERATION(conv_backward_weight(d, s, x, dy, dw));
+    ADVPROP_OPERATION_WITH_WORKSPACE(conv_backward_weight(d, s, x, dy, dw));
 
 // The fully connected layer.
 
 /// y = x w^T + b; x and y are 1x1 feature maps, w is out x in, b may be null.
 ADVPROP_API void linear_forward(cpu& d, feature_view<const float> x, const float* w, const float* b,
-                                feature_view<float> y) ADVPROP_OPERATION(linear_forward(d, x, w, b, y));
+                                feature_view<float> y) ADVPROP_OPERATION_WITH_WORKSPACE(linear_forward(d, x, w, b, y));
 
 /// dx = dy w
 ADVPROP_API void linear_backward_input(cpu& d, feature_view<const float> dy, const float* w, feature_view<float> dx)
-    ADVPROP_OPERATION(linear_backward_input(d, dy, w, dx));
+    ADVPROP_OPERATION_WITH_WORKSPACE(linear_backward_input(d, dy, w, dx));
 
 /// dw += dy^T x, db += the sum of dy over the batch (null: not wanted).
 ADVPROP_API void linear_backward_weight(cpu& d, feature_view<const float> x, feature_view<const float> dy, float* dw,
-                                        float* db) ADVPROP_OPERATION(linear_backward_weight(d, x, dy, dw, db));
+                                        float* db)
+    ADVPROP_OPERATION_WITH_WORKSPACE(linear_backward_weight(d, x, dy, dw, db));
 
 // Batch norm, with the activation and the residual add that follow it (Ioffe & Szegedy, ICML 2015).
 
 /// Mean and biased variance of every channel over batch x height x width; one read of x. Sound where the mean is large
 /// and the variance small.
 ADVPROP_API void norm_statistics(cpu& d, feature_view<const float> x, float* mean, float* variance)
-    ADVPROP_OPERATION(norm_statistics(d, x, mean, variance));
+    ADVPROP_OPERATION_WITH_WORKSPACE(norm_statistics(d, x, mean, variance));
 
 /// norm_statistics, and norm_forward with what it finds: mean and variance are p's. One channel block after the other,
 /// so that the second sweep finds the first one's numbers in the cache.
 ADVPROP_API void norm_forward_batch(cpu& d, activation a, feature_view<const float> x, float* mean, float* variance,
                                     const norm_parameters& p, feature_view<const float> add, feature_view<float> y)
-    ADVPROP_OPERATION(norm_forward_batch(d, a, x, mean, variance, p, add, y));
+    ADVPROP_OPERATION_WITH_WORKSPACE(norm_forward_batch(d, a, x, mean, variance, p, add, y));
 
 /// running = (1 - momentum) * running + momentum * value, the variance made unbiased from `count` values a channel.
 ADVPROP_API void norm_update_running(cpu& d, int channels, const float* mean, const float* variance,
@@ -72,7 +73,7 @@ ADVPROP_API void norm_update_running(cpu& d, int channels, const float* mean, co
 /// y may be the same memory as x or add.
 ADVPROP_API void norm_forward(cpu& d, activation a, feature_view<const float> x, const norm_parameters& p,
                               feature_view<const float> add, feature_view<float> y)
-    ADVPROP_OPERATION(norm_forward(d, a, x, p, add, y));
+    ADVPROP_OPERATION_WITH_WORKSPACE(norm_forward(d, a, x, p, add, y));
 
 /// The gradients of norm_forward, where g = dy * a'(pre-activation), s = sqrt(variance + epsilon) and
 /// xhat = (x - mean) / s:
@@ -85,7 +86,7 @@ ADVPROP_API void norm_backward(cpu& d, activation a, statistics source, feature_
                                feature_view<const float> y, feature_view<const float> dy, feature_view<const float> add,
                                const norm_parameters& p, feature_view<float> dx, feature_view<float> dadd,
                                float* dscale, float* dshift)
-    ADVPROP_OPERATION(norm_backward(d, a, source, x, y, dy, add, p, dx, dadd, dscale, dshift));
+    ADVPROP_OPERATION_WITH_WORKSPACE(norm_backward(d, a, source, x, y, dy, add, p, dx, dadd, dscale, dshift));
 
 // A convolution and the batch norm behind it where that has fixed numbers (running statistics). A device need not have
 // these: layers then use the operations above.
@@ -94,14 +95,14 @@ ADVPROP_API void norm_backward(cpu& d, activation a, statistics source, feature_
 ADVPROP_API void conv_norm_forward(cpu& d, const conv_spec& s, feature_view<const float> x, const float* w,
                                    activation a, const norm_parameters& p, feature_view<const float> add,
                                    feature_view<float> y)
-    ADVPROP_OPERATION(conv_norm_forward(d, s, x, w, a, p, add, y));
+    ADVPROP_OPERATION_WITH_WORKSPACE(conv_norm_forward(d, s, x, w, a, p, add, y));
 
 /// dx = the gradient of conv_norm_forward's x + add, told from its result y; a is identity (y may be null), relu or
 /// relu6.
 ADVPROP_API void conv_norm_backward_input(cpu& d, const conv_spec& s, activation a, feature_view<const float> y,
                                           feature_view<const float> dy, const float* w, const norm_parameters& p,
                                           feature_view<float> dx, feature_view<const float> add = {})
-    ADVPROP_OPERATION(conv_norm_backward_input(d, s, a, y, dy, w, p, dx, add));
+    ADVPROP_OPERATION_WITH_WORKSPACE(conv_norm_backward_input(d, s, a, y, dy, w, p, dx, add));
 
 // Activations that stand alone.
 
@@ -159,7 +160,7 @@ ADVPROP_API void bias_forward(cpu& d, const float* b, feature_view<float> y) ADV
 
 /// db += the sum of dy over batch x height x width.
 ADVPROP_API void bias_backward(cpu& d, feature_view<const float> dy, float* db)
-    ADVPROP_OPERATION(bias_backward(d, dy, db));
+    ADVPROP_OPERATION_WITH_WORKSPACE(bias_backward(d, dy, db));
 
 /// y[c + pad_before] = x[c] at every stride-th pixel, other channels 0: the parameter-free shortcut, option A of
 /// He et al. 2015, section 3.3.
@@ -212,7 +213,8 @@ ADVPROP_API void drop_images(cpu& d, float rate, random_stream r, feature_view<c
 ADVPROP_API void fill(cpu& d, float value, std::span<float> values) ADVPROP_OPERATION(fill(d, value, values));
 
 /// The sum of squares.
-ADVPROP_API double squared_norm(cpu& d, std::span<const float> values) ADVPROP_OPERATION(squared_norm(d, values));
+ADVPROP_API double squared_norm(cpu& d, std::span<const float> values)
+    ADVPROP_OPERATION_WITH_WORKSPACE(squared_norm(d, values));
 
 /// norms[n] = the L2 norm of image n.
 ADVPROP_API void image_norms(cpu& d, const_image_view x, float* norms) ADVPROP_OPERATION(image_norms(d, x, norms));
@@ -236,7 +238,7 @@ ADVPROP_API void fill_normal(cpu& d, random_stream r, image_view x) ADVPROP_OPER
 /// makes the loss NaN and counts as a miss.
 ADVPROP_API loss_result cross_entropy(cpu& d, feature_view<const float> logits, const target_view& targets,
                                       float smoothing, float weight, feature_view<float> dlogits)
-    ADVPROP_OPERATION(cross_entropy(d, logits, targets, smoothing, weight, dlogits));
+    ADVPROP_OPERATION_WITH_WORKSPACE(cross_entropy(d, logits, targets, smoothing, weight, dlogits));
 
 /// probabilities (batch x classes) = softmax of every image's logits.
 ADVPROP_API void softmax(cpu& d, feature_view<const float> logits, view<float, 2> probabilities)

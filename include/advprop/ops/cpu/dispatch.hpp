@@ -7,6 +7,7 @@
 
 #define ADVPROP_DISPATCH(call)
 #define ADVPROP_OPERATION(call)
+#define ADVPROP_OPERATION_WITH_WORKSPACE(call)
 
 #else
 
@@ -32,14 +33,22 @@
 /// The same before a semicolon.
 #define ADVPROP_DISPATCH(call) ADVPROP_KERNEL(call) static_assert(true)
 
-/// The body of an operation: on a dry run the call goes to namespace `work` instead.
-#define ADVPROP_OPERATION(call)     \
-  {                                 \
-    if (d.dry()) return work::call; \
-    ADVPROP_KERNEL(call)            \
-  }                                 \
+/// The body of an operation: a dry run writes it down instead.
+#define ADVPROP_OPERATION(call)                    \
+  {                                                \
+    if (d.dry()) return work::note(d, work::call); \
+    ADVPROP_KERNEL(call)                           \
+  }                                                \
   static_assert(true)
 
-#include <advprop/ops/cpu/work.inl>
+/// The same where the kernel takes memory: a dry run runs it that far.
+#define ADVPROP_OPERATION_WITH_WORKSPACE(call)                               \
+  {                                                                          \
+    if (d.dry()) return work::note(d, work::call, [&] ADVPROP_KERNEL(call)); \
+    ADVPROP_KERNEL(call)                                                     \
+  }                                                                          \
+  static_assert(true)
+
+#include <advprop/ops/cpu/work.hpp>
 
 #endif
