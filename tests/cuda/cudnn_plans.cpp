@@ -62,6 +62,7 @@ void check(const std::string& gpu, const char* network, std::vector<conv_problem
       CHECK_NOTHROW(found = find_plans(q, {nullptr, &properties}, 4));
       CAPTURE(describe(q));
       CHECK(!found.empty());
+      for (const cudnn_plan& f : found) CHECK(f.workspace <= most_workspace(q));  // what a dry run reckons with
       plans += found.size();
       if (!found.empty()) largest = std::max(largest, found[0].workspace);
     }

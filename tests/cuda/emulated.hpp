@@ -109,6 +109,8 @@ inline void cuda_state::give(void* p) {
   own_->slabs.erase(p);
 }
 
+inline std::size_t cuda_state::free_memory() { return own_->most - own_->taken; }
+
 inline void* cuda_state::pinned(std::size_t bytes) {
   if (recording_)
     return own_->pools[static_cast<std::size_t>(own_->turn)].emplace_back(std::make_unique<std::byte[]>(bytes)).get();

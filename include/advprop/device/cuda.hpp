@@ -8,6 +8,7 @@
 #include <advprop/core/bfloat16.hpp>
 #include <advprop/core/shape.hpp>
 #include <advprop/device/arena.hpp>
+#include <advprop/device/work.hpp>
 
 struct CUstream_st;  // cudaStream_t points to it
 
@@ -49,8 +50,14 @@ class cuda_device {
   /// Number of the GPU in this process, from 0.
   int index() const { return index_; }
   float32_products products() const { return products_; }
+  int multiprocessors() const;
   /// The GPU's memory: the processor may not read or write what this hands out.
   arena& memory() { return *memory_; }
+  /// Bytes of it that nobody has taken, this process or another.
+  std::size_t free_memory();
+  bool dry() const { return work_ != nullptr; }
+  /// Of a dry run only.
+  work_log& work() { return *work_; }
   /// Until all that has been queued is done. Throws `error` if any of it failed.
   void wait();
 
@@ -73,10 +80,12 @@ class cuda_device {
  protected:
   /// Throws `error` when there is no such GPU, or one older than compute capability 8.0.
   cuda_device(int index, float32_products products);
+  cuda_device(dry_run, float32_products products, int multiprocessors);
 
  private:
   int index_;
   float32_products products_;
+  std::unique_ptr<work_log> work_;
   // The arena gives its slabs back through the state, so it goes first.
   std::unique_ptr<detail::cuda_state> state_;
   std::unique_ptr<arena> memory_;
@@ -94,6 +103,14 @@ class basic_cuda : public cuda_device {
 
   explicit basic_cuda(int index = 0, float32_products products = float32_products::exact)
       : cuda_device(index, products) {}
+
+  /// Needs neither a GPU nor its driver. cuDNN chooses its engines on the GPU, so their workspace is left out of the
+  /// arena's peak (`work_log::library_workspace` bounds it), and they are taken to do what follows a convolution, too.
+  /// Sums are dealt to so many multiprocessors, by default an H100's.
+  explicit basic_cuda(dry_run d, float32_products products = float32_products::exact, int multiprocessors = 132)
+      : cuda_device(d, products, multiprocessors) {}
+  /// The same for a GPU that is there.
+  basic_cuda(dry_run d, const basic_cuda& like) : basic_cuda(d, like.products(), like.multiprocessors()) {}
 
   static constexpr std::ptrdiff_t elements(int batch, shape s) { return batch * s.size(); }
 };

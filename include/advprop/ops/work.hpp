@@ -118,6 +118,10 @@ work_item conv_forward(const D& d, const conv_spec& s, map<D> x, const float* w,
   return conv_item(d, "conv_forward", s, x, y, bytes(d, x) + weight_bytes(d, s), bytes(d, y), w);
 }
 template <class D>
+work_item conv_forward_statistics(const D& d, const conv_spec& s, map<D> x, const float* w, map<D> y, float*, float*) {
+  return conv_item(d, "conv_forward_statistics", s, x, y, bytes(d, x) + weight_bytes(d, s), bytes(d, y), w);
+}
+template <class D>
 work_item conv_backward_input(const D& d, const conv_spec& s, map<D> dy, const float* w, map<D> dx, map<D> add) {
   const double read = bytes(d, dy) + weight_bytes(d, s) + bytes(d, add);
   return with_norm(conv_item(d, "conv_backward_input", s, dx, dy, read, bytes(d, dx), w), activation::identity,

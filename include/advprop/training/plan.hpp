@@ -23,7 +23,12 @@ struct work_plan {
   std::size_t parameters = 0;  ///< learnt numbers, their gradients and running statistics
   std::size_t peak = 0;        ///< most bytes in use at one time, parameters included
   std::size_t reserved = 0;    ///< bytes taken from the system for that
-  std::vector<work_item> items;
+  /// The most that a library may take besides, which is known on the device only.
+  std::size_t library_workspace = 0;
+  std::vector<work_item> items;  ///< of one step
+
+  /// Bytes that the device must have.
+  std::size_t needed() const { return reserved + library_workspace; }
 };
 
 namespace detail {
@@ -41,18 +46,23 @@ std::string layer_at(const Model& net, const float* at) {
   return {};
 }
 
-/// Runs `f` on the model's dry device and gathers what it would do.
-template <class Model, class F>
-work_plan dry_run_of(Model& net, F&& f) {
+/// Runs `step` on the model's dry device and gathers what it would do.
+template <class Model, class Step>
+work_plan dry_run_of(Model& net, Step&& step) {
   auto& device = net.device();
   if (!device.dry()) fail<argument_error>("plan: the model's device is not one for a dry run");
   device.work() = {};
   device.memory().reset_peak();
-  f();
+  // Twice: what a device keeps for the next step, as packed weights, is there all through the second.
+  for (int i = 0; i < 2; ++i) {
+    device.work().items.clear();
+    step();
+  }
   work_plan plan;
   plan.parameters = (2 * net.values().size() + net.running().size()) * sizeof(float);
   plan.peak = std::max(device.work().peak, device.memory().peak());
   plan.reserved = device.memory().reserved();
+  plan.library_workspace = device.work().library_workspace;
   plan.items = std::move(device.work().items);
   for (work_item& i : plan.items) i.layer = layer_at(net, i.parameter);
   return plan;
@@ -76,17 +86,17 @@ struct planned_images {
 }  // namespace detail
 
 /// A training step as `fit` makes it, with the optimizer's numbers and, where there is one, those of the moving
-/// average. `net` lives on a `cpu(dry_run{})`; every data stream of the method has `batch` images.
+/// average. `net` lives on a dry device, `cpu(dry_run{})` or `cuda(dry_run{})`; every data stream of the method has
+/// `batch` images.
 template <class Model, training_method<Model> Method, class Optimizer>
 work_plan plan_training(Model& net, const Method& method, const Optimizer& optimizer, int batch, int height, int width,
                         const average_options* average = nullptr) {
+  typename Optimizer::template state<Model> state(optimizer, net);
+  std::optional<averaged_weights<Model>> averaged;
+  if (average) averaged.emplace(net, *average);
+  const detail::planned_images images({batch, height, width, Model::channels});
+  const std::vector<labelled_images> streams(static_cast<std::size_t>(method.streams()), images.all);
   return detail::dry_run_of(net, [&] {
-    typename Optimizer::template state<Model> state(optimizer, net);
-    std::optional<averaged_weights<Model>> averaged;
-    if (average) averaged.emplace(net, *average);
-    const detail::planned_images images({batch, height, width, Model::channels});
-    const std::vector<labelled_images> streams(static_cast<std::size_t>(method.streams()), images.all);
-    net.device().work().items.clear();
     net.zero_gradients();
     method.gradients(net, streams, {});
     state.step(1);
@@ -97,8 +107,8 @@ work_plan plan_training(Model& net, const Method& method, const Optimizer& optim
 /// What `evaluate` does with a batch.
 template <class Model, attack_policy Attack = attack::none>
 work_plan plan_evaluation(Model& net, int batch, int height, int width, const Attack& attack = {}) {
+  const detail::planned_images images({batch, height, width, Model::channels});
   return detail::dry_run_of(net, [&] {
-    const detail::planned_images images({batch, height, width, Model::channels});
     random_stream rng;
     perturb(net, attack, images.images, images.all.labels, rng);
     const auto logits = detail::evaluate_in_groups(net, images.all.images, main_domain);

@@ -72,21 +72,25 @@ void map_elements(cuda_device& d, feature_view<const T> x, feature_view<T> y, F 
 
 template <class T>
 void activation_forward(basic_cuda<T>& d, activation a, view_of<const T> x, view_of<T> y) {
+  ADVPROP_NOTE(activation_forward(d, a, x, y));
   detail::map_elements<T>(d, x, y, [=] ADVPROP_HD(float v) { return detail::activate(a, v); });
 }
 
 template <class T>
 void activation_backward(basic_cuda<T>& d, activation a, view_of<const T> x, view_of<const T> dy, view_of<T> dx) {
+  ADVPROP_NOTE(activation_backward(d, a, x, dy, dx));
   detail::map_elements<T>(d, x, dy, dx, [=] ADVPROP_HD(float v, float g) { return g * detail::slope(a, v); });
 }
 
 template <class T>
 void sigmoid_forward(basic_cuda<T>& d, view_of<const T> x, view_of<T> y) {
+  ADVPROP_NOTE(sigmoid_forward(d, x, y));
   detail::map_elements<T>(d, x, y, [=] ADVPROP_HD(float v) { return detail::logistic(v); });
 }
 
 template <class T>
 void sigmoid_backward(basic_cuda<T>& d, view_of<const T> y, view_of<const T> dy, view_of<T> dx) {
+  ADVPROP_NOTE(sigmoid_backward(d, y, dy, dx));
   detail::map_elements<T>(d, y, dy, dx, [=] ADVPROP_HD(float v, float g) { return g * v * (1 - v); });
 }
 

@@ -14,6 +14,7 @@
 #ifdef __CUDACC__
 #include <advprop/ops/cuda/runtime.hpp>
 #endif
+#include <advprop/ops/cuda/dry.cuh>
 #include <advprop/ops/cuda/transform.cuh>
 #include <advprop/ops/cuda/update.cuh>
 
@@ -26,7 +27,18 @@ ADVPROP_CUDA_API cuda_device::cuda_device(int index, float32_products products)
       memory_(std::make_unique<arena>(memory_source{[s = state_.get()](std::size_t bytes) { return s->take(bytes); },
                                                     [s = state_.get()](void* p) { s->give(p); }})) {}
 
+ADVPROP_CUDA_API cuda_device::cuda_device(dry_run, float32_products products, int multiprocessors)
+    : index_(0),
+      products_(products),
+      work_(std::make_unique<work_log>()),
+      state_(std::make_unique<detail::dry_state>(*work_, multiprocessors)),
+      memory_(std::make_unique<arena>(arena::backing::addresses)) {}
+
 ADVPROP_CUDA_API cuda_device::~cuda_device() { state_->finish(); }
+
+ADVPROP_CUDA_API int cuda_device::multiprocessors() const { return state_->multiprocessors(); }
+
+ADVPROP_CUDA_API std::size_t cuda_device::free_memory() { return state_->free_memory(); }
 
 ADVPROP_CUDA_API CUstream_st* cuda_device::stream() { return state_->stream(); }
 

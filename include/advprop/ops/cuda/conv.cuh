@@ -124,29 +124,38 @@ conv_problem problem_of(const basic_cuda<T>& d, conv_problem::direction pass, co
   return {pass, s, batch, in.height, in.width, out.height, out.width, element_type_of<T>, d.products(), alignment};
 }
 
-/// dx = the gradient of the input + added, from packed weights; the add in the same sweep where the library can.
+/// dx = the gradient of the input + added, from weights packed of w; the add in the same sweep where the library can.
 template <class T>
-void backward_input_with(basic_cuda<T>& d, const conv_spec& s, view_of<const T> dy, const T* weights, view_of<T> dx,
-                         view_of<const T> added) {
-  const conv_problem problem = problem_of(d, conv_problem::backward_input, s, dx.image(), dy.image(), dy.batch,
-                                          alignment_of(dx.data, weights, dy.data, added.data));
-  if (!added.data) return d.state().convolve(d, problem, {dx.data, weights, dy.data});
-  conv_problem whole = problem;
-  whole.add = true;
-  const auto together = [&] { d.state().convolve(d, whole, {dx.data, weights, dy.data, nullptr, added.data}); };
+void backward_input_with(basic_cuda<T>& d, const conv_spec& s, view_of<const T> dy, const float* w, const T* weights,
+                         view_of<T> dx, view_of<const T> added) {
+  conv_problem problem = problem_of(d, conv_problem::backward_input, s, dx.image(), dy.image(), dy.batch,
+                                    alignment_of(dx.data, weights, dy.data, added.data));
+  problem.add = added.data != nullptr;
+  const auto together = [&] {
+    ADVPROP_NOTE(conv_backward_input(d, s, dy, w, dx, added));
+    d.state().convolve(d, problem, {dx.data, weights, dy.data, nullptr, added.data});
+  };
+  if (!added.data) return together();
   const auto apart = [&] {
-    d.state().convolve(d, problem, {dx.data, weights, dy.data});
+    backward_input_with(d, s, dy, w, weights, dx, {});
     add(d, added, dx);
   };
-  d.state().prefers(whole, together, apart) ? together() : apart();
+  d.state().prefers(problem, together, apart) ? together() : apart();
 }
 
 inline bool depthwise(const conv_spec& s) { return s.groups > 1 && s.groups == s.in && s.in == s.out; }
 
 }  // namespace detail
 
+/// For a dry run's notes.
+template <class T>
+const char* conv_engine_name(const basic_cuda<T>&, const conv_spec& s, int, int) {
+  return detail::depthwise(s) ? "depthwise" : "cuDNN";
+}
+
 template <class T>
 void conv_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, const float* w, view_of<T> y) {
+  ADVPROP_NOTE(conv_forward(d, s, x, w, y));
   using namespace detail;
   if (depthwise(s)) return depthwise_forward(d, s, x, depthwise_weights(d, w, s), y);
   const T* weights = packed_weights<T>(d, w, s.out, s.in / s.groups, s.kernel * s.kernel);
@@ -169,6 +178,7 @@ void conv_forward_statistics(basic_cuda<T>& d, const conv_spec& s, view_of<const
       problem_of(d, conv_problem::forward, s, x.image(), y.image(), x.batch, alignment_of(x.data, weights, y.data));
   problem.statistics = true;
   const auto together = [&] {
+    ADVPROP_NOTE(conv_forward_statistics(d, s, x, w, y, mean, variance));
     const arena::block sums = d.memory().allocate(2 * sizeof(float) * static_cast<std::size_t>(s.out));
     d.state().convolve(d, problem, {x.data, weights, y.data, nullptr, nullptr, static_cast<float*>(sums.data())});
     norm_moments(d, s.out, pixels(y), static_cast<const float*>(sums.data()), mean, variance);
@@ -180,13 +190,17 @@ template <class T>
 void conv_backward_input(basic_cuda<T>& d, const conv_spec& s, view_of<const T> dy, const float* w, view_of<T> dx,
                          view_of<const T> added) {
   using namespace detail;
-  if (depthwise(s)) return depthwise_backward_input(d, s, dy, depthwise_weights(d, w, s), dx, added);
+  if (depthwise(s)) {
+    ADVPROP_NOTE(conv_backward_input(d, s, dy, w, dx, added));
+    return depthwise_backward_input(d, s, dy, depthwise_weights(d, w, s), dx, added);
+  }
   const T* weights = packed_weights<T>(d, w, s.out, s.in / s.groups, s.kernel * s.kernel);
-  backward_input_with(d, s, dy, weights, dx, added);
+  backward_input_with(d, s, dy, w, weights, dx, added);
 }
 
 template <class T>
 void conv_backward_weight(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, view_of<const T> dy, float* dw) {
+  ADVPROP_NOTE(conv_backward_weight(d, s, x, dy, dw));
   using namespace detail;
   if (depthwise(s)) return depthwise_backward_weight(d, s, x, dy, dw);
   const int in = s.in / s.groups, area = s.kernel * s.kernel;
@@ -208,6 +222,7 @@ void conv_norm_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x,
                        const norm_parameters& p, view_of<const T> added, view_of<T> y) {
   using namespace detail;
   if (depthwise(s)) {
+    ADVPROP_NOTE(conv_norm_forward(d, s, x, w, a, p, added, y));
     const auto f = fold_depthwise(d, w, p, s);
     return depthwise_forward<T>(d, s, x, f.weights, y, {f.bias, added.data, a});
   }
@@ -217,7 +232,10 @@ void conv_norm_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x,
   problem.bias = true;
   problem.add = added.data != nullptr;
   problem.after = a;
-  const auto together = [&] { d.state().convolve(d, problem, {x.data, f.weights, y.data, f.bias, added.data}); };
+  const auto together = [&] {
+    ADVPROP_NOTE(conv_norm_forward(d, s, x, w, a, p, added, y));
+    d.state().convolve(d, problem, {x.data, f.weights, y.data, f.bias, added.data});
+  };
   const auto apart = [&] {
     conv_forward(d, s, x, w, y);
     norm_forward(d, a, view_of<const T>(y), p, added, y);
@@ -231,6 +249,7 @@ void conv_norm_backward_input(basic_cuda<T>& d, const conv_spec& s, activation a
                               view_of<const T> added) {
   using namespace detail;
   if (depthwise(s)) {
+    ADVPROP_NOTE(conv_norm_backward_input(d, s, a, y, dy, w, p, dx, added));
     const auto f = fold_depthwise(d, w, p, s);
     return depthwise_backward_input<T>(d, s, dy, f.weights, dx, added, a, y.data);
   }
@@ -243,7 +262,7 @@ void conv_norm_backward_input(basic_cuda<T>& d, const conv_spec& s, activation a
     activation_backward(d, a, y, dy, g);
     dy = g;
   }
-  backward_input_with(d, s, dy, f.weights, dx, added);
+  backward_input_with(d, s, dy, w, f.weights, dx, added);
 }
 
 }  // namespace advprop

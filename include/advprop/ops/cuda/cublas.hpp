@@ -23,8 +23,6 @@ inline void check_cublas(cublasStatus_t status, const char* call) {
 /// is computed is c^T = b^T a^T, so b comes first.
 class cublas_product {
  public:
-  static constexpr std::size_t most_workspace = std::size_t{8} << 20;
-
   cublas_product(cublasLtHandle_t handle, const matrix_product& p, std::array<int, 3> alignments)
       : problem_(p), alignments_(alignments) {
     const cudaDataType_t type = p.type == element_type::bfloat16 ? CUDA_R_16BF : CUDA_R_32F;
@@ -48,7 +46,7 @@ class cublas_product {
       check_cublas(cublasLtMatmulPreferenceSetAttribute(wish, name, &value, sizeof value),
                    "cublasLtMatmulPreferenceSetAttribute");
     };
-    prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, most_workspace);
+    prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, most_product_workspace);
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, static_cast<std::uint32_t>(alignments[1]));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, static_cast<std::uint32_t>(alignments[0]));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, static_cast<std::uint32_t>(alignments[2]));

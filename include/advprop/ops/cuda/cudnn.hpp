@@ -327,19 +327,20 @@ inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_tar
   std::vector<cudnn_plan> plans;
   try {
     const graph g(p, target);
-    for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-      for (const cudnn_descriptor& configuration : suggestions(g, target, mode)) {
-        if (plans.size() == most) break;
-        if (!allowed(configuration, p)) continue;
-        cudnn_descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-        target.apply(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
-        plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
-        if (!plan.try_finalize()) continue;  // a suggestion need not fit
-        const auto workspace = static_cast<std::size_t>(plan.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
-        plans.push_back({std::move(plan), workspace});
+    for (const std::size_t limit : {most_workspace(p), SIZE_MAX})
+      for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+        if (!plans.empty()) break;
+        for (const cudnn_descriptor& configuration : suggestions(g, target, mode)) {
+          if (plans.size() == most) break;
+          if (!allowed(configuration, p)) continue;
+          cudnn_descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+          target.apply(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
+          plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
+          if (!plan.try_finalize()) continue;  // a suggestion need not fit
+          const auto workspace = static_cast<std::size_t>(plan.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
+          if (workspace <= limit) plans.push_back({std::move(plan), workspace});
+        }
       }
-      if (!plans.empty()) break;
-    }
   } catch (const error& e) {
     fail(e.what(), " (", describe(p), ")");
   }

@@ -104,6 +104,19 @@ void scale_backward_at(cuda_device& d, const T* gate, const T* dy, const T* dmea
   });
 }
 
+template <class T>
+void drop_elements(cuda_device& d, float rate, const random_stream& r, feature_view<const T> x, T* to) {
+  const grid g(x, 1);
+  const float scale = 1 / (1 - rate);
+  const T* from = x.data;
+  each(d, g.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
+    const place p = g.at(i);
+    const std::ptrdiff_t nchw = ((std::ptrdiff_t{p.n} * g.columns + p.column) * g.height + p.h) * g.width + p.w;
+    const float u = random_stream::to_uniform(r.at(r.position() + static_cast<std::uint64_t>(nchw)));
+    to[i] = T(u >= rate ? static_cast<float>(from[i]) * scale : 0.f);
+  });
+}
+
 /// numbers[image] = finish(the sum of term(v) over the image's numbers).
 template <class Term, class Finish>
 void image_sums(cuda_device& d, const_image_view x, float* numbers, Term term, Finish finish) {
@@ -121,12 +134,14 @@ void image_sums(cuda_device& d, const_image_view x, float* numbers, Term term, F
 template <class T>
 void normalize_forward(basic_cuda<T>& d, const_image_view images, const float* mean, const float* deviation,
                        view_of<T> y) {
+  ADVPROP_NOTE(normalize_forward(d, images, mean, deviation, y));
   const detail::resident<float> here(d, images.data(), images.size());
   detail::normalize_forward_of<T>(d, here.data(), {mean, y.channels}, {deviation, y.channels}, y);
 }
 
 template <class T>
 void normalize_backward(basic_cuda<T>& d, view_of<const T> dy, const float* deviation, image_view dimages) {
+  ADVPROP_NOTE(normalize_backward(d, dy, deviation, dimages));
   const bool host = !d.memory().owns(dimages.data());
   const auto count = static_cast<std::size_t>(dimages.size());
   const arena::block memory = host ? d.memory().allocate(count * sizeof(float)) : arena::block();
@@ -137,11 +152,13 @@ void normalize_backward(basic_cuda<T>& d, view_of<const T> dy, const float* devi
 
 template <class T>
 void add(basic_cuda<T>& d, view_of<const T> a, view_of<T> y) {
+  ADVPROP_NOTE(add(d, a, y));
   detail::map_elements<T>(d, a, y, y, [] ADVPROP_HD(float v, float w) { return v + w; });
 }
 
 template <class T>
 void bias_forward(basic_cuda<T>& d, const float* b, view_of<T> y) {
+  ADVPROP_NOTE(bias_forward(d, b, y));
   using namespace detail;
   with_width<T>(
       y.channels, [&]<int V>() { bias_forward_at<V>(d, b, y.data, grid(y, V)); }, y.data);
@@ -149,6 +166,7 @@ void bias_forward(basic_cuda<T>& d, const float* b, view_of<T> y) {
 
 template <class T>
 void bias_backward(basic_cuda<T>& d, view_of<const T> dy, float* db) {
+  ADVPROP_NOTE(bias_backward(d, dy, db));
   using namespace detail;
   with_width<T>(
       dy.channels, [&]<int V>() { bias_backward_at<V>(d, dy.data, grid(dy, V), db); }, dy.data);
@@ -156,6 +174,7 @@ void bias_backward(basic_cuda<T>& d, view_of<const T> dy, float* db) {
 
 template <class T>
 void subsample_forward(basic_cuda<T>& d, int stride, int pad_before, view_of<const T> x, view_of<T> y) {
+  ADVPROP_NOTE(subsample_forward(d, stride, pad_before, x, y));
   using namespace detail;
   const grid in(x, 1), out(y, 1);
   const T* from = x.data;
@@ -169,6 +188,7 @@ void subsample_forward(basic_cuda<T>& d, int stride, int pad_before, view_of<con
 
 template <class T>
 void subsample_backward(basic_cuda<T>& d, int stride, int pad_before, view_of<const T> dy, view_of<T> dx) {
+  ADVPROP_NOTE(subsample_backward(d, stride, pad_before, dy, dx));
   using namespace detail;
   const grid in(dx, 1), out(dy, 1);
   const T* from = dy.data;
@@ -182,6 +202,7 @@ void subsample_backward(basic_cuda<T>& d, int stride, int pad_before, view_of<co
 
 template <class T>
 void scale_forward(basic_cuda<T>& d, view_of<const T> x, view_of<const T> gate, view_of<T> y) {
+  ADVPROP_NOTE(scale_forward(d, x, gate, y));
   using namespace detail;
   with_width<T>(
       x.channels, [&]<int V>() { scale_forward_at<V>(d, x.data, gate.data, y.data, grid(x, V)); }, x.data, gate.data,
@@ -190,6 +211,7 @@ void scale_forward(basic_cuda<T>& d, view_of<const T> x, view_of<const T> gate, 
 
 template <class T>
 void scale_backward_gate(basic_cuda<T>& d, view_of<const T> x, view_of<const T> dy, view_of<T> dgate) {
+  ADVPROP_NOTE(scale_backward_gate(d, x, dy, dgate));
   using namespace detail;
   with_width<T>(
       x.channels, [&]<int V>() { scale_backward_gate_at<V>(d, x.data, dy.data, dgate.data, grid(x, V)); }, x.data,
@@ -199,6 +221,7 @@ void scale_backward_gate(basic_cuda<T>& d, view_of<const T> x, view_of<const T> 
 template <class T>
 void scale_backward(basic_cuda<T>& d, view_of<const T> gate, view_of<const T> dy, view_of<const T> dmean,
                     view_of<T> dx) {
+  ADVPROP_NOTE(scale_backward(d, gate, dy, dmean, dx));
   using namespace detail;
   with_width<T>(
       dy.channels, [&]<int V>() { scale_backward_at<V>(d, gate.data, dy.data, dmean.data, dx.data, grid(dy, V)); },
@@ -207,26 +230,19 @@ void scale_backward(basic_cuda<T>& d, view_of<const T> gate, view_of<const T> dy
 
 template <class T>
 void dropout_forward(basic_cuda<T>& d, float rate, random_stream r, view_of<const T> x, view_of<T> y) {
-  using namespace detail;
-  const grid g(x, 1);
-  const float scale = 1 / (1 - rate);
-  const T* from = x.data;
-  T* to = y.data;
-  each(d, g.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
-    const place p = g.at(i);
-    const std::ptrdiff_t nchw = ((std::ptrdiff_t{p.n} * g.columns + p.column) * g.height + p.h) * g.width + p.w;
-    const float u = random_stream::to_uniform(r.at(r.position() + static_cast<std::uint64_t>(nchw)));
-    to[i] = T(u >= rate ? static_cast<float>(from[i]) * scale : 0.f);
-  });
+  ADVPROP_NOTE(dropout_forward(d, rate, r, x, y));
+  detail::drop_elements<T>(d, rate, r, x, y.data);
 }
 
 template <class T>
 void dropout_backward(basic_cuda<T>& d, float rate, random_stream r, view_of<const T> dy, view_of<T> dx) {
-  dropout_forward(d, rate, r, dy, dx);
+  ADVPROP_NOTE(dropout_backward(d, rate, r, dy, dx));
+  detail::drop_elements<T>(d, rate, r, dy, dx.data);
 }
 
 template <class T>
 void drop_images(basic_cuda<T>& d, float rate, random_stream r, view_of<const T> x, view_of<T> y) {
+  ADVPROP_NOTE(drop_images(d, rate, r, x, y));
   const std::ptrdiff_t size = x.image().size();
   const float scale = 1 / (1 - rate);
   const T* from = x.data;
@@ -238,6 +254,7 @@ void drop_images(basic_cuda<T>& d, float rate, random_stream r, view_of<const T>
 }
 
 ADVPROP_CUDA_API void fill_uniform(cuda_device& d, random_stream r, float low, float high, image_view x) {
+  ADVPROP_NOTE(fill_uniform(d, r, low, high, x));
   float* to = x.data();
   detail::each(d, x.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
     to[i] = low + (high - low) * random_stream::to_uniform(r.at(r.position() + static_cast<std::uint64_t>(i)));
@@ -245,6 +262,7 @@ ADVPROP_CUDA_API void fill_uniform(cuda_device& d, random_stream r, float low, f
 }
 
 ADVPROP_CUDA_API void fill_normal(cuda_device& d, random_stream r, image_view x) {
+  ADVPROP_NOTE(fill_normal(d, r, x));
   float* to = x.data();
   detail::each(d, x.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
     random_stream own(r.seed(), r.stream(), r.position() + 2 * static_cast<std::uint64_t>(i));
@@ -253,11 +271,13 @@ ADVPROP_CUDA_API void fill_normal(cuda_device& d, random_stream r, image_view x)
 }
 
 ADVPROP_CUDA_API void image_norms(cuda_device& d, const_image_view x, float* norms) {
+  ADVPROP_NOTE(image_norms(d, x, norms));
   detail::image_sums(
       d, x, norms, [] ADVPROP_HD(float v) { return v * v; }, [] ADVPROP_HD(float s) { return std::sqrt(s); });
 }
 
 ADVPROP_CUDA_API void mean_magnitudes(cuda_device& d, const_image_view x, float* means) {
+  ADVPROP_NOTE(mean_magnitudes(d, x, means));
   const auto count = static_cast<float>(x.stride());
   detail::image_sums(
       d, x, means, [] ADVPROP_HD(float v) { return v < 0 ? -v : v; }, [=] ADVPROP_HD(float s) { return s / count; });

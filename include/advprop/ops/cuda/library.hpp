@@ -51,6 +51,18 @@ struct conv_pointers {
   float* sums = nullptr;  // of the channels, then of their squares: twice as many floats as y has channels
 };
 
+/// Bytes of workspace for a convolution: both maps in another layout, channels padded to eight, and a little. Engines
+/// that want more are left out, but where there is no other.
+constexpr std::size_t most_workspace(const conv_problem& p) {
+  const auto elements = [&](int channels, int height, int width) {
+    return std::ptrdiff_t{p.batch} * height * width * ((channels + 7) / 8 * 8);
+  };
+  const std::ptrdiff_t maps =
+      elements(p.spec.in, p.in_height, p.in_width) + elements(p.spec.out, p.out_height, p.out_width);
+  return static_cast<std::size_t>(maps) * (p.type == element_type::bfloat16 ? 2 : 4) + (std::size_t{64} << 20);
+}
+inline constexpr std::size_t most_product_workspace = std::size_t{8} << 20;
+
 /// c = a b + beta c over row-major matrices, a or b transposed where it says so; c is rows x columns, `depth` is summed
 /// over. a and b have elements of `type`; c has them too, or floats where `float_result`.
 struct matrix_product {
@@ -67,33 +79,34 @@ struct matrix_product {
 class cuda_state {
  public:
   explicit cuda_state(int index);
-  ~cuda_state();
+  virtual ~cuda_state();
 
-  CUstream_st* stream();
-  int multiprocessors() const;
-  void wait();  // counted; an error while a graph is captured
+  virtual CUstream_st* stream();
+  virtual int multiprocessors() const;
+  virtual void wait();  // counted; an error while a graph is captured
   /// wait() for destructors: reports nothing. Gives back what the arena must still take.
-  void finish() noexcept;
+  virtual void finish() noexcept;
   void* take(std::size_t bytes);  // device memory; null when there is no more
   void give(void*);
+  virtual std::size_t free_memory();
   /// `bytes` of memory that host and device read and write. Its place is used again when the device is done with it:
   /// after 63 more requests, or for what was asked for inside `replay`, by the call after the next.
-  void* pinned(std::size_t bytes);
+  virtual void* pinned(std::size_t bytes);
   /// Queued, from the host: `from` may change as soon as the call returns.
-  void upload(const void* from, void* to, std::size_t bytes);
+  virtual void upload(const void* from, void* to, std::size_t bytes);
   /// Queued, within the device, or to the host's memory, where the caller waits.
-  void copy(const void* from, void* to, std::size_t bytes);
+  virtual void copy(const void* from, void* to, std::size_t bytes);
 
   /// Whether the library has an engine for it.
-  bool computes(const conv_problem&);
+  virtual bool computes(const conv_problem&);
   /// Whether the library has an engine for it that beats doing the same in several operations. `together` and `apart`
   /// write the same results; at the first call outside a graph's capture each is run a few times.
-  bool prefers(const conv_problem&, const std::function<void()>& together, const std::function<void()>& apart);
+  virtual bool prefers(const conv_problem&, const std::function<void()>& together, const std::function<void()>& apart);
   /// x, w and y are the input, the weights and the output, or their gradients; the one that `pass` computes is
   /// overwritten. All have elements of `type`: cuDNN has no engine that makes float gradients of bfloat16 maps.
   /// Workspace comes from the device's arena.
-  void convolve(cuda_device&, const conv_problem&, const conv_pointers&);
-  void multiply(cuda_device&, const matrix_product&, const void* a, const void* b, void* c);
+  virtual void convolve(cuda_device&, const conv_problem&, const conv_pointers&);
+  virtual void multiply(cuda_device&, const matrix_product&, const void* a, const void* b, void* c);
 
   /// What was made of learnt numbers for a library's use, and which numbers those were: it is made again after any of
   /// them has changed.
@@ -120,11 +133,14 @@ class cuda_state {
       }
   }
 
-  void replay(cuda_recording& r, const std::function<void()>& f);
+  virtual void replay(cuda_recording& r, const std::function<void()>& f);
   bool recording() const { return recording_; }
 
   struct implementation;
   implementation& own() { return *own_; }
+
+ protected:
+  cuda_state();  // without libraries: for a dry run
 
  private:
   // What replay is made of. Between open and close, pinned memory is not used twice. Between begin and launch,

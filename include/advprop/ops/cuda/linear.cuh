@@ -16,7 +16,10 @@ void linear_forward(basic_cuda<T>& d, view_of<const T> x, const float* w, const 
                          .transpose_b = true,
                          .type = element_type_of<T>,
                          .products = d.products()};
-  d.state().multiply(d, p, x.data, weights, y.data);
+  {
+    ADVPROP_NOTE(linear_forward(d, x, w, b, y));
+    d.state().multiply(d, p, x.data, weights, y.data);
+  }
   if (b) bias_forward(d, b, y);
 }
 
@@ -29,6 +32,7 @@ void linear_backward_input(basic_cuda<T>& d, view_of<const T> dy, const float* w
                          .depth = dy.channels,
                          .type = element_type_of<T>,
                          .products = d.products()};
+  ADVPROP_NOTE(linear_backward_input(d, dy, w, dx));
   d.state().multiply(d, p, dy.data, weights, dx.data);
 }
 
@@ -43,7 +47,10 @@ void linear_backward_weight(basic_cuda<T>& d, view_of<const T> x, view_of<const 
                          .float_result = true,
                          .accumulate = true,
                          .products = d.products()};
-  d.state().multiply(d, p, dy.data, x.data, dw);
+  {
+    ADVPROP_NOTE(linear_backward_weight(d, x, dy, dw, db));
+    d.state().multiply(d, p, dy.data, x.data, dw);
+  }
   if (db) bias_backward(d, dy, db);
 }
 

@@ -5,16 +5,23 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 
 #include <advprop/core/error.hpp>
 #include <advprop/core/host_device.hpp>
 #include <advprop/device/cuda.hpp>
 #include <advprop/ops/cuda/library.hpp>
+#include <advprop/ops/work.hpp>
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
 #elif !defined(ADVPROP_CUDA_EMULATED)
 #error "the CUDA device's kernels: compile this file with nvcc, or include ops/cuda.hpp and link advprop::cuda"
 #endif
+
+/// An operation's first line: a dry run writes it down with all that it takes from the arena until its end.
+#define ADVPROP_NOTE(call)           \
+  std::optional<work::noted> noted_; \
+  if (d.dry()) noted_.emplace(d, work::call)
 
 namespace advprop::detail {
 
@@ -96,7 +103,7 @@ __global__ void __launch_bounds__(block_threads)
 /// f(i) for i in [0, count).
 template <class F>
 void each(cuda_device& d, std::ptrdiff_t count, F f) {
-  if (count <= 0) return;
+  if (count <= 0 || d.dry()) return;
 #ifdef __CUDACC__
   const auto blocks = static_cast<unsigned>((count + block_threads - 1) / block_threads);
   each_kernel<<<blocks, block_threads, 0, d.stream()>>>(count, f);
@@ -111,7 +118,7 @@ void each(cuda_device& d, std::ptrdiff_t count, F f) {
 /// f(prepare(column), row, column) for every row and column: what a column's rows share is prepared once a thread.
 template <class Prepare, class F>
 void for_columns(cuda_device& d, std::ptrdiff_t rows, int columns, Prepare prepare, F f) {
-  if (rows <= 0 || columns <= 0) return;
+  if (rows <= 0 || columns <= 0 || d.dry()) return;
 #ifdef __CUDACC__
   const tiling t(d.state().multiprocessors(), rows, columns, 1);
   columns_kernel<<<dim3(t.tiles, t.slices), dim3(t.x, t.y), 0, d.stream()>>>(rows, columns, prepare, f);
@@ -144,6 +151,7 @@ void column_sums(cuda_device& d, int groups, std::ptrdiff_t rows, int columns, P
   if (t.slices > 1)
     memory = d.memory().allocate(sizeof(float) * K * static_cast<std::size_t>(groups) *
                                  static_cast<std::size_t>(t.slices) * static_cast<std::size_t>(columns));
+  if (d.dry()) return;
   auto* partial = static_cast<float*>(memory.data());
 #ifdef __CUDACC__
   sums_kernel<K><<<dim3(t.tiles, t.slices, groups), dim3(t.x, t.y), 0, d.stream()>>>(rows, columns, prepare, term,

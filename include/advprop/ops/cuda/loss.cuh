@@ -93,6 +93,7 @@ ADVPROP_CUDA_API pending_loss::operator loss_result() const {
 template <class T>
 pending_loss cross_entropy(basic_cuda<T>& d, view_of<const T> logits, const target_view& targets, float smoothing,
                            float weight, view_of<T> dlogits) {
+  ADVPROP_NOTE(cross_entropy(d, logits, targets, smoothing, weight, dlogits));
   using namespace detail;
   const int classes = logits.channels, batch = logits.batch;
   const resident<int> labels(d, targets.data(), batch);
@@ -118,6 +119,7 @@ pending_loss cross_entropy(basic_cuda<T>& d, view_of<const T> logits, const targ
 
 template <class T>
 void softmax(basic_cuda<T>& d, view_of<const T> logits, view<float, 2> probabilities) {
+  ADVPROP_NOTE(softmax(d, logits, probabilities));
   using namespace detail;
   const int classes = logits.channels;
   const T* from = logits.data;
@@ -136,6 +138,7 @@ void softmax(basic_cuda<T>& d, view_of<const T> logits, view<float, 2> probabili
 
 template <class T>
 void predict(basic_cuda<T>& d, view_of<const T> logits, label_view best) {
+  ADVPROP_NOTE(predict(d, logits, best));
   const int classes = logits.channels;
   const T* from = logits.data;
   detail::labels_of(d, logits.batch, best, [=] ADVPROP_HD(std::ptrdiff_t n) {
@@ -149,6 +152,7 @@ void predict(basic_cuda<T>& d, view_of<const T> logits, label_view best) {
 
 template <class T>
 void predict_worst(basic_cuda<T>& d, view_of<const T> logits, label_view worst, const target_view& own) {
+  ADVPROP_NOTE(predict_worst(d, logits, worst, own));
   const int classes = logits.channels;
   const T* from = logits.data;
   const detail::resident<int> labels(d, own.data(), logits.batch);

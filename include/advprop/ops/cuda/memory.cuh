@@ -41,6 +41,7 @@ inline void copy_bytes(cuda_device& d, const void* from, void* to, std::size_t b
 }  // namespace detail
 
 ADVPROP_CUDA_API void memory_copy(cuda_device& d, std::span<const float> from, std::span<float> to) {
+  ADVPROP_NOTE(memory_copy(d, from, to));
   if (from.empty()) return;
   detail::copy_bytes(d, from.data(), to.data(), from.size_bytes());
   d.state().changed(to.data(), from.size_bytes());
@@ -48,10 +49,12 @@ ADVPROP_CUDA_API void memory_copy(cuda_device& d, std::span<const float> from, s
 
 template <class T>
 void memory_copy(basic_cuda<T>& d, view_of<const T> from, view_of<T> to) {
+  ADVPROP_NOTE(memory_copy(d, from, to));
   detail::copy_bytes(d, from.data, to.data, static_cast<std::size_t>(from.batch * from.image().size()) * sizeof(T));
 }
 
 ADVPROP_CUDA_API void memory_swap(cuda_device& d, std::span<float> a, std::span<float> b) {
+  ADVPROP_NOTE(memory_swap(d, a, b));
   float *pa = a.data(), *pb = b.data();
   detail::each(d, std::ssize(a), [=] ADVPROP_HD(std::ptrdiff_t i) {
     const float kept = pa[i];
@@ -63,12 +66,14 @@ ADVPROP_CUDA_API void memory_swap(cuda_device& d, std::span<float> a, std::span<
 }
 
 ADVPROP_CUDA_API void fill(cuda_device& d, float value, std::span<float> values) {
+  ADVPROP_NOTE(fill(d, value, values));
   float* p = values.data();
   detail::each(d, std::ssize(values), [=] ADVPROP_HD(std::ptrdiff_t i) { p[i] = value; });
   d.state().changed(p, values.size_bytes());
 }
 
 ADVPROP_CUDA_API double squared_norm(cuda_device& d, std::span<const float> values) {
+  ADVPROP_NOTE(squared_norm(d, values));
   const float* p = values.data();
   auto* sum = static_cast<float*>(d.state().pinned(sizeof(float)));
   *sum = 0;

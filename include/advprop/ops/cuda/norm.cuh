@@ -5,6 +5,23 @@
 
 namespace advprop {
 
+namespace work {
+
+/// Where there are sums to find, two sweeps over the same maps.
+template <class T>
+work_item norm_backward(const basic_cuda<T>& d, activation a, statistics source, map<basic_cuda<T>> x,
+                        map<basic_cuda<T>> y, map<basic_cuda<T>> dy, map<basic_cuda<T>> add, const norm_parameters& p,
+                        map<basic_cuda<T>> dx, map<basic_cuda<T>> dadd, float* dscale) {
+  const bool batch = source == statistics::batch, sums = batch || dscale;
+  const bool silu = a == activation::silu;
+  const double g = bytes(d, dy) + (slope_from_output(a) ? bytes(d, y) : silu ? bytes(d, x) + bytes(d, add) : 0);
+  const double rest = silu ? 0 : bytes(d, x);
+  const double read = (sums ? g + rest : 0) + g + (batch ? rest : 0);
+  return with_norm(item("norm_backward", dx, dy, read, bytes(d, dx) + bytes(d, dadd), p.scale), a, dadd.data, source);
+}
+
+}  // namespace work
+
 namespace detail {
 
 /// What normalises V neighbouring channels.
@@ -166,6 +183,7 @@ void norm_backward_at(cuda_device& d, const activated_gradient<T, V>& gradient, 
 
 template <class T>
 void norm_statistics(basic_cuda<T>& d, view_of<const T> x, float* mean, float* variance) {
+  ADVPROP_NOTE(norm_statistics(d, x, mean, variance));
   detail::with_width<T>(
       x.channels, [&]<int V>() { detail::norm_statistics_at<V>(d, x, mean, variance); }, x.data);
 }
@@ -173,6 +191,7 @@ void norm_statistics(basic_cuda<T>& d, view_of<const T> x, float* mean, float* v
 template <class T>
 void norm_forward(basic_cuda<T>& d, activation a, view_of<const T> x, const norm_parameters& p, view_of<const T> add,
                   view_of<T> y) {
+  ADVPROP_NOTE(norm_forward(d, a, x, p, add, y));
   detail::with_width<T>(
       x.channels, [&]<int V>() { detail::norm_forward_at<V>(d, a, x, p, add.data, y.data); }, x.data, add.data, y.data);
 }
@@ -187,6 +206,7 @@ void norm_forward_batch(basic_cuda<T>& d, activation a, view_of<const T> x, floa
 template <class T>
 void norm_update_running(basic_cuda<T>& d, int channels, const float* mean, const float* variance, std::ptrdiff_t count,
                          float momentum, float* running_mean, float* running_variance) {
+  ADVPROP_NOTE(norm_update_running(d, channels, mean, variance, count, momentum, running_mean, running_variance));
   const auto unbiased = static_cast<float>(static_cast<double>(count) / static_cast<double>(count - 1));
   detail::each(d, channels, [=] ADVPROP_HD(std::ptrdiff_t c) {
     running_mean[c] = (1 - momentum) * running_mean[c] + momentum * mean[c];
@@ -200,6 +220,7 @@ template <class T>
 void norm_backward(basic_cuda<T>& d, activation a, statistics source, view_of<const T> x, view_of<const T> y,
                    view_of<const T> dy, view_of<const T> add, const norm_parameters& p, view_of<T> dx, view_of<T> dadd,
                    float* dscale, float* dshift) {
+  ADVPROP_NOTE(norm_backward(d, a, source, x, y, dy, add, p, dx, dadd, dscale));
   arena::block means;
   if (source == statistics::batch)
     means = d.memory().allocate(2 * sizeof(float) * static_cast<std::size_t>(dy.channels));

@@ -167,6 +167,7 @@ void global_average_pool_backward_at(cuda_device& d, const T* dy, T* dx, grid in
 
 template <class T>
 void max_pool_forward(basic_cuda<T>& d, const pool_spec& s, view_of<const T> x, view_of<T> y) {
+  ADVPROP_NOTE(max_pool_forward(d, s, x, y));
   using namespace detail;
   with_width<T>(
       x.channels, [&]<int V>() { max_pool_forward_at<V>(d, s, x.data, grid(x, V), y.data, grid(y, V)); }, x.data,
@@ -175,6 +176,7 @@ void max_pool_forward(basic_cuda<T>& d, const pool_spec& s, view_of<const T> x, 
 
 template <class T>
 void max_pool_backward(basic_cuda<T>& d, const pool_spec& s, view_of<const T> x, view_of<const T> dy, view_of<T> dx) {
+  ADVPROP_NOTE(max_pool_backward(d, s, x, dy, dx));
   using namespace detail;
   with_width<T>(
       x.channels, [&]<int V>() { max_pool_backward_at<V>(d, s, x.data, grid(x, V), dy.data, grid(dy, V), dx.data); },
@@ -183,6 +185,7 @@ void max_pool_backward(basic_cuda<T>& d, const pool_spec& s, view_of<const T> x,
 
 template <class T>
 void average_pool_forward(basic_cuda<T>& d, const pool_spec& s, view_of<const T> x, view_of<T> y) {
+  ADVPROP_NOTE(average_pool_forward(d, s, x, y));
   using namespace detail;
   with_width<T>(
       x.channels, [&]<int V>() { average_pool_forward_at<V>(d, s, x.data, grid(x, V), y.data, grid(y, V)); }, x.data,
@@ -191,6 +194,7 @@ void average_pool_forward(basic_cuda<T>& d, const pool_spec& s, view_of<const T>
 
 template <class T>
 void average_pool_backward(basic_cuda<T>& d, const pool_spec& s, view_of<const T> dy, view_of<T> dx) {
+  ADVPROP_NOTE(average_pool_backward(d, s, dy, dx));
   using namespace detail;
   with_width<T>(
       dx.channels, [&]<int V>() { average_pool_backward_at<V>(d, s, dy.data, grid(dy, V), dx.data, grid(dx, V)); },
@@ -199,6 +203,7 @@ void average_pool_backward(basic_cuda<T>& d, const pool_spec& s, view_of<const T
 
 template <class T>
 void global_average_pool_forward(basic_cuda<T>& d, view_of<const T> x, view_of<T> y) {
+  ADVPROP_NOTE(global_average_pool_forward(d, x, y));
   using namespace detail;
   with_width<T>(
       x.channels, [&]<int V>() { global_average_pool_forward_at<V>(d, x.data, grid(x, V), y.data); }, x.data, y.data);
@@ -206,6 +211,7 @@ void global_average_pool_forward(basic_cuda<T>& d, view_of<const T> x, view_of<T
 
 template <class T>
 void global_average_pool_backward(basic_cuda<T>& d, view_of<const T> dy, view_of<T> dx) {
+  ADVPROP_NOTE(global_average_pool_backward(d, dy, dx));
   using namespace detail;
   with_width<T>(
       dx.channels, [&]<int V>() { global_average_pool_backward_at<V>(d, dy.data, dx.data, grid(dx, V)); }, dy.data,

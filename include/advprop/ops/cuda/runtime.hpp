@@ -162,6 +162,13 @@ ADVPROP_CUDA_API void* cuda_state::take(std::size_t bytes) {
 }
 ADVPROP_CUDA_API void cuda_state::give(void* p) { cudaFree(p); }
 
+ADVPROP_CUDA_API std::size_t cuda_state::free_memory() {
+  check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
+  std::size_t free = 0, total = 0;
+  check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  return free;
+}
+
 ADVPROP_CUDA_API void* cuda_state::pinned(std::size_t bytes) {
   check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
   if (recording_) {

@@ -8,6 +8,7 @@ namespace advprop::detail {
 
 template <class F>
 void transform_numbers(cuda_device& d, image_view x, const_image_view g, F f) {
+  ADVPROP_NOTE(transform(x, 1));
   float* px = x.data();
   const float* pg = g.data();
   each(d, x.size(), [=] ADVPROP_HD(std::ptrdiff_t i) { px[i] = f(px[i], pg[i]); });
@@ -15,6 +16,7 @@ void transform_numbers(cuda_device& d, image_view x, const_image_view g, F f) {
 
 template <class F>
 void transform_numbers(cuda_device& d, image_view x, const_image_view a, const_image_view b, F f) {
+  ADVPROP_NOTE(transform(x, 2));
   float* px = x.data();
   const float *pa = a.data(), *pb = b.data();
   each(d, x.size(), [=] ADVPROP_HD(std::ptrdiff_t i) { px[i] = f(px[i], pa[i], pb[i]); });
@@ -22,6 +24,7 @@ void transform_numbers(cuda_device& d, image_view x, const_image_view a, const_i
 
 template <class F>
 void transform_numbers(cuda_device& d, image_view x, const_image_view a, const float* numbers, F f) {
+  ADVPROP_NOTE(transform(x, 1));
   float* px = x.data();
   const float* pa = a.data();
   const std::ptrdiff_t stride = x.stride();

@@ -11,6 +11,7 @@ namespace advprop {
 
 ADVPROP_CUDA_API void sgd_update(cuda_device& d, const sgd_spec& s, std::span<float> weights,
                                  std::span<const float> gradients, std::span<float> velocity) {
+  ADVPROP_NOTE(sgd_update(d, s, weights, gradients, velocity));
   float *w = weights.data(), *v = velocity.data();
   const float* g = gradients.data();
   const float own = s.nesterov ? 1.f : 0.f, moving = s.nesterov ? s.momentum : 1.f;
@@ -25,6 +26,7 @@ ADVPROP_CUDA_API void sgd_update(cuda_device& d, const sgd_spec& s, std::span<fl
 ADVPROP_CUDA_API void rmsprop_update(cuda_device& d, const rmsprop_spec& o, std::span<float> weights,
                                      std::span<const float> gradients, std::span<float> mean_square,
                                      std::span<float> velocity) {
+  ADVPROP_NOTE(rmsprop_update(d, o, weights, gradients, mean_square, velocity));
   float *w = weights.data(), *s = mean_square.data(), *v = velocity.data();
   const float* g = gradients.data();
   detail::each(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
@@ -39,6 +41,7 @@ ADVPROP_CUDA_API void rmsprop_update(cuda_device& d, const rmsprop_spec& o, std:
 ADVPROP_CUDA_API void adamw_update(cuda_device& d, const adamw_spec& o, std::span<float> weights,
                                    std::span<const float> gradients, std::span<float> mean,
                                    std::span<float> mean_square) {
+  ADVPROP_NOTE(adamw_update(d, o, weights, gradients, mean, mean_square));
   float *w = weights.data(), *m = mean.data(), *s = mean_square.data();
   const float* g = gradients.data();
   const float kept = 1 - o.learning_rate * o.weight_decay;
@@ -53,6 +56,7 @@ ADVPROP_CUDA_API void adamw_update(cuda_device& d, const adamw_spec& o, std::spa
 
 ADVPROP_CUDA_API void average_update(cuda_device& d, float rate, std::span<const float> values,
                                      std::span<float> average) {
+  ADVPROP_NOTE(average_update(d, rate, values, average));
   const float* x = values.data();
   float* a = average.data();
   detail::each(d, std::ssize(values), [=] ADVPROP_HD(std::ptrdiff_t i) { a[i] += rate * (x[i] - a[i]); });

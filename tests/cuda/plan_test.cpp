@@ -1,0 +1,158 @@
+// A plan for a GPU is what then happens on one: memory to the byte, but for the workspace of CUDA's libraries.
+#include "device_under_test.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <type_traits>
+
+#include <advprop/attacks/pgd.hpp>
+#include <advprop/models/model.hpp>
+#include <advprop/models/resnet.hpp>
+#include <advprop/training/optimizers.hpp>
+#include <advprop/training/plan.hpp>
+
+using namespace device_tests;
+
+namespace {
+
+template <class Network, class T>
+using network_on = model<Network, domains<2>, basic_cuda<T>>;
+template <class T>
+using small_resnet = network_on<resnet20<10>, T>;
+
+/// What a ResNet has not.
+struct half {
+  static constexpr float value = .5f;
+};
+using gate = sequential<global_average_pool, convolution<16, 1, 1, 0, 1, bias::zero>, sigmoid>;
+struct mobile_net
+    : architecture<normalize<cifar10_statistics>, convolution<16, 3, 2>, batch_norm<>, silu,
+                   convolution<16, 3, 1, 1, 16>, batch_norm<>, relu6, gated<gate>, average_pool<2>, convolution<24, 1>,
+                   batch_norm<>, silu, global_average_pool, dropout<half>, linear<10>> {};
+
+/// What the device's arena has come to, against a plan.
+void check_memory(cuda_device& d, const work_plan& plan) {
+  CHECK(plan.library_workspace > 0);
+#ifdef ADVPROP_GPU_TESTS
+  CHECK(d.memory().peak() >= plan.peak);
+  CHECK(d.memory().peak() <= plan.peak + plan.library_workspace);
+#else  // whose libraries take no workspace
+  CHECK(d.memory().peak() == plan.peak);
+  CHECK(d.memory().reserved() == plan.reserved);
+#endif
+}
+
+template <class Network, class T, class Method, class Optimizer>
+void check_training(const Method& method, const Optimizer& optimizer, int batch, int extent,
+                    const average_options* average = nullptr) {
+  using network = network_on<Network, T>;
+  basic_cuda<T> device;
+  basic_cuda<T> dry(dry_run{}, device);
+  network planned(dry), net(device);
+  const work_plan plan = plan_training(planned, method, optimizer, batch, extent, extent, average);
+  CHECK(plan.parameters < plan.peak);
+
+  typename Optimizer::template state<network> state(optimizer, net);
+  std::optional<averaged_weights<network>> averaged;
+  if (average) averaged.emplace(net, *average);
+  tensor<float, 4> images({batch, extent, extent, 3});
+  tensor<int, 1> labels({batch});
+  const labelled_images streams[] = {{images.view(), labels.view()}};
+  for (int i = 0; i < 2; ++i) {
+    net.zero_gradients();
+    method.gradients(net, streams, {0.1f, random_stream(3)});
+    state.step(1);
+    if (averaged) averaged->update();
+  }
+  check_memory(device, plan);
+}
+
+template <class T, class Attack = attack::none>
+void check_evaluation(int batch, int extent, const Attack& attack = {}) {
+  basic_cuda<T> device;
+  basic_cuda<T> dry(dry_run{}, device);
+  small_resnet<T> planned(dry), net(device);
+  const work_plan plan = plan_evaluation(planned, batch / 2, extent, extent, attack);
+  const tensor<std::uint8_t, 4> images({batch, extent, extent, 3});
+  const tensor<int, 1> labels({batch});
+  evaluate(net, dataset(images.view(), labels.view(), 10), {.batch = batch / 2}, attack);
+  check_memory(device, plan);
+}
+
+}  // namespace
+
+TEST_EACH_ELEMENT("the planned peak of a training step is the arena's") {
+  check_training<resnet20<10>, T>(adversarial_propagation(attack::pgd::paper(1)), sgd{.clip_norm = 1}, 3, 16);
+  const average_options average;
+  check_training<resnet20<10>, T>(adversarial_training{attack::pgd{.steps = 1}}, rmsprop(), 2, 14, &average);
+  check_training<mobile_net, T>(adversarial_propagation(attack::pgd{.steps = 1}), adamw(), 5, 21);
+}
+
+TEST_EACH_ELEMENT("the planned peak of an evaluation is the arena's") {
+  check_evaluation<T>(4, 16);
+  check_evaluation<T>(4, 16, attack::pgd{.steps = 1});
+}
+
+TEST_EACH_ELEMENT("a plan for a GPU counts bytes of the device's elements") {
+  basic_cuda<T> dry(dry_run{});
+  small_resnet<T> net(dry);
+  const work_plan plan = plan_training(net, adversarial_propagation(attack::pgd{.steps = 1}), sgd(), 8, 32, 32);
+  double flops = 0;
+  int forward = 0, weights = 0;  // images
+  int measured = 0;              // convolutions that give their result's statistics
+  for (const work_item& i : plan.items) {
+    flops += i.flops;
+    const std::string operation = i.operation;
+    if (i.layer == "layer1.0.conv1" && i.conv.kernel == 3 && operation.find("forward") != std::string::npos) {
+      forward += i.batch;
+      CHECK(i.out == shape{16, 32, 32});
+      CHECK(i.flops == 2. * i.batch * 32 * 32 * 16 * 16 * 9);
+      CHECK(i.read == double(sizeof(T)) * (i.batch * 32 * 32 * 16 + 16 * 16 * 9));
+      CHECK(i.written == double(sizeof(T)) * i.batch * 32 * 32 * 16);
+      CHECK(i.engine == std::string("cuDNN"));
+      measured += operation == "conv_forward_statistics";
+    }
+    if (i.layer == "conv1" && operation == "conv_backward_weight") weights += i.batch;
+  }
+  CHECK(forward == 3 * 8);  // the attack, clean images, adversarial images
+  CHECK(weights == 2 * 8);
+  CHECK(measured == (std::is_same_v<T, bfloat16> ? 2 : 0));
+  CHECK(flops == doctest::Approx(8 * 81.1e6 * (3 + 3 + 2)).epsilon(0.02));
+  for (const char* layer : {"bn1", "layer1.0.conv2", "layer3.2.bn2", "linear"})
+    CHECK(std::any_of(plan.items.begin(), plan.items.end(), [&](const work_item& i) { return i.layer == layer; }));
+}
+
+TEST_CASE("a plan for a GPU knows engines of our own, and what is done in several sweeps") {
+  cuda dry(dry_run{});
+  network_on<mobile_net, float> net(dry);
+  int depthwise = 0, biases = 0;
+  for (const work_item& i : plan_training(net, clean_training(), sgd(), 4, 32, 32).items) {
+    CHECK((i.conv.groups > 1) == (i.engine == std::string("depthwise")));
+    depthwise += i.conv.groups > 1;
+    biases += i.operation == std::string("bias_backward");
+    if (i.operation == std::string("norm_backward") && i.after == activation::relu6)
+      CHECK(i.read == 6 * 4. * 4 * 16 * 16 * 16);  // twice the output, its gradient and the input
+  }
+  CHECK(depthwise == 3);
+  CHECK(biases == 2);  // the gate's and the linear layer's
+  cuda device;
+  network_on<mobile_net, float> real(device);
+  CHECK_THROWS_AS(plan_evaluation(real, 1, 32, 32), argument_error);
+}
+
+TEST_CASE("a dry run of a GPU computes no loss, and does not wait for one") {
+  cuda dry(dry_run{});
+  model<resnet20<10>, domains<2>, cuda> net(dry);
+  const detail::planned_images images({4, 32, 32, 3});
+  const labelled_images streams[] = {images.all};
+  step_metrics m =
+      adversarial_propagation(attack::pgd{.steps = 1, .goal = attack::goal::least_likely}).gradients(net, streams, {});
+  m.settle(dry);
+  CHECK(m.finite());
+  CHECK(m.parts[0].images == 4);
+  cuda_bfloat16 large(dry_run{});
+  model<resnet20<10>, domains<2>, cuda_bfloat16> other(large);
+  CHECK(plan_training(other, clean_training(), sgd(), 60000, 32, 32).reserved > std::size_t{20} << 30);
+}
