@@ -10,7 +10,7 @@
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/models/model.hpp>
 #include <advprop/models/resnet.hpp>
-#include <advprop/training/optimizers.hpp>
+#include <advprop/training/fit.hpp>
 #include <advprop/training/plan.hpp>
 
 using namespace device_tests;
@@ -80,6 +80,10 @@ void check_evaluation(int batch, int extent, const Attack& attack = {}) {
   evaluate(net, dataset(images.view(), labels.view(), 10), {.batch = batch / 2}, attack);
   check_memory(device, plan);
 }
+
+/// Large maps from little arithmetic.
+struct wide_net : architecture<normalize<cifar10_statistics>, convolution<8, 1>, batch_norm<>, relu, convolution<8, 1>,
+                               batch_norm<>, relu, global_average_pool, linear<10>> {};
 
 }  // namespace
 
@@ -156,3 +160,60 @@ TEST_CASE("a dry run of a GPU computes no loss, and does not wait for one") {
   model<resnet20<10>, domains<2>, cuda_bfloat16> other(large);
   CHECK(plan_training(other, clean_training(), sgd(), 60000, 32, 32).reserved > std::size_t{20} << 30);
 }
+
+TEST_CASE("the batch that fits is the largest whose plan does") {
+  using network = model<wide_net, domains<2>, cuda>;
+  const cuda dry(dry_run{});
+  const adversarial_propagation method{attack::pgd{.steps = 1}};
+  const auto needed = [&](int batch) {
+    cuda d(dry_run{});
+    network net(d);
+    return plan_training(net, method, sgd(), batch, 64, 64).needed();
+  };
+  for (const int batch : {20, 137, 300}) {
+    CHECK(needed(batch) < needed(batch + 20));
+    const int fits = fitting_batch<network>(dry, needed(batch), method, sgd(), 1000, 64, 64);
+    CHECK(fits >= batch);
+    CHECK(needed(fits) <= needed(batch));
+    CHECK(needed(fits + 1) > needed(batch));
+  }
+  CHECK(fitting_batch<network>(dry, needed(10), method, sgd(), 5, 64, 64) == 5);
+  CHECK(fitting_batch<network>(dry, 1000, method, sgd(), 5, 64, 64) == 0);
+}
+
+#ifndef ADVPROP_GPU_TESTS
+TEST_CASE("when a GPU's memory is too small for a step, fit says what it takes and which batch fits") {
+  const int batch = 24, extent = 256;
+  const tensor<std::uint8_t, 4> images({batch, extent, extent, 3});
+  const tensor<int, 1> labels({batch});
+  const dataset data(images.view(), labels.view(), 10);
+  const auto train = [&](int count, std::size_t bytes) {
+    cuda d;
+    d.state().own().most = bytes;
+    model<wide_net, domains<1>, cuda> net(d);
+    fit(net, data, clean_training(), sgd(), {.epochs = 1, .batch = count});
+  };
+  cuda dry(dry_run{});
+  model<wide_net, domains<1>, cuda> net(dry);
+  const work_plan plan = plan_training(net, clean_training(), sgd(), batch, extent, extent);
+  const std::size_t bytes = plan.library_workspace + plan.reserved / 3;
+  REQUIRE(plan.reserved > bytes);
+  std::string message;
+  try {
+    train(batch, bytes);
+  } catch (const memory_error& e) {
+    message = e.what();
+  }
+  CAPTURE(message);
+  CHECK(message.find("out of memory: ") == 0);
+  const auto mib = [](std::size_t n) { return std::to_string(n >> 20) + " MiB"; };
+  CHECK(message.find("a step on 24 images takes " + mib(plan.reserved)) != std::string::npos);
+  CHECK(message.find(mib(bytes)) != std::string::npos);
+  const auto at = message.find("a batch of ");
+  REQUIRE(at != std::string::npos);
+  const int fits = std::stoi(message.substr(at + 11));
+  CHECK(fits > 0);
+  CHECK(fits < batch);
+  CHECK_NOTHROW(train(fits, bytes));
+}
+#endif

@@ -29,6 +29,11 @@ struct numeric_error : error {
   using error::error;
 };
 
+/// More memory was asked for than a device has.
+struct memory_error : error {
+  using error::error;
+};
+
 namespace detail {
 
 /// One piece of a message, as it came: making one costs a few stores, so a call of `fail` compiles to little. Putting

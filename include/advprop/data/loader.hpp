@@ -85,6 +85,7 @@ class loader_engine {
   loader_engine& operator=(const loader_engine&) = delete;
 
   const loader_options& options() const { return options_; }
+  advprop::shape image() const { return image_; }
   int batches() const { return batches_; }
   loader_state state() const { return {taken_ / batches_, static_cast<int>(taken_ % batches_)}; }
 
@@ -260,6 +261,7 @@ class loader {
   /// Batches an epoch.
   int batches() const { return engine_->batches(); }
   const loader_options& options() const { return engine_->options(); }
+  shape image() const { return engine_->image(); }
   loader_state state() const { return engine_->state(); }
   /// Goes on from a state that a loader with the same options and source had; batches given before become invalid.
   void seek(loader_state s) { engine_->seek(s); }

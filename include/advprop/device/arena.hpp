@@ -103,7 +103,7 @@ class arena {
     }
   }
 
-  /// `bytes` of uninitialised memory aligned to 64. Throws `error` naming the sizes when the system has no more.
+  /// `bytes` of uninitialised memory aligned to 64. Throws `memory_error` naming the sizes when the system has no more.
   [[gnu::noinline]] block allocate(std::size_t bytes) {
     const std::size_t size = std::max(alignment, rounded(bytes));
     for (auto& s : slabs_)
@@ -121,7 +121,8 @@ class arena {
       s.memory = obtain(s.bytes);
       if (source_.take && !(s.elsewhere = source_.take(s.bytes))) throw std::bad_alloc();
     } catch (const std::bad_alloc&) {
-      fail("out of memory: ", size >> 20, " MiB more were asked for on top of ", reserved() >> 20, " MiB");
+      fail<memory_error>("out of memory: ", size >> 20, " MiB more were asked for on top of ", reserved() >> 20,
+                         " MiB");
     }
     std::byte* const data = s.elsewhere ? static_cast<std::byte*>(s.elsewhere) : s.memory.get();
     new (s.memory.get()) header{size, nullptr, 0, true, data + sizeof(header)};

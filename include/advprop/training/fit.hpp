@@ -15,6 +15,7 @@
 #include <advprop/training/averaged_weights.hpp>
 #include <advprop/training/methods.hpp>
 #include <advprop/training/optimizers.hpp>
+#include <advprop/training/plan.hpp>
 #include <advprop/training/schedule.hpp>
 
 namespace advprop {
@@ -166,15 +167,37 @@ template <class Model, class State>
   return at;
 }
 
+/// Throws `e` again with what a step was planned to take, and how many images would fit, where a device tells how much
+/// of its memory is free.
+template <class Model, class Method, class Optimizer>
+[[noreturn, gnu::cold]] void explain(const memory_error& e, Model& net, const loader& data, const Method& method,
+                                     const Optimizer& optimizer, const average_options* average) {
+  using device_type = typename Model::device_type;
+  device_type& device = net.device();
+  if constexpr (requires { device.free_memory(); }) {
+    const std::size_t there = device.memory().reserved() + device.free_memory();
+    const int batch = data.options().batch, height = data.image().height, width = data.image().width;
+    device_type dry(dry_run{}, device);
+    Model planned(dry);
+    const work_plan plan = plan_training(planned, method, optimizer, batch, height, width, average);
+    const int fits = fitting_batch<Model>(device, there, method, optimizer, batch, height, width, average);
+    fail<memory_error>(e.what(), "; a step on ", batch, " images takes ", plan.reserved >> 20, " MiB and up to ",
+                       plan.library_workspace >> 20, " MiB of workspace, where there are ", there >> 20,
+                       " MiB: a batch of ", fits, " fits");
+  }
+  throw;
+}
+
 }  // namespace detail
 
 /// Trains `net` for `options.epochs` epochs of the first loader; the others feed the method's further data streams and
 /// go round as they need. A loss that is NaN or infinite throws `numeric_error` before the weights change, and leaves
 /// the last checkpoint as it is. A run that was killed and resumed ends in the same bits as one that was not. An
-/// `average` follows the model from step to step.
+/// `average` follows the model from step to step. Where a GPU's memory is too small, `memory_error` says which batch
+/// would fit.
 template <class Model, training_method<Model> Method, class Optimizer>
 void fit(Model& net, std::span<loader* const> data, const Method& method, const Optimizer& optimizer,
-         const fit_options& options = {}, averaged_weights<Model>* average = nullptr) {
+         const fit_options& options = {}, averaged_weights<Model>* average = nullptr) try {
   static_assert(optimizer_policy<Optimizer, Model>, "fit: this is no optimizer; see optimizer_policy");
   using clock = std::chrono::steady_clock;
   if (options.epochs < 1) fail<argument_error>("fit: epochs is ", options.epochs, ", must be 1 or more");
@@ -250,6 +273,8 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
     save_state();
     if (options.on_epoch) options.on_epoch(report);
   }
+} catch (const memory_error& e) {
+  detail::explain(e, net, *data[0], method, optimizer, average ? &average->options() : nullptr);
 }
 
 template <class Model, training_method<Model> Method, class Optimizer>

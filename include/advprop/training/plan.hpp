@@ -116,4 +116,23 @@ work_plan plan_evaluation(Model& net, int batch, int height, int width, const At
   });
 }
 
+/// The largest batch, up to `most`, of which a training step needs no more than `bytes` of a device like this one; 0
+/// where one image needs more. Found by a few dry runs.
+template <class Model, training_method<Model> Method, class Optimizer>
+int fitting_batch(const typename Model::device_type& device, std::size_t bytes, const Method& method,
+                  const Optimizer& optimizer, int most, int height, int width,
+                  const average_options* average = nullptr) {
+  const auto fits = [&](int batch) {
+    typename Model::device_type dry(dry_run{}, device);
+    Model net(dry);
+    return plan_training(net, method, optimizer, batch, height, width, average).needed() <= bytes;
+  };
+  int good = 0, bad = most + 1;
+  while (bad - good > 1) {
+    const int middle = good + (bad - good) / 2;
+    (fits(middle) ? good : bad) = middle;
+  }
+  return good;
+}
+
 }  // namespace advprop
