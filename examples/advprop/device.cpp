@@ -6,20 +6,34 @@
 
 namespace advprop::program {
 
-any_device device_of(const settings& s) {
-  if (s.device == "cpu") {
-    auto d = std::make_unique<cpu>(s.threads);
-    d->convolutions(convolutions_of(s));
-    return any_device(std::move(d));
-  }
+namespace {
+
+any_device on_cpu(const settings& s, std::unique_ptr<cpu> d) {
+  d->convolutions(convolutions_of(s));
+  return any_device(std::move(d));
+}
+
+/// On a GPU of that number, or for a dry run.
+template <class Which>
+any_device on_gpu(const settings& s, [[maybe_unused]] Which which) {
 #ifdef ADVPROP_HAS_CUDA
-  if (s.device == "cuda") return any_device(std::make_unique<cuda>());
-  if (s.device == "cuda-tf32") return any_device(std::make_unique<cuda>(0, float32_products::tf32));
-  return any_device(std::make_unique<cuda_bfloat16>());
+  if (s.device == "cuda") return any_device(std::make_unique<cuda>(which));
+  if (s.device == "cuda-tf32") return any_device(std::make_unique<cuda>(which, float32_products::tf32));
+  return any_device(std::make_unique<cuda_bfloat16>(which));
 #else
   fail<argument_error>("--device is ", s.device, ", but this program was built without CUDA: configure it with ",
                        "-D ADVPROP_CUDA=ON");
 #endif
+}
+
+}  // namespace
+
+any_device device_of(const settings& s) {
+  return s.device == "cpu" ? on_cpu(s, std::make_unique<cpu>(s.threads)) : on_gpu(s, 0);
+}
+
+any_device dry_device_of(const settings& s) {
+  return s.device == "cpu" ? on_cpu(s, std::make_unique<cpu>(dry_run{}, s.threads)) : on_gpu(s, dry_run{});
 }
 
 void require_cpu(const settings& s, const char* what) {

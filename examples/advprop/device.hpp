@@ -28,10 +28,16 @@ class any_device {
   decltype(auto) visit(F&& f) {
     return std::visit([&](auto& d) -> decltype(auto) { return f(*d); }, which_);
   }
-  bool on_cpu() const { return which_.index() == 0; }
   /// Most bytes in use at one time.
   std::size_t peak() {
     return visit([](auto& d) { return d.memory().peak(); });
+  }
+  /// Takes what a run was planned to need from a GPU at once, if it is there: piece by piece, a sixth more is taken.
+  void reserve(std::size_t bytes) {
+    visit([&](auto& d) {
+      if constexpr (requires { d.free_memory(); })
+        if (bytes <= d.free_memory()) d.memory().reserve(bytes);
+    });
   }
 
  private:
@@ -47,6 +53,8 @@ class any_device {
 /// What --device, --threads and --convolution say. Throws `argument_error` for a device that this program was built
 /// without, `error` where there is no GPU.
 any_device device_of(const settings& s);
+/// The same for a dry run, which needs no GPU.
+any_device dry_device_of(const settings& s);
 
 /// Throws `argument_error` unless --device is the CPU, which `what` needs.
 void require_cpu(const settings& s, const char* what);

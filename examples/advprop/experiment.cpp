@@ -220,6 +220,9 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   folder.prepare(s.force);
   const resumed_at before = read_position(s, folder);
   any_device device = device_of(s);
+  const int robust_images = s.robust_images == 0 ? data.test.size() : std::min(s.robust_images, data.test.size());
+  const run_plan planned = plan_run(s, {data.train.image(), data.train.classes}, data.test.size(), robust_images);
+  device.reserve(planned.peak());
   const auto net = make_network(s, data.train, device);
   const chosen_method method = method_of(s);
   const auto loaders = make_loaders(s, data);
@@ -242,12 +245,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
     watch.message(!before.found              ? "there is no checkpoint yet: beginning anew"
                   : before.epoch == s.epochs ? "this run is complete"
                                              : "going on in epoch " + std::to_string(before.epoch + 1));
-  const int robust_images = s.robust_images == 0 ? data.test.size() : std::min(s.robust_images, data.test.size());
-  run_plan planned;
-  if (device.on_cpu()) {
-    planned = plan_run(s, {data.train.image(), data.train.classes}, data.test.size(), robust_images);
-    watch.message(memory_of(planned));
-  }
+  watch.message(memory_of(planned));
   net->fit(streams, method, optimizer_of(s), options, s.average);
 
   net->save(folder.model());

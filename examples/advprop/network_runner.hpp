@@ -112,20 +112,16 @@ class network_runner final : public runner {
   run_plan plan(const chosen_method& method, const chosen_optimizer& optimizer, double average, int size, int batch,
                 int evaluated, int attacked) override {
     run_plan p;
-    if constexpr (!std::is_same_v<Device, cpu>)
-      fail<argument_error>("a run is planned for the CPU only");
-    else {
-      if (average > 0) average_.emplace(net_, average_options{.decay = average});
-      p.training = plan_training(net_, method_for<Auxiliaries>(method), optimizer, batch, size, size);
-      {
-        const chosen_optimizer::state<model_type> state(optimizer, net_);
-        p.evaluation = plan_evaluation(net_, evaluated, size, size);
-      }
-      chosen_attack pgd;
-      pgd.which = chosen_attack::kind::pgd;
-      pgd.steps = 1;
-      p.attacked = plan_evaluation(net_, attacked, size, size, pgd);
+    if (average > 0) average_.emplace(net_, average_options{.decay = average});
+    p.training = plan_training(net_, method_for<Auxiliaries>(method), optimizer, batch, size, size);
+    {
+      const chosen_optimizer::state<model_type> state(optimizer, net_);
+      p.evaluation = plan_evaluation(net_, evaluated, size, size);
     }
+    chosen_attack pgd;
+    pgd.which = chosen_attack::kind::pgd;
+    pgd.steps = 1;
+    p.attacked = plan_evaluation(net_, attacked, size, size, pgd);
     return p;
   }
 

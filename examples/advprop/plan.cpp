@@ -75,9 +75,7 @@ std::string table(const work_plan& p) {
 }  // namespace
 
 run_plan plan_run(const settings& s, const described_images& images, int evaluated, int attacked) {
-  auto dry = std::make_unique<cpu>(dry_run{}, s.threads);
-  dry->convolutions(convolutions_of(s));
-  any_device device(std::move(dry));
+  any_device device = dry_device_of(s);
   const int most = evaluate_options().batch;
   return make_runner(device, network_of(s, {images.image.channels, images.classes}))
       ->plan(method_of(s), optimizer_of(s), s.average, images.image.height, s.batch, std::min(evaluated, most),
@@ -86,14 +84,17 @@ run_plan plan_run(const settings& s, const described_images& images, int evaluat
 
 std::string memory_of(const run_plan& p) {
   const auto size = [](std::size_t bytes) { return mib(static_cast<double>(bytes)) + " MiB"; };
-  return "memory planned: " + size(p.training.peak) + " for a training step, " + size(p.evaluation.peak) +
-         " for an evaluation, " + size(p.attacked.peak) + " for one under attack; parameters are " +
-         size(p.training.parameters) + " of them";
+  std::string text = "memory planned: " + size(p.training.peak) + " for a training step, " + size(p.evaluation.peak) +
+                     " for an evaluation, " + size(p.attacked.peak) + " for one under attack; parameters are " +
+                     size(p.training.parameters) + " of them";
+  const std::size_t workspace =
+      std::max({p.training.library_workspace, p.evaluation.library_workspace, p.attacked.library_workspace});
+  if (workspace > 0) text += "; cuDNN may take up to " + size(workspace) + " more";
+  return text;
 }
 
 void plan(const settings& given) {
   const settings s = resolved(given);
-  require_cpu(s, "advprop plan");
   const described_images images = describe_images(s);
   const int evaluated = evaluate_options().batch;
   const run_plan p = plan_run(s, images, evaluated, evaluated);

@@ -163,7 +163,6 @@ bad_input)
   refused 1 "--attack is given 3 times" $fit --out out --aux 2 --attack pgd --attack pgd --attack pgd
   refused 2 "--device.*tpu" $fit --out out --device tpu
   refused 1 "built without CUDA\|no usable GPU" $fit --out out --device cuda
-  refused 1 "advprop plan runs on the CPU only" plan --data-dir $data --device cuda
   refused 1 "--attack has no use" $fit --out out --method clean --attack pgd
   [ ! -e out/metrics.jsonl ] || [ ! -s out/metrics.jsonl ] || die "a refused run left metrics"
 
@@ -421,6 +420,15 @@ plan)
   run plan --data folder --image-size 40 --classes 10 $options >stdout
   contains stdout "^resnet20, 16 images of 3x40x40"
   refused 1 "built with" plan --model resnet21
+  # A program that was built for GPUs plans for one where there is none.
+  for device in cuda cuda-tf32 cuda-bfloat16; do
+    if "$program" plan $options --device $device >stdout 2>stderr; then
+      contains stdout "^layer1.0.conv1  *conv_backward_weight  *cuDNN "
+      contains stdout "^memory planned: .*; cuDNN may take up to .* MiB more$"
+    else
+      contains stderr "built without CUDA"
+    fi
+  done
   # What training then takes is what was planned, to the byte.
   for more in "--method advprop --attack gd --average 0.9" "--method adversarial --optimizer adamw --batch 8 --clip-norm 1" \
     "--method advprop --execution concatenated --threads 2" "--method clean --convolution gemm"; do
