@@ -11,7 +11,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,25 +28,77 @@ namespace advprop::detail {
 struct recorded_graph {
   std::size_t operations = 0;
 };
+struct recorded_event {
+  cuda_state::queue of;
+  long reached;  // by so many tasks
+};
 
+/// Nothing runs when it is queued. Operations run when the host waits for them; copies then, too, or as soon as nothing
+/// keeps them: whichever order a test relies on without asking for it, one of the two is another.
 struct cuda_state::implementation {
+  struct task {
+    std::function<void()> run;  // empty: waits until `other` has done `reached` tasks
+    queue other = operations;
+    long reached = 0;
+  };
+  struct stream {
+    std::deque<task> tasks;
+    long queued = 0, done = 0;
+  };
+
   std::map<void*, std::size_t> slabs;
-  std::vector<std::unique_ptr<std::byte[]>> pinned{64};
-  std::array<std::vector<std::unique_ptr<std::byte[]>>, 2> pools;  // of calls of replay, in turns
-  int turn = 0;
-  std::size_t next = 0, most = SIZE_MAX, taken = 0;     // bytes of device memory
+  std::size_t most = SIZE_MAX, taken = 0;               // bytes of device memory
   long kernels = 0, waits = 0, updates = 0, fused = 0;  // fused: convolutions that do more than convolve
   bool capturing = false;
-  bool fuses = true;  // whether convolutions have engines that do more than convolve
+  bool fuses = true;          // whether convolutions have engines that do more than convolve
+  bool eager_copies = false;  // copies run as soon as they may
   std::vector<std::function<void()>> graph;
+  std::array<stream, 2> streams;
 
   void allow(int protection) {
     for (const auto& [p, bytes] : slabs)
       if (mprotect(p, bytes, protection) != 0) fail("emulated: mprotect");
   }
+  void push(queue q, task t) {
+    streams[q].tasks.push_back(std::move(t));
+    ++streams[q].queued;
+    if (eager_copies) work([&] { copy_what_may(); });
+  }
+  /// Until q has done so many tasks.
+  void run(queue q, long reached) {
+    if (streams[q].done < reached) work([&] { advance(q, reached); });
+  }
+  void run_all(queue q) { run(q, streams[q].queued); }
+
+ private:
+  void work(auto f) {
+    allow(PROT_READ | PROT_WRITE);
+    f();
+    allow(PROT_NONE);
+  }
+  void advance(queue q, long reached) {
+    stream& s = streams[q];
+    while (s.done < reached) {
+      const task& next = s.tasks.front();
+      if (!next.run && streams[next.other].done < next.reached) {
+        advance(next.other, next.reached);
+        continue;
+      }
+      const task t = std::move(s.tasks.front());
+      s.tasks.pop_front();
+      if (t.run) t.run();
+      ++s.done;
+      if (eager_copies && q == operations) copy_what_may();
+    }
+  }
+  void copy_what_may() {
+    stream& s = streams[copies];
+    while (!s.tasks.empty() && (s.tasks.front().run || streams[s.tasks.front().other].done >= s.tasks.front().reached))
+      advance(copies, s.done + 1);
+  }
 };
 
-/// Runs f as the GPU would: now, or as part of a graph when that is launched.
+/// Runs f as the GPU would: later, or as part of a graph when that is launched.
 template <class F>
 void emulate(cuda_state& s, F f) {
   auto& own = s.own();
@@ -53,20 +107,13 @@ void emulate(cuda_state& s, F f) {
     return;
   }
   ++own.kernels;
-  own.allow(PROT_READ | PROT_WRITE);
-  f();
-  own.allow(PROT_NONE);
+  own.push(cuda_state::operations, {f});
 }
 template <class F>
 void emulate(cuda_device& d, F f) {
   emulate(d.state(), f);
 }
 
-inline void cuda_state::open_pool() {
-  own_->turn = 1 - own_->turn;
-  own_->pools[static_cast<std::size_t>(own_->turn)].clear();
-}
-inline void cuda_state::close_pool() {}
 inline void cuda_state::begin_capture() { own_->capturing = true; }
 inline void cuda_state::drop_capture() noexcept {
   own_->capturing = false;
@@ -91,8 +138,13 @@ inline void cuda_state::wait() {
   if (own_->capturing) fail("cuda: an operation that waits for the GPU cannot be part of a graph");
   ++waits_;
   ++own_->waits;
+  own_->run_all(operations);
 }
-inline void cuda_state::finish() noexcept { packed.clear(); }
+inline void cuda_state::finish() noexcept {
+  own_->run_all(operations);
+  own_->run_all(copies);
+  packed.clear();
+}
 
 inline void* cuda_state::take(std::size_t bytes) {
   if (own_->taken + bytes > own_->most) return nullptr;
@@ -108,16 +160,9 @@ inline void cuda_state::give(void* p) {
   munmap(p, own_->slabs[p]);
   own_->slabs.erase(p);
 }
-
 inline std::size_t cuda_state::free_memory() { return own_->most - own_->taken; }
 
-inline void* cuda_state::pinned(std::size_t bytes) {
-  if (recording_)
-    return own_->pools[static_cast<std::size_t>(own_->turn)].emplace_back(std::make_unique<std::byte[]>(bytes)).get();
-  auto& slot = own_->pinned[own_->next++ % own_->pinned.size()];
-  slot = std::make_unique<std::byte[]>(bytes);
-  return slot.get();
-}
+inline std::shared_ptr<void> cuda_state::take_pinned(std::size_t bytes) { return {std::malloc(bytes), std::free}; }
 
 inline void cuda_state::copy(const void* from, void* to, std::size_t bytes) {
   emulate(*this, [=] { std::memcpy(to, from, bytes); });
@@ -126,6 +171,19 @@ inline void cuda_state::upload(const void* from, void* to, std::size_t bytes) {
   void* p = pinned(bytes);
   std::memcpy(p, from, bytes);
   copy(p, to, bytes);
+}
+
+inline void cuda_state::copy_beside(const void* from, void* to, std::size_t bytes) {
+  own_->push(copies, {[=] { std::memcpy(to, from, bytes); }});
+}
+inline void cuda_state::mark(stream_event& e, queue q) {
+  e = std::make_shared<recorded_event>(recorded_event{q, own_->streams[q].queued});
+}
+inline void cuda_state::follow(queue q, const stream_event& e) {
+  if (e) own_->push(q, {{}, e->of, e->reached});
+}
+inline void cuda_state::wait(const stream_event& e) {
+  if (e) own_->run(e->of, e->reached);
 }
 
 /// Element i of an array whose type is known at run time only.

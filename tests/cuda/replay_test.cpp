@@ -1,90 +1,167 @@
 #include "device_under_test.hpp"
 
+#include <cfloat>
+#include <cmath>
+
 #include <advprop/advprop.hpp>
+
+#include "../models/harness.hpp"
 
 using namespace device_tests;
 
 namespace {
 
+using network = model<harness::small, domains<2>, cuda>;
+
 struct run {
-  std::vector<float> losses, weights;
+  std::vector<float> losses, weights, average;
   int replays = 0;
 };
 
-/// Five AdvProp steps on batches of their own, as `fit` makes them; `graphs`: through `replay`.
-template <class Attack>
-run five_steps(const Attack& attack, bool graphs) {
+/// Five AdvProp steps on batches of their own, as `fit` makes them; `graphs`: through `replay`, a step ahead of what is
+/// read.
+template <class Attack, class Optimizer = sgd>
+run five_steps(const Attack& attack, bool graphs, const Optimizer& optimizer = {.learning_rate = 0.05f}) {
   cuda d;
-  model<resnet20<10>, domains<2>, cuda> net(d, seed{1});
+  network net(d, seed{1});
   const adversarial_propagation method(attack);
-  const sgd optimizer{.learning_rate = 0.05f, .momentum = 0.9f};
-  sgd::state<decltype(net)> state(optimizer, net);
+  typename Optimizer::template state<network> state(optimizer, net);
+  averaged_weights average(net, {.decay = 0.7});
+  cuda_update_guard guard(d);
   cuda_recording recording;
   run r;
-  for (std::uint64_t step = 0; step < 5; ++step) {
-    tensor<float, 4> images({3, 12, 12, 3});
-    tensor<int, 1> labels({3});
-    random_stream rng(11, step);
-    for (float& v : images) v = rng.uniform();
-    for (int& l : labels) l = rng.below(10);
+  step_metrics before;
+  long call = 0;
+  const auto read = [&] {
+    before.settle(d, call);
+    for (int i = 0; i < before.count; ++i)
+      r.losses.push_back(static_cast<float>(before.parts[std::size_t(i)].loss_sum));
+  };
+  for (int step = 0; step < 5; ++step) {
+    const auto images = harness::images(3, 8, 1, std::uint64_t(step));
+    const auto labels = harness::labels(3, 4, std::uint64_t(step));
     const labelled_images batch{images.view(), labels};
-    const step_options options{0, random_stream(3, step)};
+    const step_options options{0, random_stream(3, std::uint64_t(step))};
     step_metrics m;
-    const auto gradients = [&] {
+    const auto whole = [&] {
       net.zero_gradients();
       m = method.gradients(net, {&batch, 1}, options);
+      m.watch(guard);
+      state.step(1 - 0.1 * step);
+      average.update();
     };
+    long present = 0;
     if (graphs)
-      d.replay(recording, gradients);
+      present = d.replay(recording, whole);
     else
-      gradients();
-    m.settle(d);
-    for (int i = 0; i < 2; ++i) r.losses.push_back(static_cast<float>(m.parts[std::size_t(i)].loss_sum));
-    state.step();
+      whole();
+    read();
+    before = m;
+    call = present;
   }
+  read();
   r.weights.resize(net.values().size());
   memory_copy(d, std::span<const float>(net.values()), r.weights);
+  r.average.resize(net.values().size());
+  memory_copy(d, std::span<const float>(average.values()), r.average);
   r.replays = recording.replays();
   return r;
 }
 
+/// Steps replayed as graphs are the same as without.
+template <class Attack, class Optimizer = sgd>
+void check_replayed(int least, const Attack& attack, const Optimizer& optimizer = {.learning_rate = 0.05f}) {
+  const run direct = five_steps(attack, false, optimizer), replayed = five_steps(attack, true, optimizer);
+  CHECK(direct.losses.size() == 10);
+  for (float loss : direct.losses) CHECK(std::isfinite(loss));
+  CHECK(replayed.replays >= least);
+  CHECK(replayed.losses == direct.losses);
+  CHECK(replayed.weights == direct.weights);
+  CHECK(replayed.average == direct.average);
+  CHECK(direct.average != direct.weights);
+}
+
+const attack::pgd pgd{.epsilon = 4, .step = 1, .steps = 2};
+
 }  // namespace
 
 TEST_CASE("Steps that are replayed as a graph are the same steps, with each one's own images, labels and noise") {
-  const attack::pgd pgd{.epsilon = 4, .step = 1, .steps = 2};
-  const run direct = five_steps(pgd, false), replayed = five_steps(pgd, true);
-  CHECK(replayed.replays >= 3);
-  CHECK(replayed.losses == direct.losses);
-  CHECK(replayed.weights == direct.weights);
+  check_replayed(3, pgd);
+}
+
+TEST_CASE("Every optimizer is part of the graph, with each step's learning rate and counters, clipped or not") {
+  check_replayed(3, pgd, sgd{.learning_rate = 0.05f, .weight_decay = 1e-3f, .nesterov = true, .clip_norm = 0.3f});
+  check_replayed(3, pgd, rmsprop{});
+  check_replayed(3, pgd, rmsprop{.clip_norm = 0.3f});
+  check_replayed(3, pgd, adamw{.learning_rate = 0.01f});
+  check_replayed(3, pgd, adamw{.learning_rate = 0.01f, .clip_norm = 0.3f});
 }
 
 TEST_CASE("However many operations follow, a step's first loss is still there at its end") {
-  const attack::pgd many{.epsilon = 4, .step = 1, .steps = 40};
-  CHECK(five_steps(many, true).losses == five_steps(many, false).losses);
+  check_replayed(3, attack::pgd{.epsilon = 4, .step = 1, .steps = 40});
 }
 
 TEST_CASE("L2 steps and momentum are replayed, too") {
-  const attack::pgd l2{.epsilon = 60, .step = 30, .steps = 2, .norm = attack::norm::two};
-  CHECK(five_steps(l2, true).weights == five_steps(l2, false).weights);
-  CHECK(five_steps(l2, true).replays >= 3);
-  const attack::momentum_ifgsm momentum{.epsilon = 4, .step = 1, .steps = 2};
-  CHECK(five_steps(momentum, true).weights == five_steps(momentum, false).weights);
-  CHECK(five_steps(momentum, true).replays >= 3);
+  check_replayed(3, attack::pgd{.epsilon = 60, .step = 30, .steps = 2, .norm = attack::norm::two});
+  check_replayed(3, attack::momentum_ifgsm{.epsilon = 4, .step = 1, .steps = 2});
 }
 
 TEST_CASE("Operations that differ from step to step become another graph") {
-  const attack::pgd sometimes{.epsilon = 4, .step = 1, .steps = 1, .clean_start = 0.5f};
-  const run direct = five_steps(sometimes, false), replayed = five_steps(sometimes, true);
-  CHECK(replayed.losses == direct.losses);
-  CHECK(replayed.weights == direct.weights);
-  CHECK(replayed.replays >= 1);
+  check_replayed(1, attack::pgd{.epsilon = 4, .step = 1, .steps = 1, .clean_start = 0.5f});
 }
 
 TEST_CASE("An attack that waits for the GPU is not captured, and gives the same") {
   const attack::pgd waits{.epsilon = 4, .step = 1, .steps = 1, .goal = attack::goal::least_likely};
-  const run direct = five_steps(waits, false), replayed = five_steps(waits, true);
-  CHECK(replayed.replays == 0);
-  CHECK(replayed.weights == direct.weights);
+  check_replayed(0, waits);
+  CHECK(five_steps(waits, true).replays == 0);
+}
+
+TEST_CASE("Gradients are clipped as on the CPU") {
+  cuda d;
+  cpu c(1);
+  for (const float length : {0.1f, 3.f, 1e3f}) {
+    std::vector<float> values(7000);
+    random_stream r(1);
+    for (float& v : values) v = r.uniform(-1, 1);
+    const numbers n(d, values), factor(d, std::vector<float>(1));
+    clip_factor(d, n.span(), length, factor.data());
+    const double expected = std::fmin(1.0, length / (std::sqrt(squared_norm(c, values)) + 1e-6));
+    CHECK(factor.host()[0] == doctest::Approx(expected).epsilon(1e-6));
+  }
+  const numbers broken(d, std::vector<float>(3, NAN)), factor(d, std::vector<float>(1));
+  clip_factor(d, broken.span(), 1, factor.data());
+  CHECK(factor.host()[0] == 1);
+}
+
+TEST_CASE("Once a watched number is not finite, nothing that is learnt changes any more") {
+  const std::vector<float> ones(5, 1.f);
+  for (const float loss : {2.f, FLT_MAX, NAN, INFINITY, -INFINITY}) {
+    CAPTURE(loss);
+    cuda d;
+    const numbers watched(d, std::vector{loss}), good(d, ones), two(d, std::vector<float>(5, 2.f));
+    std::vector<numbers> learnt;
+    for (int i = 0; i < 11; ++i) learnt.emplace_back(d, ones);
+    const auto at = [&](int i) { return learnt[std::size_t(i)].span(); };
+    {
+      cuda_update_guard guard(d);
+      guard.watch(watched.data());
+      guard.watch(good.data());
+      sgd_update(d, {.momentum = 0.5f}, at(0), two.span(), at(1));
+      rmsprop_update(d, {}, at(2), two.span(), at(3), at(4));
+      adamw_update(d, {}, at(5), two.span(), at(6), at(7));
+      average_update(d, 0.5f, two.span(), at(8));
+      norm_update_running(d, 5, two.data(), two.data(), 4, 0.5f, at(9).data(), at(10).data());
+      fill(d, 3, good.span());  // no update
+    }
+    CHECK(good.host() == std::vector<float>(5, 3.f));
+
+    for (int i = 0; i < 11; ++i) {
+      CAPTURE(i);
+      CHECK((learnt[std::size_t(i)].host() != ones) == std::isfinite(loss));
+    }
+    sgd_update(d, {.momentum = 0.5f}, at(0), two.span(), at(1));  // the guard is gone
+    CHECK(learnt[1].host() != ones);
+  }
 }
 
 TEST_CASE("An error inside a capture leaves the device as it was") {

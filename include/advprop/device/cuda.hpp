@@ -60,14 +60,16 @@ class cuda_device {
   work_log& work() { return *work_; }
   /// Until all that has been queued is done. Throws `error` if any of it failed.
   void wait();
+  /// Until that call of `replay` is done.
+  void wait(long call);
 
   using recording_type = cuda_recording;
   /// Calls f, which queues much the same operations every time. After a call in which no memory had to be taken from
   /// the GPU, what f queues is captured as a CUDA graph, the graph of the last time gets its arguments (or is made
   /// anew, where the operations are others), and is launched. A loss is not to be read inside f. An f that waits for
   /// the GPU, as an attack on the least likely class does, cannot be captured: it runs as always, and a line on stderr
-  /// says so.
-  void replay(cuda_recording& r, const std::function<void()>& f);
+  /// says so. Returns the number of the call, for `wait`; the host is at most two calls ahead of the GPU.
+  long replay(cuda_recording& r, const std::function<void()>& f);
   /// Inside a capture.
   bool recording() const;
 
@@ -91,6 +93,24 @@ class cuda_device {
   std::unique_ptr<arena> memory_;
 };
 
+/// While it lives, and once the device has come to a watched number that is not finite, nothing that is learnt changes:
+/// optimizers, moving averages and running statistics leave their numbers as they are, in operations queued before the
+/// host knows, too.
+class cuda_update_guard {
+ public:
+  explicit cuda_update_guard(cuda_device& d);
+  cuda_update_guard(const cuda_update_guard&) = delete;
+  cuda_update_guard& operator=(const cuda_update_guard&) = delete;
+  ~cuda_update_guard();
+  /// Looks at a number that the device may read when what has been queued is done.
+  void watch(const float* number);
+
+ private:
+  cuda_device* device_;
+  arena::block held_;
+  const float* before_;
+};
+
 /// Feature maps of `Element`, float or bfloat16, in NHWC. Parameters, statistics and losses are float in any case, and
 /// what a layer computes is rounded to `Element` only where it is stored. Images, labels and soft targets that an
 /// operation reads may lie in the host's memory; it copies them over. What it writes for the host (losses, labels) is
@@ -99,6 +119,7 @@ template <class Element>
 class basic_cuda : public cuda_device {
  public:
   using element = Element;
+  using update_guard_type = cuda_update_guard;
   static constexpr bool host_memory = false;  ///< its memory is apart from the host's
 
   explicit basic_cuda(int index = 0, float32_products products = float32_products::exact)

@@ -13,13 +13,15 @@ bool recording(Device& d) {
 }
 
 /// The same operations many times, with other numbers: `run` calls f. A device that has a `recording_type` may write
-/// f's operations down once, and from then on do them with what has changed.
+/// f's operations down once, and from then on do them with what has changed. The result is a number of the call for the
+/// device's `wait`: operations may be queued while those before are still being done.
 template <class Device>
 class repeated {
  public:
   template <class F>
-  void run(Device&, F&& f) {
+  long run(Device&, F&& f) {
     f();
+    return 0;
   }
 };
 template <class Device>
@@ -27,12 +29,25 @@ template <class Device>
 class repeated<Device> {
  public:
   template <class F>
-  void run(Device& d, F&& f) {
-    d.replay(recording_, f);
+  long run(Device& d, F&& f) {
+    return d.replay(recording_, f);
   }
 
  private:
   typename Device::recording_type recording_;
+};
+
+/// Keeps what is learnt as it is from the first watched number that is not finite on, where updates are queued before
+/// the host can look at it. Elsewhere there is nothing to do.
+template <class Device>
+struct update_guard {
+  explicit update_guard(Device&) {}
+  void watch(const float*) {}
+};
+template <class Device>
+  requires requires { typename Device::update_guard_type; }
+struct update_guard<Device> : Device::update_guard_type {
+  using Device::update_guard_type::update_guard_type;
 };
 
 }  // namespace advprop

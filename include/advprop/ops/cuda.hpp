@@ -204,7 +204,8 @@ void predict(basic_cuda<T>& d, view_of<const T> logits, label_view best);
 template <class T>
 void predict_worst(basic_cuda<T>& d, view_of<const T> logits, label_view worst, const target_view& own = {});
 
-// What changes the learnt numbers, one sweep each: the optimizers' steps and the moving average.
+// What changes the learnt numbers, one sweep each: the optimizers' steps and the moving average. `cuda_update_guard`
+// may hold them back.
 
 void sgd_update(cuda_device& d, const sgd_spec& s, std::span<float> weights, std::span<const float> gradients,
                 std::span<float> velocity);
@@ -212,6 +213,8 @@ void rmsprop_update(cuda_device& d, const rmsprop_spec& o, std::span<float> weig
                     std::span<float> mean_square, std::span<float> velocity);
 void adamw_update(cuda_device& d, const adamw_spec& o, std::span<float> weights, std::span<const float> gradients,
                   std::span<float> mean, std::span<float> mean_square);
+/// *factor, in the device's memory, becomes what brings numbers together to a length of at most clip_norm.
+void clip_factor(cuda_device& d, std::span<const float> values, float clip_norm, float* factor);
 void average_update(cuda_device& d, float rate, std::span<const float> values, std::span<float> average);
 
 }  // namespace advprop

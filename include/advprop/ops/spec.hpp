@@ -37,16 +37,19 @@ struct pool_spec {
   friend constexpr bool operator==(const pool_spec&, const pool_spec&) = default;
 };
 
-/// One step of PyTorch's SGD. Here and below `gradient_scale` multiplies the gradients first (clipping, averaging).
+/// One step of PyTorch's SGD. Here and below `gradient_scale` multiplies the gradients first (clipping, averaging), and
+/// so does `*device_scale`, which a device with memory of its own has in it (null: 1).
 struct sgd_spec {
   float learning_rate = 0.1f, momentum = 0, weight_decay = 0;
   bool nesterov = false;
   float gradient_scale = 1;
+  const float* device_scale = nullptr;
 };
 
 /// One step of TensorFlow's RMSProp.
 struct rmsprop_spec {
   float learning_rate = 0.016f, decay = 0.9f, momentum = 0.9f, epsilon = 1e-3f, weight_decay = 0, gradient_scale = 1;
+  const float* device_scale = nullptr;
 };
 
 /// One step of AdamW (Loshchilov & Hutter 2019, algorithm 2). `step_size` is the learning rate over
@@ -54,6 +57,7 @@ struct rmsprop_spec {
 struct adamw_spec {
   float learning_rate = 1e-3f, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, weight_decay = 0, gradient_scale = 1;
   float step_size = 1e-3f, root_scale = 1;
+  const float* device_scale = nullptr;
 };
 
 enum class activation { identity, relu, silu, relu6 };

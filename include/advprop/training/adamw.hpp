@@ -47,7 +47,8 @@ class adamw::state : public detail::optimizer_state<Model, 2> {
     const adamw& o = options_;
     const auto t = static_cast<double>(++this->updates);
     const double rate = o.learning_rate * factor;
-    adamw_spec spec{static_cast<float>(rate), o.beta1, o.beta2, o.epsilon, 0, this->clipping(o.clip_norm)};
+    adamw_spec spec{static_cast<float>(rate), o.beta1, o.beta2, o.epsilon};
+    this->clip(spec, o.clip_norm);
     spec.step_size = static_cast<float>(rate / (1 - std::pow(double{o.beta1}, t)));
     spec.root_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(double{o.beta2}, t)));
     this->for_parts(o.weight_decay, o.decay_rule,

@@ -1,9 +1,14 @@
 // The training loop: epochs of steps, a schedule, checkpoints that resume to the same bits.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,7 +25,7 @@
 
 namespace advprop {
 
-/// After each step.
+/// After each step; where steps are queued, when its losses are known.
 struct step_report {
   int epoch = 0;  ///< from 0
   int epochs = 0;
@@ -28,7 +33,7 @@ struct step_report {
   int steps = 0;
   step_metrics metrics;  ///< of the epoch so far
   double learning_rate = 0;
-  double seconds = 0;  ///< of this step
+  double seconds = 0;  ///< of this step, or since the report before
   int images = 0;      ///< of this step's main stream
 };
 
@@ -51,6 +56,9 @@ struct fit_options {
   int checkpoint_steps = 0;  ///< also after every so many steps; 0: after each epoch only
   bool resume = false;       ///< go on from `checkpoint` if the file is there
   std::string run{};  ///< whatever must be the same when a run is resumed, for instance the method and its attack
+  /// A GPU is given the next step before the losses of the present one are read, so an `on_step` there sees the model
+  /// as it is a step later. False: no step is queued before the last one was reported.
+  bool queue_ahead = true;
   std::function<void(const step_report&)> on_step{};
   std::function<void(const epoch_report&)> on_epoch{};
 };
@@ -63,6 +71,19 @@ struct run_position {
   int epoch = 0, step_of_epoch = 0;
   step_metrics metrics;  // of the epoch so far
   double seconds = 0;
+};
+
+/// A step whose losses the device may still be computing.
+template <class Model>
+struct queued_step {
+  int epoch = 0, step = 0, images = 0;  // step: of the epoch, from 1
+  double rate = 0;
+  std::chrono::steady_clock::time_point begin{};
+  step_metrics metrics{};
+  long call = 0;  // of `repeated`
+  // What the host has counted on, as it was before the updates.
+  std::array<std::int64_t, static_cast<std::size_t>(Model::domains_type::statistic_sets)> tracked{};
+  std::int64_t averaged = 0;
 };
 
 [[gnu::cold]] inline std::string run_fingerprint(const fit_options& o, std::span<loader* const> data,
@@ -192,14 +213,18 @@ template <class Model, class Method, class Optimizer>
 
 /// Trains `net` for `options.epochs` epochs of the first loader; the others feed the method's further data streams and
 /// go round as they need. A loss that is NaN or infinite throws `numeric_error` before the weights change, and leaves
-/// the last checkpoint as it is. A run that was killed and resumed ends in the same bits as one that was not. An
-/// `average` follows the model from step to step. Where a GPU's memory is too small, `memory_error` says which batch
-/// would fit.
+/// the last checkpoint as it is; a GPU may have the next step's gradients in the model by then. A run that was killed
+/// and resumed ends in the same bits as one that was not. An `average` follows the model from step to step. Where a
+/// GPU's memory is too small, `memory_error` says which batch would fit.
 template <class Model, training_method<Model> Method, class Optimizer>
 void fit(Model& net, std::span<loader* const> data, const Method& method, const Optimizer& optimizer,
          const fit_options& options = {}, averaged_weights<Model>* average = nullptr) try {
   static_assert(optimizer_policy<Optimizer, Model>, "fit: this is no optimizer; see optimizer_policy");
   using clock = std::chrono::steady_clock;
+  using device = typename Model::device_type;
+  using state_type = typename Optimizer::template state<Model>;
+  // Other optimizers may do what no guard holds back: they wait until the losses are known.
+  constexpr bool queues_updates = requires { requires state_type::queued; };
   if (options.epochs < 1) fail<argument_error>("fit: epochs is ", options.epochs, ", must be 1 or more");
   if (!(options.label_smoothing >= 0 && options.label_smoothing < 1))
     fail<argument_error>("fit: label_smoothing is ", options.label_smoothing, ", must be in [0, 1)");
@@ -209,7 +234,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
     fail<argument_error>("fit: the average is another model's, or the model holds the average");
   options.schedule.check();
 
-  typename Optimizer::template state<Model> state(optimizer, net);
+  state_type state(optimizer, net);
   const std::string fingerprint =
       detail::run_fingerprint(options, data, optimizer.description(), average ? &average->options() : nullptr);
   detail::run_position at;
@@ -228,42 +253,74 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
 
   const int steps = data[0]->batches();
   std::vector<labelled_images> streams(data.size());
-  repeated<typename Model::device_type> gradients;
+  repeated<device> work;
+  update_guard<device> guard(net.device());
+  using step_type = detail::queued_step<Model>;
+  std::optional<step_type> queued;
+  auto reported = clock::now();
+
+  const auto refuse = [&](const step_type& q) {
+    if (q.metrics.finite()) return;
+    for (int set = 0; const std::int64_t batches : q.tracked) net.batches_tracked(set++) = batches;
+    if (average) average->updates = q.averaged;
+    fail<numeric_error>("fit: the loss is not a finite number in epoch ", q.epoch + 1, ", step ", q.step,
+                        options.checkpoint.empty() ? "" : "; the last good state is in ", options.checkpoint);
+  };
+  /// The losses of the step that was queued last, unless they were read.
+  const auto report_queued = [&] {
+    if (!queued) return;
+    step_type q = *std::exchange(queued, std::nullopt);
+    q.metrics.settle(net.device(), q.call);
+    refuse(q);
+    at.metrics += q.metrics;
+    const double seconds = std::chrono::duration<double>(clock::now() - std::max(q.begin, reported)).count();
+    at.seconds += seconds;
+    if (options.on_step)
+      options.on_step({q.epoch, options.epochs, q.step, steps, at.metrics, q.rate, seconds, q.images});
+    reported = clock::now();
+  };
+
   while (at.epoch < options.epochs) {
     double rate = 0;
     while (at.step_of_epoch < steps) {
-      const auto begin = clock::now();
+      step_type now{at.epoch, at.step_of_epoch + 1};
+      now.begin = clock::now();
       for (std::size_t i = 0; i < data.size(); ++i) {
         const auto& b = data[i]->next();
         streams[i] = {b.images.view(), b.targets()};
       }
+      now.images = streams[0].images.extent(0);
       const step_options step{options.label_smoothing,
                               random_stream(options.seed.value, 1).split(static_cast<std::uint64_t>(at.step))};
-      step_metrics m;
-      gradients.run(net.device(), [&] {
-        net.zero_gradients();
-        m = method.gradients(net, streams, step);
-      });
-      m.settle(net.device());
-      if (!m.finite())
-        fail<numeric_error>("fit: the loss is not a finite number in epoch ", at.epoch + 1, ", step ",
-                            at.step_of_epoch + 1, options.checkpoint.empty() ? "" : "; the last good state is in ",
-                            options.checkpoint);
       const double factor =
           options.schedule.factor(at.epoch + static_cast<double>(at.step_of_epoch) / steps, options.epochs);
-      state.step(factor);
-      if (average) average->update();
-      rate = factor * optimizer.learning_rate;
-      at.metrics += m;
+      now.rate = rate = factor * optimizer.learning_rate;
+      const auto update = [&] {
+        for (int set = 0; std::int64_t & batches : now.tracked) batches = net.batches_tracked(set++);
+        if (average) now.averaged = average->updates;
+        if (!now.metrics.finite()) report_queued();  // its losses may not have been, either
+        refuse(now);
+        now.metrics.watch(guard);
+        state.step(factor);
+        if (average) average->update();
+      };
+      now.call = work.run(net.device(), [&] {
+        net.zero_gradients();
+        now.metrics = method.gradients(net, streams, step);
+        if (queues_updates) update();
+      });
+      if (!queues_updates) {
+        now.metrics.settle(net.device(), now.call);
+        update();
+      }
       ++at.step;
       ++at.step_of_epoch;
-      const double seconds = std::chrono::duration<double>(clock::now() - begin).count();
-      at.seconds += seconds;
-      if (options.on_step)
-        options.on_step({at.epoch, options.epochs, at.step_of_epoch, steps, at.metrics, rate, seconds,
-                         streams[0].images.extent(0)});
-      if (options.checkpoint_steps > 0 && at.step % options.checkpoint_steps == 0 && at.step_of_epoch < steps)
-        save_state();
+      report_queued();
+      const bool save = options.checkpoint_steps > 0 && at.step % options.checkpoint_steps == 0;
+      const bool done = now.metrics.settled();
+      queued = now;
+      if (done || !options.queue_ahead || save || at.step_of_epoch == steps) report_queued();
+      if (save && at.step_of_epoch < steps) save_state();
     }
     const epoch_report report{at.epoch, at.metrics, rate, at.seconds, at.metrics.parts[0].images};
     ++at.epoch;

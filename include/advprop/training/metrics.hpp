@@ -46,17 +46,24 @@ struct step_metrics {
     else
       parts[static_cast<std::size_t>(part)].add(r, images);
   }
-  /// Waits for the device where it is still computing losses.
-  template <class Device>
-  void settle(Device& d) {
-    if (waiting_ == 0) return;
-    if constexpr (requires { d.wait(); }) d.wait();
+  /// Whether every loss counts already.
+  bool settled() const { return waiting_ == 0; }
+  /// Waits for the device where it is still computing losses; `call`: for that call of `repeated::run` alone.
+  template <class Device, class... Call>
+  void settle(Device& d, Call... call) {
+    if (settled()) return;
+    if constexpr (requires { d.wait(call...); }) d.wait(call...);
     for (int i = 0; i < waiting_; ++i) {
       const auto& [part, images, sums] = late_[static_cast<std::size_t>(i)];
       const loss_result r{static_cast<double>(sums[0]) / images, static_cast<int>(sums[1]), static_cast<int>(sums[2])};
       parts[static_cast<std::size_t>(part)].add(r, images);
     }
     waiting_ = 0;
+  }
+  /// Has the losses that the device is still computing watched.
+  template <class Guard>
+  void watch(Guard& guard) const {
+    for (int i = 0; i < waiting_; ++i) guard.watch(late_[static_cast<std::size_t>(i)].sums);
   }
 
   step_metrics& operator+=(const step_metrics& o) {

@@ -23,7 +23,9 @@ using state_of = typename Optimizer::template state<Model>;
 
 /// An optimizer is its options; `state<Model>` is the optimizer at work on one model. `description()` names all that
 /// decides the bits of a run. A checkpoint keeps the state's `updates` and, under the names of `slots`, the numbers of
-/// each `slot(i)`, which lie in the device's memory and whose count never changes.
+/// each `slot(i)`, which lie in the device's memory and whose count never changes. A state may have a constant
+/// `queued`: true when `step` waits for nothing and `update_guard` holds back all it does, which all here have. Then a
+/// GPU gets the step without a pause behind the gradients.
 template <class O, class Model>
 concept optimizer_policy = requires(const O& optimizer, Model& net, detail::state_of<O, Model>& state, double factor) {
   detail::state_of<O, Model>(optimizer, net);
@@ -72,6 +74,7 @@ inline std::string described(const char* optimizer, std::span<const optimizer_op
 template <class Model, int Slots>
 class optimizer_state {
  public:
+  static constexpr bool queued = true;
   std::int64_t updates = 0;
 
   std::span<float> slot(int i) const {
@@ -88,11 +91,19 @@ class optimizer_state {
 
   auto& device() const { return net_->device(); }
 
-  /// What brings all gradients together to a length of at most `clip_norm`; 0: no clipping.
-  float clipping(float clip_norm) const {
-    if (!(clip_norm > 0)) return 1;
-    const double length = std::sqrt(squared_norm(device(), net_->gradients()));
-    return static_cast<float>(std::fmin(1.0, clip_norm / (length + 1e-6)));
+  /// Has an update bring all gradients together to a length of at most `clip_norm`; 0: no clipping.
+  template <class Spec>
+  void clip(Spec& spec, float clip_norm) {
+    if (!(clip_norm > 0)) return;
+    if constexpr (requires(float* factor) { clip_factor(device(), net_->gradients(), clip_norm, factor); }) {
+      if (!factor_) factor_ = device().memory().allocate(sizeof(float));
+      auto* factor = static_cast<float*>(factor_.data());
+      clip_factor(device(), net_->gradients(), clip_norm, factor);
+      spec.device_scale = factor;
+    } else {
+      const double length = std::sqrt(squared_norm(device(), net_->gradients()));
+      spec.gradient_scale = static_cast<float>(std::fmin(1.0, clip_norm / (length + 1e-6)));
+    }
   }
 
   /// update(decay, values, gradients, slots...) for the numbers that are decayed, then with decay 0 for the others.
@@ -111,6 +122,7 @@ class optimizer_state {
  private:
   Model* net_;
   std::array<arena::block, Slots> slots_;
+  arena::block factor_;  // of clipped gradients, on a device that computes it without the host
 };
 
 }  // namespace detail

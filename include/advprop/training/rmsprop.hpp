@@ -48,8 +48,8 @@ class rmsprop::state : public detail::optimizer_state<Model, 2> {
   /// One update from the model's gradients; the schedule's factor multiplies the learning rate.
   void step(double factor = 1) {
     const rmsprop& o = options_;
-    rmsprop_spec spec{
-        static_cast<float>(o.learning_rate * factor), o.decay, o.momentum, o.epsilon, 0, this->clipping(o.clip_norm)};
+    rmsprop_spec spec{static_cast<float>(o.learning_rate * factor), o.decay, o.momentum, o.epsilon};
+    this->clip(spec, o.clip_norm);
     this->for_parts(o.weight_decay, o.decay_rule,
                     [&](float own_decay, auto values, auto gradients, auto mean_square, auto velocity) {
                       spec.weight_decay = own_decay;

@@ -43,7 +43,8 @@ class sgd::state : public detail::optimizer_state<Model, 1> {
   /// One update from the model's gradients; the schedule's factor multiplies the learning rate.
   void step(double factor = 1) {
     const sgd& o = options_;
-    sgd_spec spec{static_cast<float>(o.learning_rate * factor), o.momentum, 0, o.nesterov, this->clipping(o.clip_norm)};
+    sgd_spec spec{static_cast<float>(o.learning_rate * factor), o.momentum, 0, o.nesterov};
+    this->clip(spec, o.clip_norm);
     this->for_parts(o.weight_decay, o.decay_rule, [&](float decay, auto values, auto gradients, auto velocity) {
       spec.weight_decay = decay;
       sgd_update(this->device(), spec, values, gradients, velocity);

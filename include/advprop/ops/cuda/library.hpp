@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include <advprop/device/arena.hpp>
 #include <advprop/device/cuda.hpp>
@@ -20,6 +21,11 @@
 #endif
 
 namespace advprop::detail {
+
+struct recorded_event;
+
+/// A point in a stream's work; null: one that is over.
+using stream_event = std::shared_ptr<recorded_event>;
 
 enum class element_type { float32, bfloat16 };
 template <class T>
@@ -83,19 +89,31 @@ class cuda_state {
 
   virtual CUstream_st* stream();
   virtual int multiprocessors() const;
-  virtual void wait();  // counted; an error while a graph is captured
+  virtual void wait();  // for `stream()`; counted; an error while a graph is captured
   /// wait() for destructors: reports nothing. Gives back what the arena must still take.
   virtual void finish() noexcept;
   void* take(std::size_t bytes);  // device memory; null when there is no more
   void give(void*);
   virtual std::size_t free_memory();
-  /// `bytes` of memory that host and device read and write. Its place is used again when the device is done with it:
-  /// after 63 more requests, or for what was asked for inside `replay`, by the call after the next.
+  /// Page-locked memory of the host's, which the device reads and writes.
+  std::shared_ptr<void> take_pinned(std::size_t bytes);
+  /// The same from a store. Its place is used again when the device is done with it: after 63 more requests, or for
+  /// what was asked for inside `replay`, by the call after the next.
   virtual void* pinned(std::size_t bytes);
   /// Queued, from the host: `from` may change as soon as the call returns.
   virtual void upload(const void* from, void* to, std::size_t bytes);
   /// Queued, within the device, or to the host's memory, where the caller waits.
   virtual void copy(const void* from, void* to, std::size_t bytes);
+
+  /// A second stream, for copies beside the operations. Between the two only `follow` keeps an order.
+  enum queue { operations, copies };
+  virtual void copy_beside(const void* from, void* to, std::size_t bytes);  // in `copies`, from pinned memory
+  /// What has been queued so far.
+  virtual void mark(stream_event& e, queue q);
+  /// What is queued in q from now on waits for e.
+  virtual void follow(queue q, const stream_event& e);
+  /// The host waits for e.
+  virtual void wait(const stream_event& e);
 
   /// Whether the library has an engine for it.
   virtual bool computes(const conv_problem&);
@@ -133,8 +151,13 @@ class cuda_state {
       }
   }
 
-  virtual void replay(cuda_recording& r, const std::function<void()>& f);
+  virtual long replay(cuda_recording& r, const std::function<void()>& f);
   bool recording() const { return recording_; }
+  /// Until that call of replay is done.
+  void wait_for_call(long call);
+
+  /// Where not 0, in the device's memory, nothing that is learnt may change; null: it always may.
+  const float* held = nullptr;
 
   struct implementation;
   implementation& own() { return *own_; }
@@ -143,15 +166,29 @@ class cuda_state {
   cuda_state();  // without libraries: for a dry run
 
  private:
-  // What replay is made of. Between open and close, pinned memory is not used twice. Between begin and launch,
-  // operations are queued in a graph; drop forgets it.
-  void open_pool();
-  void close_pool();
+  struct pinned_slot {
+    std::shared_ptr<void> memory;
+    std::size_t bytes = 0;
+    stream_event used;  // marked when the next slot is asked for: what reads or writes this one is queued by then
+  };
+  /// Of a call of replay: it may still run while the next one is captured, so there are two of these, in turns.
+  struct pinned_pool {
+    std::vector<pinned_slot> slots;
+    std::size_t next = 0;
+    stream_event done;  // all of the call
+  };
+
+  // What replay is made of. Between begin and launch, operations are queued in a graph; drop forgets it.
   void begin_capture();
   void launch_capture(std::unique_ptr<recorded_graph>& last);
   void drop_capture() noexcept;
 
   std::unique_ptr<implementation> own_;
+  std::array<pinned_slot, 64> slots_;
+  std::size_t next_slot_ = 0;
+  std::array<pinned_pool, 2> pools_;
+  std::vector<std::shared_ptr<void>> outgrown_;  // a graph may still name it
+  long calls_ = 0;                               // of replay
   bool recording_ = false;
   long waits_ = 0, taken_ = 0;  // how often the host waited, and the GPU was asked for memory
 };

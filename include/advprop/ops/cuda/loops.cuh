@@ -115,6 +115,20 @@ void each(cuda_device& d, std::ptrdiff_t count, F f) {
 #endif
 }
 
+template <class F>
+struct unless_held {
+  const float* held;
+  F f;
+  ADVPROP_HD void operator()(std::ptrdiff_t i) const {
+    if (!held || *held == 0) f(i);
+  }
+};
+/// `each` over numbers that are learnt: nothing, where a guard holds updates back.
+template <class F>
+void each_learnt(cuda_device& d, std::ptrdiff_t count, F f) {
+  each(d, count, unless_held<F>{d.state().held, f});
+}
+
 /// f(prepare(column), row, column) for every row and column: what a column's rows share is prepared once a thread.
 template <class Prepare, class F>
 void for_columns(cuda_device& d, std::ptrdiff_t rows, int columns, Prepare prepare, F f) {

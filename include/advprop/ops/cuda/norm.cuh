@@ -208,7 +208,7 @@ void norm_update_running(basic_cuda<T>& d, int channels, const float* mean, cons
                          float momentum, float* running_mean, float* running_variance) {
   ADVPROP_NOTE(norm_update_running(d, channels, mean, variance, count, momentum, running_mean, running_variance));
   const auto unbiased = static_cast<float>(static_cast<double>(count) / static_cast<double>(count - 1));
-  detail::each(d, channels, [=] ADVPROP_HD(std::ptrdiff_t c) {
+  detail::each_learnt(d, channels, [=] ADVPROP_HD(std::ptrdiff_t c) {
     running_mean[c] = (1 - momentum) * running_mean[c] + momentum * mean[c];
     running_variance[c] = (1 - momentum) * running_variance[c] + momentum * (variance[c] * unbiased);
   });

@@ -27,15 +27,17 @@ inline void check_cuda(cudaError_t status, const char* call) {
 
 using cuda_stream = handle_owner<cudaStream_t, cudaStreamDestroy>;
 using cuda_event = handle_owner<cudaEvent_t, cudaEventDestroy>;
-using pinned_memory = handle_owner<void*, cudaFreeHost>;
 
 struct recorded_graph {
   handle_owner<cudaGraphExec_t, cudaGraphExecDestroy> whole;
 };
+struct recorded_event {
+  cuda_event event;
+};
 
 struct cuda_state::implementation {
   int index = 0, multiprocessors = 1;
-  cuda_stream stream;
+  cuda_stream stream, copies;
   handle_owner<cudnnHandle_t, cudnnDestroy> cudnn;
   handle_owner<cublasLtHandle_t, cublasLtDestroy> cublas;
 
@@ -48,40 +50,19 @@ struct cuda_state::implementation {
   std::vector<std::pair<conv_problem, bool>> preferences;
   std::vector<cublas_product> products;
 
-  struct pinned_slot {
-    pinned_memory memory;
-    std::size_t bytes = 0;
-    cuda_event used;  // recorded when the next slot is asked for: what reads or writes this one is queued by then
-  };
-  std::array<pinned_slot, 64> slots;
-  std::size_t next_slot = 0;
-
-  /// Pinned memory of a call of replay: its graph may still run while the next one is captured, so there are two of
-  /// these, in turns.
-  struct pool {
-    std::vector<pinned_slot> slots;
-    std::size_t next = 0;
-    cuda_event done;  // when the device had done all of the call
-  };
-  std::array<pool, 2> pools;
-  int turn = 0;
   bool capturing = false;
 
+  static cuda_stream make_stream() {
+    cudaStream_t s;
+    check_cuda(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking), "cudaStreamCreate");
+    return cuda_stream(s);
+  }
   static cuda_event make_event(unsigned flags) {
     cudaEvent_t e;
     check_cuda(cudaEventCreateWithFlags(&e, flags), "cudaEventCreate");
     return cuda_event(e);
   }
-  /// At least so many bytes of it. What was there may still be read: it is kept.
-  static void grow(std::vector<pinned_slot>& kept, pinned_slot& slot, std::size_t bytes) {
-    if (slot.bytes >= bytes && slot.bytes > 0) return;
-    if (slot.bytes > 0) kept.push_back({std::move(slot.memory), slot.bytes, cuda_event()});
-    void* p = nullptr;
-    check_cuda(cudaHostAlloc(&p, std::max<std::size_t>(bytes, 256), cudaHostAllocPortable), "cudaHostAlloc");
-    slot.memory = pinned_memory(p);
-    slot.bytes = std::max<std::size_t>(bytes, 256);
-  }
-  std::vector<pinned_slot> outgrown;
+  cudaStream_t stream_of(queue q) const { return q == operations ? stream.get() : copies.get(); }
 
   /// Milliseconds of what f queues, the better of two runs.
   template <class F>
@@ -114,13 +95,12 @@ ADVPROP_CUDA_API cuda_state::cuda_state(int index) : own_(std::make_unique<imple
   if (p.major < 8) fail("cuda: ", p.name, " has compute capability ", p.major, ".", p.minor, "; 8.0 is needed");
   own_->index = index;
   own_->multiprocessors = p.multiProcessorCount;
-  cudaStream_t stream;
-  check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
-  own_->stream = cuda_stream(stream);
+  own_->stream = own_->make_stream();
+  own_->copies = own_->make_stream();
   cudnnHandle_t dnn;
   if (const auto s = cudnnCreate(&dnn)) fail("cuda: cudnnCreate: ", cudnnGetErrorString(s));
   own_->cudnn = handle_owner<cudnnHandle_t, cudnnDestroy>(dnn);
-  if (const auto s = cudnnSetStream(dnn, stream)) fail("cuda: cudnnSetStream: ", cudnnGetErrorString(s));
+  if (const auto s = cudnnSetStream(dnn, own_->stream.get())) fail("cuda: cudnnSetStream: ", cudnnGetErrorString(s));
   cublasLtHandle_t blas;
   if (const auto s = cublasLtCreate(&blas)) fail("cuda: cublasLtCreate: ", cublasLtGetStatusString(s));
   own_->cublas = handle_owner<cublasLtHandle_t, cublasLtDestroy>(blas);
@@ -131,6 +111,7 @@ ADVPROP_CUDA_API cuda_state::~cuda_state() = default;
 ADVPROP_CUDA_API void cuda_state::finish() noexcept {
   cudaSetDevice(own_->index);
   cudaStreamSynchronize(own_->stream.get());
+  cudaStreamSynchronize(own_->copies.get());
   packed.clear();
 }
 
@@ -169,25 +150,11 @@ ADVPROP_CUDA_API std::size_t cuda_state::free_memory() {
   return free;
 }
 
-ADVPROP_CUDA_API void* cuda_state::pinned(std::size_t bytes) {
+ADVPROP_CUDA_API std::shared_ptr<void> cuda_state::take_pinned(std::size_t bytes) {
   check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
-  if (recording_) {
-    auto& pool = own_->pools[own_->turn];
-    if (pool.next == pool.slots.size()) pool.slots.emplace_back();
-    auto& slot = pool.slots[pool.next++];
-    own_->grow(own_->outgrown, slot, bytes);
-    return slot.memory.get();
-  }
-  auto& last = own_->slots[own_->next_slot];
-  if (!last.used) last.used = own_->make_event(cudaEventDisableTiming);
-  check_cuda(cudaEventRecord(last.used.get(), own_->stream.get()), "cudaEventRecord");
-  own_->next_slot = (own_->next_slot + 1) % own_->slots.size();
-  auto& slot = own_->slots[own_->next_slot];
-  if (slot.used) check_cuda(cudaEventSynchronize(slot.used.get()), "cudaEventSynchronize");
-  if (slot.bytes < bytes) slot.memory = pinned_memory();  // nobody reads it any more
-  if (slot.bytes < bytes) slot.bytes = 0;
-  own_->grow(own_->outgrown, slot, bytes);
-  return slot.memory.get();
+  void* p = nullptr;
+  check_cuda(cudaHostAlloc(&p, bytes, cudaHostAllocPortable), "cudaHostAlloc");
+  return {p, cudaFreeHost};
 }
 
 ADVPROP_CUDA_API void cuda_state::copy(const void* from, void* to, std::size_t bytes) {
@@ -205,17 +172,23 @@ ADVPROP_CUDA_API void cuda_state::upload(const void* from, void* to, std::size_t
   copy(from, to, bytes);  // of pageable memory: it has been read when the call returns
 }
 
-ADVPROP_CUDA_API void cuda_state::open_pool() {
-  own_->turn = 1 - own_->turn;
-  auto& pool = own_->pools[own_->turn];
-  if (pool.done) check_cuda(cudaEventSynchronize(pool.done.get()), "cudaEventSynchronize");
-  pool.next = 0;
+ADVPROP_CUDA_API void cuda_state::copy_beside(const void* from, void* to, std::size_t bytes) {
+  check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, own_->copies.get()), "cudaMemcpyAsync");
 }
 
-ADVPROP_CUDA_API void cuda_state::close_pool() {
-  auto& done = own_->pools[own_->turn].done;
-  if (!done) done = own_->make_event(cudaEventDisableTiming);
-  check_cuda(cudaEventRecord(done.get(), own_->stream.get()), "cudaEventRecord");
+ADVPROP_CUDA_API void cuda_state::mark(stream_event& e, queue q) {
+  check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
+  if (!e) e = std::make_shared<recorded_event>(recorded_event{own_->make_event(cudaEventDisableTiming)});
+  check_cuda(cudaEventRecord(e->event.get(), own_->stream_of(q)), "cudaEventRecord");
+}
+
+ADVPROP_CUDA_API void cuda_state::follow(queue q, const stream_event& e) {
+  if (e) check_cuda(cudaStreamWaitEvent(own_->stream_of(q), e->event.get(), 0), "cudaStreamWaitEvent");
+}
+
+ADVPROP_CUDA_API void cuda_state::wait(const stream_event& e) {
+  if (e) check_cuda(cudaEventSynchronize(e->event.get()), "cudaEventSynchronize");
 }
 
 ADVPROP_CUDA_API void cuda_state::begin_capture() {

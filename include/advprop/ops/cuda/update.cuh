@@ -9,14 +9,21 @@
 
 namespace advprop {
 
+namespace detail {
+template <class Spec>
+ADVPROP_HD float gradient_scale(const Spec& s) {
+  return s.device_scale ? s.gradient_scale * *s.device_scale : s.gradient_scale;
+}
+}  // namespace detail
+
 ADVPROP_CUDA_API void sgd_update(cuda_device& d, const sgd_spec& s, std::span<float> weights,
                                  std::span<const float> gradients, std::span<float> velocity) {
   ADVPROP_NOTE(sgd_update(d, s, weights, gradients, velocity));
   float *w = weights.data(), *v = velocity.data();
   const float* g = gradients.data();
   const float own = s.nesterov ? 1.f : 0.f, moving = s.nesterov ? s.momentum : 1.f;
-  detail::each(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
-    const float h = s.gradient_scale * g[i] + s.weight_decay * w[i];
+  detail::each_learnt(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
+    const float h = detail::gradient_scale(s) * g[i] + s.weight_decay * w[i];
     v[i] = s.momentum * v[i] + h;
     w[i] -= s.learning_rate * (own * h + moving * v[i]);
   });
@@ -29,8 +36,8 @@ ADVPROP_CUDA_API void rmsprop_update(cuda_device& d, const rmsprop_spec& o, std:
   ADVPROP_NOTE(rmsprop_update(d, o, weights, gradients, mean_square, velocity));
   float *w = weights.data(), *s = mean_square.data(), *v = velocity.data();
   const float* g = gradients.data();
-  detail::each(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
-    const float h = o.gradient_scale * g[i] + o.weight_decay * w[i];
+  detail::each_learnt(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
+    const float h = detail::gradient_scale(o) * g[i] + o.weight_decay * w[i];
     s[i] += (1 - o.decay) * (h * h - s[i]);
     v[i] = o.momentum * v[i] + o.learning_rate * h / std::sqrt(s[i] + o.epsilon);
     w[i] -= v[i];
@@ -45,8 +52,8 @@ ADVPROP_CUDA_API void adamw_update(cuda_device& d, const adamw_spec& o, std::spa
   float *w = weights.data(), *m = mean.data(), *s = mean_square.data();
   const float* g = gradients.data();
   const float kept = 1 - o.learning_rate * o.weight_decay;
-  detail::each(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
-    const float h = o.gradient_scale * g[i];
+  detail::each_learnt(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
+    const float h = detail::gradient_scale(o) * g[i];
     m[i] += (1 - o.beta1) * (h - m[i]);
     s[i] += (1 - o.beta2) * (h * h - s[i]);
     w[i] = kept * w[i] - o.step_size * m[i] / (o.root_scale * std::sqrt(s[i]) + o.epsilon);
@@ -54,13 +61,39 @@ ADVPROP_CUDA_API void adamw_update(cuda_device& d, const adamw_spec& o, std::spa
   d.state().changed(w, weights.size_bytes());
 }
 
+ADVPROP_CUDA_API void clip_factor(cuda_device& d, std::span<const float> values, float clip_norm, float* factor) {
+  const float* p = values.data();
+  detail::column_sums<1>(
+      d, 1, std::ssize(values), 1, detail::nothing_to_prepare(),
+      [=] ADVPROP_HD(detail::nothing_to_prepare, int, std::ptrdiff_t i, int, float* sums) { *sums += p[i] * p[i]; },
+      [=] ADVPROP_HD(int, int, const float* sums) {
+        const double share = static_cast<double>(clip_norm) / (std::sqrt(static_cast<double>(*sums)) + 1e-6);
+        *factor = share < 1 ? static_cast<float>(share) : 1.f;
+      });
+}
+
 ADVPROP_CUDA_API void average_update(cuda_device& d, float rate, std::span<const float> values,
                                      std::span<float> average) {
   ADVPROP_NOTE(average_update(d, rate, values, average));
   const float* x = values.data();
   float* a = average.data();
-  detail::each(d, std::ssize(values), [=] ADVPROP_HD(std::ptrdiff_t i) { a[i] += rate * (x[i] - a[i]); });
+  detail::each_learnt(d, std::ssize(values), [=] ADVPROP_HD(std::ptrdiff_t i) { a[i] += rate * (x[i] - a[i]); });
   d.state().changed(a, average.size_bytes());
+}
+
+ADVPROP_CUDA_API cuda_update_guard::cuda_update_guard(cuda_device& d)
+    : device_(&d), held_(d.memory().allocate(sizeof(float))), before_(d.state().held) {
+  auto* held = static_cast<float*>(held_.data());
+  fill(d, 0, {held, 1});
+  d.state().held = held;
+}
+ADVPROP_CUDA_API cuda_update_guard::~cuda_update_guard() { device_->state().held = before_; }
+
+ADVPROP_CUDA_API void cuda_update_guard::watch(const float* number) {
+  auto* held = static_cast<float*>(held_.data());
+  detail::each(*device_, 1, [=] ADVPROP_HD(std::ptrdiff_t) {
+    if (!(*number - *number == 0)) *held = 1;  // NaN or infinite
+  });
 }
 
 }  // namespace advprop
