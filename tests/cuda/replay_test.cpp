@@ -22,7 +22,7 @@ struct run {
 /// read.
 template <class Attack, class Optimizer = sgd>
 run five_steps(const Attack& attack, bool graphs, const Optimizer& optimizer = {.learning_rate = 0.05f}) {
-  cuda d;
+  static cuda d;  // one for all: a GPU's convolutions are chosen by timing, and others would round otherwise
   network net(d, seed{1});
   const adversarial_propagation method(attack);
   typename Optimizer::template state<network> state(optimizer, net);
@@ -161,6 +161,48 @@ TEST_CASE("Once a watched number is not finite, nothing that is learnt changes a
     }
     sgd_update(d, {.momentum = 0.5f}, at(0), two.span(), at(1));  // the guard is gone
     CHECK(learnt[1].host() != ones);
+  }
+}
+
+TEST_CASE("What a call reads from the host stays as it is until the GPU has read it, however far the host goes on") {
+  cuda d;
+  cuda_recording recording;
+  std::vector<numbers> to;
+  for (int i = 0; i < 6; ++i) to.emplace_back(d, std::vector<float>(100));
+  long last = 0;
+  for (int i = 0; i < 6; ++i)
+    last = d.replay(recording,
+                    [&] { memory_copy(d, std::vector<float>(100, static_cast<float>(i)), to[std::size_t(i)].span()); });
+  CHECK(recording.replays() == 5);
+  d.wait(last);
+  for (int i = 0; i < 6; ++i) CHECK(to[std::size_t(i)].host() == std::vector<float>(100, static_cast<float>(i)));
+}
+
+TEST_CASE("What is brought beside the operations is there when they read it, and stays until they have") {
+  for (const bool eager : {false, true}) {
+    CAPTURE(eager);
+    cuda d;
+#ifndef ADVPROP_GPU_TESTS
+    d.state().own().eager_copies = eager;
+#endif
+    const std::vector<std::size_t> sizes{100, 100, 30, 100, 5000, 200, 100};
+    std::vector<numbers> read;
+    for (std::size_t n : sizes) read.emplace_back(d, std::vector<float>(n));
+    {
+      const numbers gone(d, std::vector<float>(100));  // its memory is given back and taken again before it is filled
+      fill(d, 7, gone.span());
+    }
+    {
+      cuda_staging staging(d);
+      for (std::size_t i = 0; i < sizes.size(); ++i) {
+        std::vector<float> from(sizes[i], static_cast<float>(i));
+        const auto there = staging.bring(from);
+        from.assign(from.size(), -1.f);
+        memory_copy(d, there, read[i].span());
+      }
+    }
+    for (std::size_t i = 0; i < sizes.size(); ++i)
+      CHECK(read[i].host() == std::vector<float>(sizes[i], static_cast<float>(i)));
   }
 }
 

@@ -1,9 +1,11 @@
 // An NVIDIA GPU: its memory and stream, and which numbers its feature maps are made of.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include <advprop/core/bfloat16.hpp>
 #include <advprop/core/shape.hpp>
@@ -17,6 +19,7 @@ namespace advprop {
 namespace detail {
 class cuda_state;
 struct recorded_graph;
+struct recorded_event;
 }  // namespace detail
 
 /// Whether matrix products of float32 may round their inputs to TensorFloat-32 (10 bits of precision, about 1e-3).
@@ -111,6 +114,31 @@ class cuda_update_guard {
   const float* before_;
 };
 
+/// Brings numbers to the device while it is at work: through pinned memory, on a stream of their own, to one of two
+/// places in turns.
+class cuda_staging {
+ public:
+  explicit cuda_staging(cuda_device& d) : device_(&d) {}
+  cuda_staging(const cuda_staging&) = delete;
+  cuda_staging& operator=(const cuda_staging&) = delete;
+  ~cuda_staging();
+  /// `from`, in the host's memory, may change as soon as this returns. The copy is for operations that are queued
+  /// before the next call; they wait for it.
+  std::span<const float> bring(std::span<const float> from);
+
+ private:
+  struct place {
+    std::shared_ptr<void> pinned;
+    arena::block memory;
+    std::size_t bytes = 0;
+    std::shared_ptr<detail::recorded_event> copied;
+  };
+  cuda_device* device_;
+  std::array<place, 2> places_;
+  std::size_t turn_ = 0;
+  std::shared_ptr<detail::recorded_event> queued_;  // what was queued before the last call
+};
+
 /// Feature maps of `Element`, float or bfloat16, in NHWC. Parameters, statistics and losses are float in any case, and
 /// what a layer computes is rounded to `Element` only where it is stored. Images, labels and soft targets that an
 /// operation reads may lie in the host's memory; it copies them over. What it writes for the host (losses, labels) is
@@ -120,6 +148,7 @@ class basic_cuda : public cuda_device {
  public:
   using element = Element;
   using update_guard_type = cuda_update_guard;
+  using staging_type = cuda_staging;
   static constexpr bool host_memory = false;  ///< its memory is apart from the host's
 
   explicit basic_cuda(int index = 0, float32_products products = float32_products::exact)

@@ -1,6 +1,8 @@
 // Work that is done again and again, as a device does that best.
 #pragma once
 
+#include <span>
+
 namespace advprop {
 
 /// Whether a device is writing operations down instead of doing them; then no loss can be read yet.
@@ -48,6 +50,19 @@ template <class Device>
   requires requires { typename Device::update_guard_type; }
 struct update_guard<Device> : Device::update_guard_type {
   using Device::update_guard_type::update_guard_type;
+};
+
+/// Numbers of the host's, where the device reads them best, for operations until the next call: brought there while it
+/// is at work, where that is elsewhere.
+template <class Device>
+struct staging {
+  explicit staging(Device&) {}
+  std::span<const float> bring(std::span<const float> from) { return from; }
+};
+template <class Device>
+  requires requires { typename Device::staging_type; }
+struct staging<Device> : Device::staging_type {
+  using Device::staging_type::staging_type;
 };
 
 }  // namespace advprop

@@ -292,6 +292,10 @@ work_item squared_norm(const D&, std::span<const float> values) {
   return flat_item("squared_norm", bytes(values), 0);
 }
 template <class D>
+work_item clip_factor(const D&, std::span<const float> values, float, const float*) {
+  return flat_item("clip_factor", bytes(values), 0);
+}
+template <class D>
 work_item image_norms(const D&, const_image_view x, float*) {
   return flat_item("image_norms", bytes(x), 0);
 }

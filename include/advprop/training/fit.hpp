@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -255,6 +256,8 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
   std::vector<labelled_images> streams(data.size());
   repeated<device> work;
   update_guard<device> guard(net.device());
+  std::deque<staging<device>> staged;
+  for (std::size_t i = 0; i < data.size(); ++i) staged.emplace_back(net.device());
   using step_type = detail::queued_step<Model>;
   std::optional<step_type> queued;
   auto reported = clock::now();
@@ -287,7 +290,8 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
       now.begin = clock::now();
       for (std::size_t i = 0; i < data.size(); ++i) {
         const auto& b = data[i]->next();
-        streams[i] = {b.images.view(), b.targets()};
+        const auto pixels = staged[i].bring({b.images.data(), static_cast<std::size_t>(b.images.size())});
+        streams[i] = {{pixels.data(), b.images.extents()}, b.targets()};
       }
       now.images = streams[0].images.extent(0);
       const step_options step{options.label_smoothing,

@@ -10,7 +10,7 @@
 
 namespace advprop {
 
-/// Images and labels of one data stream, as a method sees them.
+/// Images and labels of one data stream, as a method sees them. `fit` has the images in the device's memory.
 struct labelled_images {
   const_image_view images;
   target_view labels;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <span>
 
 #include <advprop/ops/cuda.hpp>
@@ -63,6 +64,33 @@ ADVPROP_CUDA_API void memory_swap(cuda_device& d, std::span<float> a, std::span<
   });
   d.state().changed(pa, a.size_bytes());
   d.state().changed(pb, b.size_bytes());
+}
+
+ADVPROP_CUDA_API std::span<const float> cuda_staging::bring(std::span<const float> from) {
+  using state = detail::cuda_state;
+  state& s = device_->state();
+  place& p = places_[turn_ = 1 - turn_];
+  s.wait(p.copied);
+  if (p.bytes < from.size_bytes()) {
+    p.bytes = 0;
+    p.memory = device_->memory().allocate(from.size_bytes());
+    p.pinned = s.take_pinned(from.size_bytes());
+    p.bytes = from.size_bytes();
+    s.mark(queued_, state::operations);  // somebody else's memory until these are done
+  }
+  std::memcpy(p.pinned.get(), from.data(), from.size_bytes());
+  s.follow(state::copies, queued_);  // the last that read this place
+  s.copy_beside(p.pinned.get(), p.memory.data(), from.size_bytes());
+  s.mark(p.copied, state::copies);
+  s.mark(queued_, state::operations);
+  s.follow(state::operations, p.copied);
+  return {static_cast<const float*>(p.memory.data()), from.size()};
+}
+ADVPROP_CUDA_API cuda_staging::~cuda_staging() {
+  for (const place& p : places_) try {
+      device_->state().wait(p.copied);
+    } catch (const error&) {  // the next operation throws it
+    }
 }
 
 ADVPROP_CUDA_API void fill(cuda_device& d, float value, std::span<float> values) {

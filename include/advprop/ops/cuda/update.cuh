@@ -62,6 +62,7 @@ ADVPROP_CUDA_API void adamw_update(cuda_device& d, const adamw_spec& o, std::spa
 }
 
 ADVPROP_CUDA_API void clip_factor(cuda_device& d, std::span<const float> values, float clip_norm, float* factor) {
+  ADVPROP_NOTE(clip_factor(d, values, clip_norm, factor));
   const float* p = values.data();
   detail::column_sums<1>(
       d, 1, std::ssize(values), 1, detail::nothing_to_prepare(),
