@@ -1,11 +1,36 @@
 #include "device_under_test.hpp"
 
+#include <bit>
 #include <limits>
 
 #include <advprop/core/tensor.hpp>
 #include <advprop/ops/cpu.hpp>
 
 using namespace device_tests;
+
+namespace {
+
+/// Labels in the device's memory.
+class label_memory {
+ public:
+  label_memory(cuda_device& d, int count)
+      : device_(&d), count_(count), memory_(d.memory().allocate(sizeof(int) * std::size_t(count))) {}
+  label_view view() const { return {static_cast<int*>(memory_.data()), {count_}}; }
+  std::vector<int> host() const {
+    std::vector<float> bits(static_cast<std::size_t>(count_));
+    memory_copy(*device_, std::span<const float>(static_cast<const float*>(memory_.data()), bits.size()), bits);
+    std::vector<int> labels;
+    for (const float b : bits) labels.push_back(std::bit_cast<int>(b));
+    return labels;
+  }
+
+ private:
+  cuda_device* device_;
+  int count_;
+  arena::block memory_;
+};
+
+}  // namespace
 
 TEST_EACH_ELEMENT("Losses, their gradients and what is counted are the CPU's, for hard and soft targets") {
   cpu c(1);
@@ -46,6 +71,16 @@ TEST_EACH_ELEMENT("Losses, their gradients and what is counted are the CPU's, fo
         predict_worst(c, z, worst, targets);
         predict_worst(d, gz, lowest, targets);
         CHECK(std::vector<int>(worst.begin(), worst.end()) == std::vector<int>(lowest.begin(), lowest.end()));
+        const label_memory there(d, batch);
+        predict(d, gz, there.view());
+        CHECK(there.host() == std::vector<int>(best.begin(), best.end()));
+        predict_worst(d, gz, there.view(), targets);
+        CHECK(there.host() == std::vector<int>(worst.begin(), worst.end()));
+        draw_wrong(c, r, classes, targets, worst);
+        draw_wrong(d, r, classes, targets, there.view());
+        CHECK(there.host() == std::vector<int>(worst.begin(), worst.end()));
+        draw_wrong(d, r, classes, targets, lowest);
+        CHECK(there.host() == std::vector<int>(lowest.begin(), lowest.end()));
         tensor<float, 2> p({batch, classes}), q({batch, classes});
         softmax(c, z, p);
         softmax(d, gz, q);

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include <advprop/attacks/arithmetic.hpp>
 #include <advprop/attacks/device_images.hpp>
@@ -21,7 +24,7 @@ struct objective_archetype {
   /// A copy of the images, in memory of its own.
   image_buffer<cpu> copy(const device_images<cpu>& images);
   /// For each image, the class with the smallest logit; with `own` given, neither its label nor, where a third class is
-  /// left, its soft target's second class.
+  /// left, its soft target's second class. `worst` may lie in the device's memory; then the host need not wait.
   void least_likely(const device_images<cpu>& images, label_view worst, const target_view& own = {});
   /// Number of classes.
   int classes() const;
@@ -66,32 +69,27 @@ inline void check(const char* name, float epsilon, float step, int steps) {
   if (steps < 0) fail<argument_error>(attack, ": steps is ", steps, ", must be 0 or more");
 }
 
-/// A uniformly random class that is wrong for image i.
-inline int wrong_class(const target_view& labels, int i, int classes, random_stream& rng) {
-  const int label = labels(i), second = classes > 2 ? labels.second(i) : -1;
-  if (second < 0) return (label + 1 + rng.below(classes - 1)) % classes;
-  int k = rng.below(classes - 2);
-  k += k >= (label < second ? label : second);
-  return k + (k >= (label < second ? second : label));
-}
-
 /// What the loss is taken for, and +1 to climb it or -1 to descend.
 struct aimed {
   target_view at;
   float direction;
+  arena::block chosen;  // labels that are not the caller's: in the device's memory, so that the host need not know them
 };
-template <class Objective, class Images>
-aimed aim(goal g, Objective& objective, const Images& images, const target_view& labels, random_stream& rng,
-          tensor<int, 1>& chosen) {
-  if (g == goal::untargeted) return {labels, 1};
-  const int classes = objective.classes();
+template <class Objective, class Device>
+aimed aim(goal g, Objective& objective, const device_images<Device>& images, const target_view& labels,
+          random_stream& rng) {
+  if (g == goal::untargeted) return {labels, 1, {}};
+  const int batch = labels.extent(0), classes = objective.classes();
   if (classes < 2) fail<argument_error>("attack: a target needs at least 2 classes");
-  chosen.resize({labels.extent(0)});
-  if (g == goal::least_likely)
-    objective.least_likely(images, chosen, labels);
-  else
-    for (int i = 0; i < labels.extent(0); ++i) chosen(i) = wrong_class(labels, i, classes, rng);
-  return {chosen, -1};
+  arena::block memory = images.device->memory().allocate(sizeof(int) * static_cast<std::size_t>(batch));
+  const label_view wrong(static_cast<int*>(memory.data()), {batch});
+  if (g == goal::least_likely) {
+    objective.least_likely(images, wrong, labels);
+  } else {
+    draw_wrong(*images.device, rng, classes, labels, wrong);
+    rng.skip(static_cast<std::uint64_t>(batch));
+  }
+  return {wrong, -1, std::move(memory)};
 }
 
 }  // namespace detail

@@ -3,7 +3,6 @@
 
 #include <advprop/attacks/attack.hpp>
 #include <advprop/attacks/loops.hpp>
-#include <advprop/core/tensor.hpp>
 
 namespace advprop::attack {
 
@@ -26,9 +25,8 @@ struct gradient_descent {
     if (!(clean_start >= 0 && clean_start <= 1))
       fail<argument_error>("attack::gradient_descent: clean_start is ", clean_start, ", must be in [0, 1]");
     if (epsilon == 0) return;
-    tensor<int, 1> chosen;
-    const auto [targets, direction] = detail::aim(goal, objective, images, labels, rng, chosen);
-    const float e = epsilon / 255, a = direction * step / 255;
+    const auto target = detail::aim(goal, objective, images, labels, rng);
+    const float e = epsilon / 255, a = target.direction * step / 255;
     if (start == attack::start::uniform && !(clean_start > 0 && rng.uniform() < clean_start)) {
       const auto original = objective.copy(images);
       fill_uniform(*images.device, rng, -e, e, images);
@@ -36,7 +34,7 @@ struct gradient_descent {
       transform(images, original, loops::noisy_start{e});
     }
     for (int i = 0; i < steps; ++i) {
-      const auto gradient = objective.input_gradient(images, targets);
+      const auto gradient = objective.input_gradient(images, target.at);
       transform(images, gradient, loops::free_sign_step{a});
     }
   }

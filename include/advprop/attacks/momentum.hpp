@@ -3,7 +3,6 @@
 
 #include <advprop/attacks/attack.hpp>
 #include <advprop/attacks/loops.hpp>
-#include <advprop/core/tensor.hpp>
 
 namespace advprop::attack {
 
@@ -22,15 +21,14 @@ struct momentum_ifgsm {
     detail::check("momentum_ifgsm", epsilon, step, steps);
     if (!(decay >= 0)) fail<argument_error>("attack::momentum_ifgsm: decay is ", decay, ", must be 0 or more");
     if (epsilon == 0) return;
-    tensor<int, 1> chosen;
-    const auto [targets, direction] = detail::aim(goal, objective, images, labels, rng, chosen);
+    const auto target = detail::aim(goal, objective, images, labels, rng);
     const auto original = objective.copy(images);
     auto velocity = objective.copy(images);
     transform(velocity, original, loops::zero());
     const image_numbers sizes(*images.device, images.extent(0));
-    const float e = epsilon / 255, a = direction * step / 255;
+    const float e = epsilon / 255, a = target.direction * step / 255;
     for (int i = 0; i < steps; ++i) {
-      const auto gradient = objective.input_gradient(images, targets);
+      const auto gradient = objective.input_gradient(images, target.at);
       mean_magnitudes(*images.device, gradient, sizes.data());
       transform(velocity, gradient, sizes, loops::accumulate{decay});
       transform(images, velocity, original, loops::sign_step{a, e});

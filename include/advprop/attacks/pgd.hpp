@@ -3,7 +3,6 @@
 
 #include <advprop/attacks/attack.hpp>
 #include <advprop/attacks/ball.hpp>
-#include <advprop/core/tensor.hpp>
 
 namespace advprop::attack {
 
@@ -44,14 +43,13 @@ struct pgd {
     if (!(clean_start >= 0 && clean_start <= 1))
       fail<argument_error>("attack::pgd: clean_start is ", clean_start, ", must be in [0, 1]");
     if (epsilon == 0) return;
-    tensor<int, 1> chosen;
-    const auto [targets, direction] = detail::aim(goal, objective, images, labels, rng, chosen);
+    const auto target = detail::aim(goal, objective, images, labels, rng);
     const auto original = objective.copy(images);
-    const float e = epsilon / 255, a = direction * step / 255;
+    const float e = epsilon / 255, a = target.direction * step / 255;
     if (start == attack::start::uniform && !(clean_start > 0 && rng.uniform() < clean_start))
       begin(images, original, e, rng);
     for (int i = 0; i < steps; ++i) {
-      const auto gradient = objective.input_gradient(images, targets);
+      const auto gradient = objective.input_gradient(images, target.at);
       if (norm == attack::norm::infinity) {
         transform(images, gradient, original, loops::sign_step{a, e});
       } else {

@@ -2,10 +2,30 @@
 #pragma once
 
 #include <advprop/core/error.hpp>
+#include <advprop/core/host_device.hpp>
+#include <advprop/core/random.hpp>
 #include <advprop/core/shape.hpp>
 #include <advprop/core/tensor.hpp>
 
 namespace advprop {
+
+/// The class with the largest share after the label's, the lower one on a tie; -1 when the label has all, or `shares`
+/// is null.
+ADVPROP_HD constexpr int second_class(const float* shares, int classes, int label) {
+  int best = -1;
+  for (int k = 0; shares && k < classes; ++k)
+    if (k != label && shares[k] > (best < 0 ? 0.f : shares[best])) best = k;
+  return best;
+}
+
+/// A uniformly random class but the label and, where a third one is left, `second`. Takes one position of r.
+ADVPROP_HD constexpr int wrong_class(int label, int second, int classes, random_stream r) {
+  if (second < 0 || classes < 3) return (label + 1 + r.below(classes - 1)) % classes;
+  const int low = label < second ? label : second, high = label < second ? second : label;
+  int k = r.below(classes - 2);
+  k += k >= low;
+  return k + (k >= high);
+}
 
 /// Labels, one an image, and with `soft` (batch x classes, each row adding up to 1) the probabilities that a loss is
 /// taken for; then the label is the class with the largest share. Labels alone are targets, too: they convert.
@@ -21,12 +41,9 @@ struct target_view : const_label_view {
   target_view slice(int first, int count) const {
     return {const_label_view::slice(first, count), soft.data() ? soft.slice(first, count) : soft};
   }
-  /// The class with the largest share after the label's, the lower one on a tie; -1 when the label has all.
+  /// `second_class` of image i.
   int second(int i) const {
-    int best = -1;
-    for (int k = 0; soft.data() && k < soft.extent(1); ++k)
-      if (k != (*this)(i) && soft(i, k) > (best < 0 ? 0.f : soft(i, best))) best = k;
-    return best;
+    return soft.data() ? second_class(soft.data() + i * soft.stride(), soft.extent(1), (*this)(i)) : -1;
   }
 };
 

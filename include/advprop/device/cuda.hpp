@@ -70,8 +70,8 @@ class cuda_device {
   /// Calls f, which queues much the same operations every time. After a call in which no memory had to be taken from
   /// the GPU, what f queues is captured as a CUDA graph, the graph of the last time gets its arguments (or is made
   /// anew, where the operations are others), and is launched. A loss is not to be read inside f. An f that waits for
-  /// the GPU, as an attack on the least likely class does, cannot be captured: it runs as always, and a line on stderr
-  /// says so. Returns the number of the call, for `wait`; the host is at most two calls ahead of the GPU.
+  /// the GPU, as an attack does that reads what the network predicts, cannot be captured: it runs as always, and a line
+  /// on stderr says so. Returns the number of the call, for `wait`; the host is at most two calls ahead of the GPU.
   long replay(cuda_recording& r, const std::function<void()>& f);
   /// Inside a capture.
   bool recording() const;
@@ -141,8 +141,8 @@ class cuda_staging {
 
 /// Feature maps of `Element`, float or bfloat16, in NHWC. Parameters, statistics and losses are float in any case, and
 /// what a layer computes is rounded to `Element` only where it is stored. Images, labels and soft targets that an
-/// operation reads may lie in the host's memory; it copies them over. What it writes for the host (losses, labels) is
-/// in the host's memory.
+/// operation reads may lie in the host's memory; it copies them over. Losses are written to the host's memory, labels
+/// and probabilities to either.
 template <class Element>
 class basic_cuda : public cuda_device {
  public:

@@ -253,6 +253,10 @@ ADVPROP_API void predict(cpu& d, feature_view<const float> logits, label_view be
 ADVPROP_API void predict_worst(cpu& d, feature_view<const float> logits, label_view worst, const target_view& own = {})
     ADVPROP_OPERATION(predict_worst(d, logits, worst, own));
 
+/// A uniformly random class of those that predict_worst chooses among; image n's is drawn at position r.position() + n.
+ADVPROP_API void draw_wrong(cpu& d, random_stream r, int classes, const target_view& own, label_view wrong)
+    ADVPROP_OPERATION(draw_wrong(d, r, classes, own, wrong));
+
 // What changes the learnt numbers, one sweep each: the optimizers' steps and the moving average.
 
 /// g = gradient_scale * g + weight_decay * w;  v = momentum * v + g;

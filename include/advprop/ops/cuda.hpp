@@ -192,7 +192,8 @@ void mean_magnitudes(cuda_device& d, const_image_view x, float* means);
 void fill_uniform(cuda_device& d, random_stream r, float low, float high, image_view x);
 void fill_normal(cuda_device& d, random_stream r, image_view x);
 
-// Softmax cross entropy, and what else is read off logits, a 1x1 feature map.
+// Softmax cross entropy, and what else is read off logits, a 1x1 feature map. Labels are written where they lie, on the
+// device without a wait.
 
 template <class T>
 pending_loss cross_entropy(basic_cuda<T>& d, view_of<const T> logits, const target_view& targets, float smoothing,
@@ -203,6 +204,7 @@ template <class T>
 void predict(basic_cuda<T>& d, view_of<const T> logits, label_view best);
 template <class T>
 void predict_worst(basic_cuda<T>& d, view_of<const T> logits, label_view worst, const target_view& own = {});
+void draw_wrong(cuda_device& d, random_stream r, int classes, const target_view& own, label_view wrong);
 
 // What changes the learnt numbers, one sweep each: the optimizers' steps and the moving average. `cuda_update_guard`
 // may hold them back.

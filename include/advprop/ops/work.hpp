@@ -329,6 +329,10 @@ template <class D>
 work_item predict_worst(const D& d, map<D> logits, label_view, const target_view&) {
   return item("predict_worst", logits, logits, bytes(d, logits), 0);
 }
+template <class D>
+work_item draw_wrong(const D&, const random_stream&, int, const target_view&, label_view) {
+  return flat_item("draw_wrong", 0, 0);
+}
 
 template <class D>
 work_item sgd_update(const D&, const sgd_spec&, std::span<const float> weights, std::span<const float>,

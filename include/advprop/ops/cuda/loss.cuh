@@ -70,13 +70,15 @@ struct loss_of_image {
   }
 };
 
-/// choose(n) for every image, into the host's memory.
+/// choose(n) for every image.
 template <class F>
 void labels_of(cuda_device& d, int batch, label_view to, F choose) {
-  auto* pinned = static_cast<int*>(d.state().pinned(static_cast<std::size_t>(batch) * sizeof(int)));
-  each(d, batch, [=] ADVPROP_HD(std::ptrdiff_t n) { pinned[n] = choose(n); });
+  const bool host = !d.memory().owns(to.data());
+  auto* at = host ? static_cast<int*>(d.state().pinned(static_cast<std::size_t>(batch) * sizeof(int))) : to.data();
+  each(d, batch, [=] ADVPROP_HD(std::ptrdiff_t n) { at[n] = choose(n); });
+  if (!host) return;
   d.wait();
-  std::copy_n(pinned, batch, to.data());
+  std::copy_n(at, batch, to.data());
 }
 
 }  // namespace detail
@@ -162,15 +164,27 @@ void predict_worst(basic_cuda<T>& d, view_of<const T> logits, label_view worst, 
   detail::labels_of(d, logits.batch, worst, [=] ADVPROP_HD(std::ptrdiff_t n) {
     const T* z = from + n * classes;
     const int label = labels_at ? labels_at[n] : -1;
-    int second = -1;  // target_view::second
-    if (soft_at && classes > 2)
-      for (int k = 0; k < classes; ++k)
-        if (k != label && soft_at[n * classes + k] > (second < 0 ? 0.f : soft_at[n * classes + second])) second = k;
+    const int second = classes > 2 ? second_class(soft_at ? soft_at + n * classes : nullptr, classes, label) : -1;
     int lowest = -1;
     for (int k = 0; k < classes; ++k)
       if (k != label && k != second && (lowest < 0 || static_cast<float>(z[k]) < static_cast<float>(z[lowest])))
         lowest = k;
     return lowest;
+  });
+}
+
+ADVPROP_CUDA_API void draw_wrong(cuda_device& d, random_stream r, int classes, const target_view& own,
+                                 label_view wrong) {
+  ADVPROP_NOTE(draw_wrong(d, r, classes, own, wrong));
+  const int batch = own.extent(0);
+  const detail::resident<int> labels(d, own.data(), batch);
+  const detail::resident<float> soft(d, own.soft.data(), std::ptrdiff_t{batch} * classes);
+  const int* labels_at = labels.data();
+  const float* soft_at = soft.data();
+  detail::labels_of(d, batch, wrong, [=] ADVPROP_HD(std::ptrdiff_t n) {
+    const int second = second_class(soft_at ? soft_at + n * classes : nullptr, classes, labels_at[n]);
+    const random_stream own_stream(r.seed(), r.stream(), r.position() + static_cast<std::uint64_t>(n));
+    return wrong_class(labels_at[n], second, classes, own_stream);
   });
 }
 

@@ -100,4 +100,8 @@ inline void predict_worst(cpu& d, feature_view<const float> logits, label_view w
   });
 }
 
+inline void draw_wrong(cpu&, random_stream r, int classes, const target_view& own, label_view wrong) {
+  for (int i = 0; i < own.extent(0); ++i, r.skip(1)) wrong(i) = wrong_class(own(i), own.second(i), classes, r);
+}
+
 }  // namespace advprop::ADVPROP_TARGET
