@@ -4,6 +4,7 @@
 #include <advprop/ops/cuda/all.cuh>
 
 #include <advprop/attacks/loops.hpp>
+#include <advprop/robustness/loops.hpp>
 
 namespace advprop {
 
@@ -74,6 +75,22 @@ ADVPROP_LOOP_OF_IMAGES(normalised_step)
 ADVPROP_LOOP_OF_IMAGES(shrink)
 ADVPROP_LOOP_OF_IMAGES(scaled_start)
 ADVPROP_LOOP_OF_IMAGES(accumulate)
+
+namespace evaluation = robustness::loops;
+ADVPROP_LOOP(evaluation::into_ball)
+ADVPROP_LOOP(evaluation::factor)
+ADVPROP_LOOP(evaluation::carried_on)
+ADVPROP_LOOP_OF_THREE(evaluation::moved)
+ADVPROP_LOOP_OF_IMAGES(evaluation::choose)
+ADVPROP_LOOP_OF_IMAGES(evaluation::sign_step)
+ADVPROP_LOOP_OF_IMAGES(evaluation::step)
+#define ADVPROP_LOOP_OF_PIXELS(F) \
+  template void transform_pixels(cuda_device&, image_view, const_image_view, const_image_view, F);
+ADVPROP_LOOP_OF_PIXELS(evaluation::stripes)
+ADVPROP_LOOP_OF_PIXELS(evaluation::recolour)
+ADVPROP_LOOP_OF_PIXELS(evaluation::tiles)
+ADVPROP_LOOP_OF_PIXELS(evaluation::move_mass)
+template void sum_pixels(cuda_device&, const_image_view, const_image_view, image_view, evaluation::window_sums);
 }  // namespace detail
 
 }  // namespace advprop

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include <advprop/ops/cpu.hpp>
+#include <advprop/robustness/loops.hpp>
 
 using namespace device_tests;
 
@@ -200,6 +201,42 @@ TEST_CASE("Random fills, sums over images and copies are the CPU's") {
   CHECK(squared_norm(d, there.span()) == doctest::Approx(squared_norm(c, host)).epsilon(1e-6));
   const std::vector<float> many = maps::normals(100000, 9);
   CHECK(squared_norm(d, numbers(d, many).span()) == doctest::Approx(squared_norm(c, many)).epsilon(1e-6));
+}
+
+TEST_CASE("Loops over pixels are the CPU's") {
+  using namespace robustness::loops;
+  cpu c(1);
+  cuda d;
+  for (const auto& [count, height, width, channels, side] :
+       {std::array{3, 9, 7, 3, 5}, std::array{2, 130, 101, 1, 31}, std::array{37, 5, 5, 2, 3}}) {
+    CAPTURE(height);
+    tensor<float, 4> x({count, height, width, channels}), moves({count, 1, channels, mass_move::count}),
+        sums({count, 1, channels, window_sums::sums});
+    random_stream r(1);
+    for (float& v : x) v = r.uniform(-1, 1);
+    for (int n = 0; n < count; ++n)
+      for (int k = 0; k < channels; ++k) {
+        for (int i = 0; i < 4; ++i) moves(n, 0, k, i) = float(r.below((i % 2 ? width : height) - side + 1));
+        for (int i = 4; i < 7; ++i) moves(n, 0, k, i) = float(r.below(2));
+      }
+    const auto values = [](auto& t) { return std::span<float>(t.data(), std::size_t(t.size())); };
+    const std::vector<float> pattern = maps::normals(side * side, 2);
+    const numbers gx(d, values(x)), gmoves(d, values(moves)), gsums(d, values(sums)), gpattern(d, pattern);
+    const image_view there(gx.data(), x.extents());
+    const const_image_view with(gmoves.data(), moves.extents());
+    sum_pixels(c, x, moves, sums, window_sums{{side, pattern.data()}});
+    sum_pixels(d, there, with, image_view(gsums.data(), sums.extents()), window_sums{{side, gpattern.data()}});
+    CHECK(distance(gsums.host(), values(sums)) < 1e-5);
+    const numbers before(d, values(x));
+    const const_image_view old(before.data(), x.extents());
+    const auto x0 = x;
+    transform_pixels(c, x, x0, moves, move_mass{{side, pattern.data()}});
+    transform_pixels(d, there, old, with, move_mass{{side, gpattern.data()}});
+    CHECK(distance(gx.host(), values(x)) < 1e-6);
+    transform_pixels(c, x, x0, moves, recolour{side, 0.1f});
+    transform_pixels(d, there, old, with, recolour{side, 0.1f});
+    CHECK(distance(gx.host(), values(x)) < 1e-6);
+  }
 }
 
 TEST_CASE("Optimizers change weights as the CPU's do") {

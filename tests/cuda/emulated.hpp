@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -49,12 +50,19 @@ struct cuda_state::implementation {
   std::map<void*, std::size_t> slabs;
   std::size_t most = SIZE_MAX, taken = 0;               // bytes of device memory
   long kernels = 0, waits = 0, updates = 0, fused = 0;  // fused: convolutions that do more than convolve
+  std::size_t travelled = 0;  // bytes between host and device, but for pinned memory that kernels use
+  std::set<int> batches;      // of convolutions
   bool capturing = false;
   bool fuses = true;          // whether convolutions have engines that do more than convolve
   bool eager_copies = false;  // copies run as soon as they may
   std::vector<std::function<void()>> graph;
   std::array<stream, 2> streams;
 
+  bool on_host(const void* p) const {
+    return std::none_of(slabs.begin(), slabs.end(), [&](const auto& slab) {
+      return p >= slab.first && p < static_cast<const std::byte*>(slab.first) + slab.second;
+    });
+  }
   void allow(int protection) {
     for (const auto& [p, bytes] : slabs)
       if (mprotect(p, bytes, protection) != 0) fail("emulated: mprotect");
@@ -165,9 +173,11 @@ inline std::size_t cuda_state::free_memory() { return own_->most - own_->taken; 
 inline std::shared_ptr<void> cuda_state::take_pinned(std::size_t bytes) { return {std::malloc(bytes), std::free}; }
 
 inline void cuda_state::copy(const void* from, void* to, std::size_t bytes) {
+  if (own_->on_host(to)) own_->travelled += bytes;
   emulate(*this, [=] { std::memcpy(to, from, bytes); });
 }
 inline void cuda_state::upload(const void* from, void* to, std::size_t bytes) {
+  own_->travelled += bytes;
   void* p = pinned(bytes);
   std::memcpy(p, from, bytes);
   copy(p, to, bytes);
@@ -286,6 +296,7 @@ inline bool cuda_state::prefers(const conv_problem& p, const std::function<void(
 }
 inline void cuda_state::convolve(cuda_device&, const conv_problem& p, const conv_pointers& at) {
   own_->fused += p.bias || p.add || p.statistics;
+  own_->batches.insert(p.batch);
   emulate(*this, [=] { emulated_convolution(p, at); });
 }
 

@@ -336,6 +336,44 @@ TEST_EACH_SET("Transforms apply a function to every pixel, of two images and of 
   CHECK(square(4, 29, 30, 2) == x0(4, 29, 30, 2) * x0(4, 29, 30, 2));
 }
 
+TEST_EACH_SET("Loops over pixels know row, column and the numbers of their image and channel") {
+  struct row_sums {
+    enum { sums = 2 };
+    void operator()(float v, int row, int column, const float* n, float* s) const {
+      s[0] += v * n[1];
+      if (row > column) s[1] += v;
+    }
+  };
+  const auto x0 = images(5, 11, 7, 3, 1), a = images(5, 11, 7, 3, 2), numbers = images(5, 1, 3, 2, 3);
+  const auto y = on_any_threads([&](cpu& d) {
+    auto x = x0;
+    transform_pixels(d, x, a, numbers, [](float v, float w, int row, int column, const float* n) {
+      return v + 2 * w + n[0] * static_cast<float>(row) + n[1] * static_cast<float>(column);
+    });
+    return x;
+  });
+  const auto sums = on_any_threads([&](cpu& d) {
+    tensor<float, 4> s({5, 1, 3, 2});
+    sum_pixels(d, x0, numbers, s, row_sums());
+    return s;
+  });
+  for (int n = 0; n < 5; ++n)
+    for (int c = 0; c < 3; ++c) {
+      double all = 0, below = 0;
+      for (int h = 0; h < 11; ++h)
+        for (int w = 0; w < 7; ++w) {
+          const double v = double(x0(n, h, w, c));
+          REQUIRE(double(y(n, h, w, c)) ==
+                  doctest::Approx(v + 2 * double(a(n, h, w, c)) + h * double(numbers(n, 0, c, 0)) +
+                                  w * double(numbers(n, 0, c, 1))));
+          all += v;
+          below += h > w ? v : 0;
+        }
+      CHECK(double(sums(n, 0, c, 0)) == doctest::Approx(all * double(numbers(n, 0, c, 1))).epsilon(1e-5));
+      CHECK(double(sums(n, 0, c, 1)) == doctest::Approx(below).epsilon(1e-5));
+    }
+}
+
 TEST_EACH_SET("Image norms are those of each image alone") {
   const auto x = images(7, 5, 6, 3, 1);
   const auto norms = on_any_threads([&](cpu& d) {

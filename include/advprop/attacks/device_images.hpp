@@ -1,6 +1,9 @@
 // Images that know their device: what attacks read and write.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <span>
 #include <utility>
 
 #include <advprop/core/random.hpp>
@@ -37,6 +40,12 @@ template <class Device>
 struct image_numbers : image_buffer<Device> {
   image_numbers(Device& d, int images) : image_buffer<Device>(d, {images, 1, 1, 1}) {}
 };
+
+/// to = from; equal shapes.
+template <class Device>
+void copy_images(const device_images<Device>& from, const device_images<Device>& to) {
+  memory_copy(*to.device, std::span<const float>(from.begin(), from.end()), std::span<float>(to.begin(), to.end()));
+}
 
 /// images[i] = f(images[i], a[i]) for every number, on the images' device. On CUDA, f must be ADVPROP_HD.
 template <class Device, class F>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -163,6 +164,12 @@ class basic_cuda : public cuda_device {
   basic_cuda(dry_run d, const basic_cuda& like) : basic_cuda(d, like.products(), like.multiprocessors()) {}
 
   static constexpr std::ptrdiff_t elements(int batch, shape s) { return batch * s.size(); }
+
+  /// How many images a pass over at least so many should have, where the number shrinks again and again and the others
+  /// may be anything: cuDNN's plans are made for one batch size, so there should be few.
+  static constexpr int padded_batch(int images) {
+    return images < 16 ? 16 : static_cast<int>(std::bit_ceil(static_cast<unsigned>(images)));
+  }
 };
 
 using cuda = basic_cuda<float>;

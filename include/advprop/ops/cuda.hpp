@@ -45,6 +45,10 @@ template <class F>
 void transform_numbers(cuda_device& d, image_view x, const_image_view a, const_image_view b, F f);
 template <class F>
 void transform_numbers(cuda_device& d, image_view x, const_image_view a, const float* numbers, F f);
+template <class F>
+void transform_pixels(cuda_device& d, image_view x, const_image_view a, const_image_view numbers, F f);
+template <class F>
+void sum_pixels(cuda_device& d, const_image_view x, const_image_view numbers, image_view sums, F f);
 
 /// Only the GPU's compiler can make a kernel of a function; the library holds those of its own attacks.
 template <class F>
@@ -73,6 +77,18 @@ template <class F>
 void transform_images(cuda_device& d, image_view x, const_image_view a, const float* numbers, F f) {
   detail::check_compiled<F>();
   detail::transform_numbers(d, x, a, numbers, f);
+}
+/// x[i] = f(x[i], a[i], i's row, its column, its image's and channel's numbers)
+template <class F>
+void transform_pixels(cuda_device& d, image_view x, const_image_view a, const_image_view numbers, F f) {
+  detail::check_compiled<F>();
+  detail::transform_pixels(d, x, a, numbers, f);
+}
+/// Sums of a function of the same, without a.
+template <class F>
+void sum_pixels(cuda_device& d, const_image_view x, const_image_view numbers, image_view sums, F f) {
+  detail::check_compiled<F>();
+  detail::sum_pixels(d, x, numbers, sums, f);
 }
 
 // Convolutions without bias.

@@ -12,6 +12,7 @@
 #include <advprop/attacks/ball.hpp>
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/robustness/attacked_model.hpp>
+#include <advprop/robustness/loops.hpp>
 
 namespace advprop::robustness {
 
@@ -78,7 +79,8 @@ inline double targeted_dlr(std::span<const float> z, std::size_t label, std::siz
   return loss;
 }
 
-/// One random start of APGD, for the images that are left.
+/// One random start of APGD, for the images that are left. Images stay on the device; the host sees their logits, and
+/// decides.
 template <class Target>
 class apgd_search {
  public:
@@ -95,7 +97,9 @@ class apgd_search {
         stepped_(target.device(), original_.extents()),
         gradient_(target.device(), original_.extents()),
         best_(target.device(), original_.extents()),
-        best_gradient_(target.device(), original_.extents()) {
+        best_gradient_(target.device(), original_.extents()),
+        numbers_(target.device(), original_.extent(0)),
+        norms_(target.device(), original_.extent(0)) {
     upload(batch.images, images, original_);
     for (const int i : images)
       active_.push_back({.image = i, .label = static_cast<std::size_t>(batch.labels(i)), .step = 2 * e_});
@@ -111,7 +115,7 @@ class apgd_search {
     evaluate();
     const attack_evidence evidence{count(), zero_gradients()};
     drop_fooled();
-    for (int i = 0; i < count(); ++i) keep(i);
+    keep_better();
     for (ascent& a : active_) a.best_at_checkpoint = a.best, a.rises = 0;
 
     const auto share = [&](double s) { return std::max(static_cast<int>(s * how_.steps), 1); };
@@ -120,10 +124,9 @@ class apgd_search {
       advance(step == 0 ? 1.f : 0.75f);
       evaluate();
       drop_fooled();
-      for (int i = 0; i < count(); ++i)
-        if (at(i).loss > at(i).best) keep(i);
+      keep_better();
       if (++since < distance) continue;
-      for (int i = 0; i < count(); ++i) checkpoint(i, distance);
+      checkpoint(distance);
       distance = std::max(distance - share(0.03), share(0.06));
       since = 0;
     }
@@ -139,7 +142,7 @@ class apgd_search {
     int image = 0;
     std::size_t label = 0, target = 0;
     float step = 0;
-    double loss = 0, best = 0, best_at_checkpoint = 0;
+    double loss = 0, best = -HUGE_VAL, best_at_checkpoint = 0;
     int rises = 0;       ///< of the loss since the last checkpoint
     bool halved = true;  ///< at the last checkpoint; before the first one, as if
   };
@@ -150,26 +153,38 @@ class apgd_search {
     return {logits_.data() + i * logits_.view().stride(), static_cast<std::size_t>(logits_.extent(1))};
   }
   device_images<device_type> some(const buffer& b) const { return b.slice(0, count()); }
-  void copy(const buffer& from, int i, const buffer& to, int j) {
-    memory_copy(target_.device(), image<float>(from, i), image<float>(to, j));
+  /// Hands f(image's ascent), one number an image, to the device.
+  void tell(const auto& f) {
+    std::vector<float> numbers;
+    for (ascent& a : active_) numbers.push_back(f(a));
+    upload(numbers, numbers_);
   }
 
   void start(std::uint64_t tag) {
-    tensor<float, 1> norms({count()});
     for (int i = 0; i < count(); ++i) {
       const random_stream rng = batch_.streams[static_cast<std::size_t>(at(i).image)].split(tag);
-      const auto noise = x_.slice(i, 1), x0 = original_.slice(i, 1);
-      if (how_.norm == attack::norm::infinity) {
-        fill_uniform(target_.device(), rng, -e_, e_, noise);
-        transform(noise, x0, [e = e_] ADVPROP_HD(float t, float o) { return project(o + t, o, e); });
-      } else {
-        fill_normal(target_.device(), rng, noise);
-        image_norms(target_.device(), noise, norms.data());
-        transform(noise, x0, [s = e_ / norms(0)] ADVPROP_HD(float t, float o) { return o + s * t; });
-      }
+      if (how_.norm == attack::norm::infinity)
+        fill_uniform(target_.device(), rng, -e_, e_, x_.slice(i, 1));
+      else
+        fill_normal(target_.device(), rng, x_.slice(i, 1));
     }
-    if (how_.norm == attack::norm::two) attack::detail::shrink_to_ball(x_, original_, e_);
-    for (int i = 0; i < count(); ++i) copy(x_, i, past_, i);
+    if (how_.norm == attack::norm::infinity) {
+      transform(x_, original_, attack::loops::noisy_start{e_});
+      copy_images(x_, past_);
+    } else {
+      copy_images(original_, past_);
+      step_along(past_, x_, [this](const ascent&) { return e_; });
+      copy_images(past_, x_);
+    }
+  }
+
+  /// x moves along each image's direction by the length f(image's ascent), and back into the L2 ball.
+  void step_along(const device_images<device_type>& x, const device_images<device_type>& direction, const auto& f) {
+    image_norms(target_.device(), direction, norms_.data());
+    tell(f);
+    transform(norms_, numbers_, loops::factor());
+    transform(x, direction, norms_, loops::step());
+    attack::detail::shrink_to_ball(x, some(original_), e_);
   }
 
   /// Loss and gradient at x.
@@ -185,73 +200,71 @@ class apgd_search {
   }
 
   int zero_gradients() {
-    tensor<float, 1> norms({count()});
-    image_norms(target_.device(), some(gradient_), norms.data());
+    std::vector<float> norms(active_.size());
+    image_norms(target_.device(), some(gradient_), norms_.data());
+    memory_copy(target_.device(), std::span<const float>(norms_.data(), norms.size()), norms);
     return static_cast<int>(std::ranges::count(norms, 0.f));
   }
 
-  /// Hands over the images that are misclassified at x; those that are left move together.
+  /// Hands over the images that are misclassified at x; the last one takes the place.
   void drop_fooled() {
-    int left = 0;
-    for (int i = 0; i < count(); ++i) {
-      const ascent a = at(i);
-      if (!is_correct(row(i), static_cast<int>(a.label))) {
-        batch_.robust[static_cast<std::size_t>(a.image)] = 0;
-        memory_copy(target_.device(), image<float>(x_, i), image(batch_.images, a.image));
-        continue;
+    for (int i = count() - 1; i >= 0; --i) {
+      if (is_correct(row(i), static_cast<int>(at(i).label))) continue;
+      batch_.robust[static_cast<std::size_t>(at(i).image)] = 0;
+      memory_copy(target_.device(), image<float>(x_, i), image(batch_.images, at(i).image));
+      if (const int last = count() - 1; i != last) {
+        at(i) = at(last);
+        for (const buffer* b : {&original_, &x_, &past_, &gradient_, &best_, &best_gradient_})
+          copy_images(b->slice(last, 1), b->slice(i, 1));
       }
-      if (i != left) {
-        at(left) = a;
-        for (const buffer* b : {&original_, &x_, &past_, &gradient_, &best_, &best_gradient_}) copy(*b, i, *b, left);
-      }
-      ++left;
+      active_.pop_back();
     }
-    active_.resize(static_cast<std::size_t>(left));
   }
 
-  void keep(int i) {
-    at(i).best = at(i).loss;
-    copy(x_, i, best_, i);
-    copy(gradient_, i, best_gradient_, i);
+  /// Where x is the best point so far, it becomes `best`.
+  void keep_better() {
+    tell([](ascent& a) {
+      const bool better = a.loss > a.best;
+      if (better) a.best = a.loss;
+      return better ? 1.f : 0.f;
+    });
+    transform(some(best_), some(x_), numbers_, loops::choose());
+    transform(some(best_gradient_), some(gradient_), numbers_, loops::choose());
   }
 
   /// The next point: x + s (step(x) - x) + (1 - s) (x - the point before), with both the step and the sum projected.
   void advance(float s) {
-    const auto x = some(x_), past = some(past_), stepped = some(stepped_), gradient = some(gradient_),
-               original = some(original_);
+    const auto x = some(x_), past = some(past_), stepped = some(stepped_), original = some(original_);
     const bool infinity = how_.norm == attack::norm::infinity;
-    tensor<float, 1> norms({count()});
-    if (!infinity) image_norms(target_.device(), gradient, norms.data());
-    for (int i = 0; i < count(); ++i) {
-      copy(x_, i, stepped_, i);
-      const auto to = stepped.slice(i, 1), g = gradient.slice(i, 1);
-      if (infinity)
-        transform(to, g, original.slice(i, 1), [a = at(i).step, e = e_] ADVPROP_HD(float v, float d, float o) {
-          return project(v + a * sign(d), o, e);
-        });
-      else
-        transform(to, g, [a = at(i).step / (norms(i) + 1e-12f)] ADVPROP_HD(float v, float d) { return v + a * d; });
+    const auto own_step = [](const ascent& a) { return a.step; };
+    copy_images(x, stepped);
+    if (infinity) {
+      tell(own_step);
+      transform(stepped, some(gradient_), numbers_, loops::sign_step());
+      transform(stepped, original, loops::into_ball{e_});
+    } else {
+      step_along(stepped, some(gradient_), own_step);
     }
-    if (!infinity) attack::detail::shrink_to_ball(stepped, original, e_);
-    transform(past, x, [s] ADVPROP_HD(float p, float v) { return v + (1 - s) * (v - p); });
-    transform(past, stepped, x, [s] ADVPROP_HD(float p, float to, float v) { return p + s * (to - v); });
+    transform(past, x, loops::carried_on{1 - s});
+    transform(past, stepped, x, loops::moved{s});
     if (infinity)
-      transform(past, original, [e = e_] ADVPROP_HD(float p, float o) { return project(p, o, e); });
+      transform(past, original, loops::into_ball{e_});
     else
       attack::detail::shrink_to_ball(past, original, e_);
     std::swap(x_, past_);
   }
 
-  void checkpoint(int i, int distance) {
-    ascent& a = at(i);
-    const bool few = static_cast<float>(a.rises) <= how_.rho * static_cast<float>(distance);
-    a.halved = few || (!a.halved && a.best_at_checkpoint >= a.best);
-    a.best_at_checkpoint = a.best;
-    a.rises = 0;
-    if (!a.halved) return;
-    a.step /= 2;
-    copy(best_, i, x_, i);
-    copy(best_gradient_, i, gradient_, i);
+  void checkpoint(int distance) {
+    tell([&](ascent& a) {
+      const bool few = static_cast<float>(a.rises) <= how_.rho * static_cast<float>(distance);
+      a.halved = few || (!a.halved && a.best_at_checkpoint >= a.best);
+      a.best_at_checkpoint = a.best;
+      a.rises = 0;
+      if (a.halved) a.step /= 2;
+      return a.halved ? 1.f : 0.f;
+    });
+    transform(some(x_), some(best_), numbers_, loops::choose());
+    transform(some(gradient_), some(best_gradient_), numbers_, loops::choose());
   }
 
   const apgd& how_;
@@ -261,6 +274,7 @@ class apgd_search {
   std::vector<ascent> active_;
   tensor<float, 2> logits_;
   buffer original_, x_, past_, stepped_, gradient_, best_, best_gradient_;
+  image_numbers<device_type> numbers_, norms_;
 };
 
 }  // namespace detail

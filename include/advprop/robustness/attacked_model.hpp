@@ -5,7 +5,9 @@
 #include <cmath>
 #include <concepts>
 #include <functional>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <advprop/attacks/attack.hpp>
@@ -42,37 +44,63 @@ class attacked_model {
 
   void logits(const device_images<device_type>& images, view<float, 2> logits) {
     in_groups(images, [&](int first, int count) {
-      const auto y = net_->forward(images.slice(first, count), pass::evaluate(through_));
+      const auto y = net_->forward(padded(images.slice(first, count)), pass::evaluate(through_));
       read(y, logits.slice(first, count));
     });
   }
 
   void gradient(const device_images<device_type>& images, const logit_gradient& loss, view<float, 2> logits,
                 const device_images<device_type>& gradient) {
+    std::vector<float> dz(static_cast<std::size_t>(Model::classes));
     in_groups(images, [&](int first, int count) {
-      auto y = net_->forward(images.slice(first, count), pass::attack(through_), wrt::input);
+      const auto some = padded(images.slice(first, count));
+      auto y = net_->forward(some, pass::attack(through_), wrt::input);
       read(y, logits.slice(first, count));
-      std::fill(rows_.begin(), rows_.end(), 0.f);
-      for (int i = 0; i < count; ++i)
-        loss(first + i, {logits.slice(first + i, 1).data(), classes_}, {rows_.data() + i * row, classes_});
-      memory_copy(device(), rows_, numbers(y));  // the logits' memory holds their gradient from here on
-      net_->template backward<wrt::input>(std::move(y), gradient.slice(first, count));
+      std::fill(rows_.begin(), rows_.end(), element(0.f));
+      for (int i = 0; i < count; ++i) {
+        std::fill(dz.begin(), dz.end(), 0.f);
+        loss(first + i, {logits.slice(first + i, 1).data(), dz.size()}, dz);
+        std::transform(dz.begin(), dz.end(), rows_.begin() + i * row, [](float v) { return element(v); });
+      }
+      memory_copy(device(), rows(y), y);  // the logits' memory holds their gradient from here on
+      const auto to = gradient.slice(first, count);
+      if (some.extent(0) == count) return net_->template backward<wrt::input>(std::move(y), to);
+      net_->template backward<wrt::input>(std::move(y), some);
+      copy_images(some.slice(0, count), to);
     });
   }
 
  private:
-  static constexpr std::size_t classes_ = static_cast<std::size_t>(Model::classes);
+  using element = typename device_type::element;
   /// A 1x1 feature map: the blocks of an image are one row.
   static constexpr std::ptrdiff_t row = device_type::elements(1, {Model::classes, 1, 1});
 
-  static std::span<float> numbers(const feature_map<device_type>& y) {
-    return {y.view().data, static_cast<std::size_t>(row * y.batch())};
+  /// The host's copy of such maps.
+  feature_view<element> rows(const feature_map<device_type>& y) {
+    rows_.resize(static_cast<std::size_t>(row * y.batch()));
+    return {rows_.data(), y.batch(), Model::classes, 1, 1};
   }
   void read(const feature_map<device_type>& y, view<float, 2> logits) {
-    rows_.resize(numbers(y).size());
-    memory_copy(device(), numbers(y), rows_);
-    for (int i = 0; i < y.batch(); ++i)
-      std::copy_n(rows_.data() + i * row, classes_, logits.data() + i * logits.stride());
+    memory_copy(device(), y, rows(y));
+    for (int i = 0; i < logits.extent(0); ++i)
+      std::copy_n(rows_.data() + i * row, Model::classes, logits.data() + i * logits.stride());
+  }
+  /// The images, or where the device would rather have a larger batch a copy of them that others follow.
+  device_images<device_type> padded(const device_images<device_type>& images) {
+    if constexpr (requires { device_type::padded_batch(1); }) {
+      const int batch = device_type::padded_batch(images.extent(0));
+      if (batch == images.extent(0)) return images;
+      auto extents = images.extents();
+      extents[0] = batch;
+      if (!padded_ || padded_->extents() != extents) {
+        padded_.emplace(device(), extents);
+        fill(device(), 0, std::span<float>(padded_->begin(), padded_->end()));
+      }
+      copy_images(images, padded_->slice(0, images.extent(0)));
+      return *padded_;
+    } else {
+      return images;
+    }
   }
   template <class F>
   void in_groups(const device_images<device_type>& images, const F& f) {
@@ -83,7 +111,8 @@ class attacked_model {
 
   Model* net_;
   domain through_;
-  std::vector<float> rows_;
+  std::vector<element> rows_;
+  std::optional<image_buffer<device_type>> padded_;
 };
 
 /// The images of an attack, in the host's memory. Image i's randomness comes from streams[i] alone, so that it does not
@@ -163,6 +192,12 @@ void upload(const_image_view from, std::span<const int> which, const device_imag
     memory_copy(*to.device, image(from, which[i]), image<float>(to, static_cast<int>(i)));
 }
 
+/// The host's numbers, to where those of `to` begin.
+template <class Device>
+void upload(std::span<const float> from, const device_images<Device>& to) {
+  memory_copy(*to.device, from, std::span<float>(to.data(), from.size()));
+}
+
 }  // namespace detail
 
 /// Sets `robust` to whether the network classifies each image correctly. Throws `numeric_error` for NaN logits.
@@ -172,8 +207,7 @@ void judge(Target& target, const attack_batch& batch) {
   const int count = batch.images.extent(0);
   if (count == 0) return;
   image_buffer<typename Target::device_type> on_device(target.device(), batch.images.extents());
-  memory_copy(target.device(), std::span<const float>(batch.images.begin(), batch.images.end()),
-              std::span<float>(on_device.begin(), on_device.end()));
+  detail::upload({batch.images.begin(), batch.images.end()}, on_device);
   tensor<float, 2> z({count, target.classes()});
   target.logits(on_device, z);
   for (int i = 0; i < count; ++i)

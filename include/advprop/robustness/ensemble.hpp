@@ -97,8 +97,7 @@ template <attack_target Target>
 std::vector<std::string> logit_warnings(Target& target, const_image_view images) {
   std::vector<std::string> warnings;
   image_buffer<typename Target::device_type> on_device(target.device(), images.extents());
-  memory_copy(target.device(), std::span<const float>(images.begin(), images.end()),
-              std::span<float>(on_device.begin(), on_device.end()));
+  detail::upload({images.begin(), images.end()}, on_device);
   tensor<float, 2> once({images.extent(0), target.classes()}), again = once;
   target.logits(on_device, once);
   target.logits(on_device, again);

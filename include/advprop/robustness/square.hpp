@@ -5,11 +5,14 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include <advprop/attacks/pgd.hpp>
+#include <advprop/core/tensor.hpp>
 #include <advprop/robustness/attacked_model.hpp>
+#include <advprop/robustness/loops.hpp>
 
 namespace advprop::robustness {
 
@@ -52,8 +55,8 @@ inline float margin(std::span<const float> z, int label) {
 }
 
 /// A side x side pattern of length 1: a bump that falls off from its middle in the upper half, its negative in the
-/// lower one; on its side if `turned`. (Section 4.2 and figure 3 of the paper.)
-inline std::vector<float> bumps(int side, bool turned) {
+/// lower one. (Section 4.2 and figure 3 of the paper.)
+inline std::vector<float> bumps(int side) {
   std::vector<float> pattern(static_cast<std::size_t>(side * side));
   const auto half = [&](int first, int rows, float sign) {
     double squares = 0;
@@ -66,12 +69,8 @@ inline std::vector<float> bumps(int side, bool turned) {
           sum += 1.0 / ((r + 1) * (r + 1));
         squares += sum * sum;
       }
-    for (int y = 0; y < rows; ++y)
-      for (int x = 0; x < side; ++x) {
-        const int row = first + y;
-        pattern[static_cast<std::size_t>(turned ? x * side + row : row * side + x)] =
-            static_cast<float>(sign * v[static_cast<std::size_t>(y * side + x)] / std::sqrt(squares));
-      }
+    for (std::size_t k = 0; k < v.size(); ++k)
+      pattern[static_cast<std::size_t>(first * side) + k] = static_cast<float>(sign * v[k] / std::sqrt(squares));
   };
   half(0, side / 2, 1);
   half(side / 2, side - side / 2, -1);
@@ -81,20 +80,8 @@ inline std::vector<float> bumps(int side, bool turned) {
   return pattern;
 }
 
-/// A window of an image, or of a perturbation of that shape.
-struct square_window {
-  int y = 0, x = 0, side = 0;
-
-  /// Somewhere in the image.
-  static square_window draw(int side, int height, int width, random_stream& rng) {
-    const int y = rng.below(height - side + 1);
-    return {y, rng.below(width - side + 1), side};
-  }
-  bool holds(int row, int column) const { return row >= y && row < y + side && column >= x && column < x + side; }
-};
-
-/// One restart of Square, for the images that are left. Candidates are made on the host: they are nothing beside a
-/// pass.
+/// One restart of Square, for the images that are left. The host draws the squares, and decides by the logits; images
+/// stay on the device.
 template <class Target>
 class square_search {
  public:
@@ -107,11 +94,14 @@ class square_search {
         channels_(batch.images.extent(3)),
         target_(target),
         batch_(batch),
-        candidates_({static_cast<int>(images.size()), height_, width_, channels_}),
-        best_(candidates_),
-        on_device_(target.device(), candidates_.extents()),
-        logits_({static_cast<int>(images.size()), target.classes()}),
-        delta_(static_cast<std::size_t>(candidates_.view().stride())) {
+        original_(target.device(), {static_cast<int>(images.size()), height_, width_, channels_}),
+        candidates_(target.device(), original_.extents()),
+        best_(target.device(), original_.extents()),
+        numbers_(target.device(), original_.extent(0)),
+        lengths_(target.device(), original_.extent(0)),
+        logits_({static_cast<int>(images.size()), target.classes()}) {
+    upload(batch.images, images, original_);
+    fill(target.device(), e_ * (1 - 1e-6f), std::span<float>(lengths_.begin(), lengths_.end()));  // against rounding
     for (const int i : images)
       active_.push_back({i, batch.labels(i), batch.streams[static_cast<std::size_t>(i)].split(tag), INFINITY});
   }
@@ -119,18 +109,20 @@ class square_search {
   attack_evidence run() {
     const attack_evidence evidence{count(), 0};
     const bool infinity = how_.norm == attack::norm::infinity;
-    for (int i = 0; i < count(); ++i) infinity ? stripes(i) : tiles(i);
+    infinity ? stripes() : tiles();
     evaluate();
     for (int query = 0; query < how_.queries && count() > 0; ++query) {
       const double side = std::nearbyint(std::sqrt(double(how_.area_at(query)) * height_ * width_));
-      for (int i = 0; i < count(); ++i)
-        infinity ? recolour(i, static_cast<int>(side)) : move_mass(i, static_cast<int>(side));
+      copy_images(some(best_), some(candidates_));
+      infinity ? recolour(static_cast<int>(side)) : move_mass(static_cast<int>(side));
       evaluate();
     }
     return evidence;
   }
 
  private:
+  using device_type = typename Target::device_type;
+  using buffer = image_buffer<device_type>;
   struct state {
     int image, label;
     random_stream rng;
@@ -139,138 +131,143 @@ class square_search {
 
   int count() const { return static_cast<int>(active_.size()); }
   state& at(int i) { return active_[static_cast<std::size_t>(i)]; }
-  std::span<const float> original(int i) { return image(batch_.images, at(i).image); }
-  std::span<float> candidate(int i) { return image(candidates_.view(), i); }
-  std::span<float> best(int i) { return image(best_.view(), i); }
-  std::size_t place(int y, int x, int c) const {
-    return (static_cast<std::size_t>(y) * static_cast<std::size_t>(width_) + static_cast<std::size_t>(x)) *
-               static_cast<std::size_t>(channels_) +
-           static_cast<std::size_t>(c);
-  }
+  device_images<device_type> some(const buffer& b) const { return b.slice(0, count()); }
   static float sign_of(random_stream& rng) { return rng.next() & 1 ? 1.f : -1.f; }
 
   /// Takes over the candidates that are better, and hands over those that are misclassified.
   void evaluate() {
-    const auto some = on_device_.slice(0, count());
-    memory_copy(target_.device(), std::span<const float>(candidates_.data(), static_cast<std::size_t>(some.size())),
-                std::span<float>(some.begin(), some.end()));
-    target_.logits(some, logits_.view().slice(0, count()));
-    int left = 0;
+    target_.logits(some(candidates_), logits_.view().slice(0, count()));
+    const auto row = [&](int i) {
+      return std::span<const float>(logits_.data() + i * logits_.view().stride(),
+                                    static_cast<std::size_t>(logits_.extent(1)));
+    };
+    std::vector<float> better;
     for (int i = 0; i < count(); ++i) {
-      const std::span<const float> z{logits_.data() + i * logits_.view().stride(),
-                                     static_cast<std::size_t>(logits_.extent(1))};
-      if (!is_correct(z, at(i).label)) {
-        batch_.robust[static_cast<std::size_t>(at(i).image)] = 0;
-        std::ranges::copy(candidate(i), image(batch_.images, at(i).image).begin());
-        continue;
-      }
-      if (const float m = margin(z, at(i).label); m < at(i).margin) {
-        at(i).margin = m;
-        std::ranges::copy(candidate(i), best(i).begin());
-      }
-      if (i != left) {
-        at(left) = at(i);
-        std::ranges::copy(best(i), best(left).begin());
-      }
-      ++left;
+      const float m = margin(row(i), at(i).label);
+      better.push_back(m < at(i).margin ? 1.f : 0.f);
+      at(i).margin = std::min(at(i).margin, m);
     }
-    active_.erase(active_.begin() + left, active_.end());
+    upload(better, numbers_);
+    transform(some(best_), some(candidates_), numbers_, loops::choose());
+    for (int i = count() - 1; i >= 0; --i) {
+      if (is_correct(row(i), at(i).label)) continue;
+      batch_.robust[static_cast<std::size_t>(at(i).image)] = 0;
+      memory_copy(target_.device(), image<float>(candidates_, i), image(batch_.images, at(i).image));
+      if (const int last = count() - 1; i != last) {  // the last one takes its place
+        at(i) = at(last);
+        for (const buffer* b : {&original_, &best_}) copy_images(b->slice(last, 1), b->slice(i, 1));
+      }
+      active_.pop_back();
+    }
+  }
+
+  /// Changes the candidates by f with `own` numbers of every image and channel; draw(rng, numbers) makes an image's.
+  void change(int own, const auto& draw, const auto& f) {
+    tensor<float, 4> drawn({count(), 1, channels_, own});
+    for (int i = 0; i < count(); ++i) draw(at(i).rng, drawn.data() + i * drawn.view().stride());
+    const buffer numbers(target_.device(), drawn.extents());
+    upload({drawn.data(), static_cast<std::size_t>(drawn.size())}, numbers);
+    transform_pixels(target_.device(), some(candidates_), const_image_view(some(original_)), const_image_view(numbers),
+                     f);
   }
 
   /// The start in L-infinity: columns of one colour at the ball's corners.
-  void stripes(int i) {
-    const std::span<const float> x0 = original(i);
-    const std::span<float> to = candidate(i);
-    for (int x = 0; x < width_; ++x)
-      for (int c = 0; c < channels_; ++c) {
-        const float step = e_ * sign_of(at(i).rng);
-        for (int y = 0; y < height_; ++y)
-          to[place(y, x, c)] = project(x0[place(y, x, c)] + step, x0[place(y, x, c)], e_);
-      }
+  void stripes() {
+    const auto draw = [this](random_stream& rng, float* steps) {
+      for (int x = 0; x < width_; ++x)
+        for (int c = 0; c < channels_; ++c) steps[c * width_ + x] = e_ * sign_of(rng);
+    };
+    change(width_, draw, loops::stripes{e_});
   }
 
   /// A square goes to another corner of the ball, or stays, in each channel.
-  void recolour(int i, int side) {
-    const std::span<const float> x0 = original(i);
-    const std::span<float> to = candidate(i);
-    std::ranges::copy(best(i), to.begin());
-    const auto w = square_window::draw(std::clamp(side, 1, std::min(height_, width_)), height_, width_, at(i).rng);
-    for (int c = 0; c < channels_; ++c) {
-      const float step = 2 * e_ * sign_of(at(i).rng);
-      for (int y = w.y; y < w.y + w.side; ++y)
-        for (int x = w.x; x < w.x + w.side; ++x)
-          to[place(y, x, c)] = project(to[place(y, x, c)] + step, x0[place(y, x, c)], e_);
-    }
+  void recolour(int side) {
+    side = std::clamp(side, 1, std::min(height_, width_));
+    const auto draw = [&](random_stream& rng, float* numbers) {
+      const auto w = square_window::draw(side, height_, width_, rng);
+      for (int c = 0; c < channels_; ++c, numbers += 3) {
+        numbers[0] = static_cast<float>(w.y), numbers[1] = static_cast<float>(w.x);
+        numbers[2] = 2 * e_ * sign_of(rng);
+      }
+    };
+    change(3, draw, loops::recolour{side, e_});
   }
 
   /// The start in L2: the image tiled with bumps of either sign.
-  void tiles(int i) {
-    std::ranges::fill(delta_, 0.f);
-    const int side = std::max(std::min(height_, width_) / 5, 1);
-    for (int y = height_ % side / 2; y + side <= height_; y += side)
-      for (int x = width_ % side / 2; x + side <= width_; x += side) {
-        const auto pattern = bumps(side, at(i).rng.next() & 1);
-        for (int c = 0; c < channels_; ++c) {
-          const float sign = sign_of(at(i).rng);
-          for (int r = 0; r < side; ++r)
-            for (int k = 0; k < side; ++k)
-              delta_[place(y + r, x + k, c)] = sign * pattern[static_cast<std::size_t>(r * side + k)];
-        }
+  void tiles() {
+    const int side = std::max(std::min(height_, width_) / 5, 1), down = height_ / side, across = width_ / side;
+    const auto draw = [&](random_stream& rng, float* signs) {
+      for (int tile = 0; tile < down * across; ++tile) {
+        const float turned = rng.next() & 1 ? 2.f : 1.f;
+        for (int c = 0; c < channels_; ++c) signs[c * down * across + tile] = turned * sign_of(rng);
       }
-    stretch(i);
+    };
+    change(down * across, draw, loops::tiles{pattern(side), height_ % side / 2, width_ % side / 2, down, across});
+    stretch();
   }
 
   /// One square gives its share of the perturbation's length to another, in which a bump of either sign is added.
-  void move_mass(int i, int side) {
-    const std::span<const float> x0 = original(i), from = best(i);
-    double all = 0;
-    for (std::size_t k = 0; k < delta_.size(); ++k) {
-      delta_[k] = from[k] - x0[k];
-      all += double(delta_[k]) * double(delta_[k]);
+  void move_mass(int side) {
+    using loops::mass_move;
+    using sum = loops::window_sums;
+    const auto delta = some(candidates_), original = some(original_);
+    auto& device = target_.device();
+    const int least = std::min(height_, width_);
+    side = std::max(std::min(std::max(side, 3) | 1, least - 1 + least % 2), 1);  // odd
+    transform(delta, original, attack::loops::difference());
+    tensor<float, 4> moves({count(), 1, channels_, mass_move::count}), found({count(), 1, channels_, sum::sums});
+    for (int i = 0; i < count(); ++i) {
+      random_stream& rng = at(i).rng;
+      const auto to = square_window::draw(side, height_, width_, rng);
+      const auto giver = square_window::draw(side, height_, width_, rng);
+      const bool turned = rng.next() & 1;
+      for (int c = 0; c < channels_; ++c) {
+        const float drawn[] = {static_cast<float>(to.y),    static_cast<float>(to.x), static_cast<float>(giver.y),
+                               static_cast<float>(giver.x), turned ? 1.f : 0.f,       sign_of(rng)};
+        std::ranges::copy(drawn, &moves(i, 0, c, 0));
+      }
     }
-    random_stream& rng = at(i).rng;
-    const int least = std::min(height_, width_), odd = std::min(std::max(side, 3) | 1, least - 1 + least % 2);
-    const auto to = square_window::draw(std::max(odd, 1), height_, width_, rng);
-    const auto giver = square_window::draw(to.side, height_, width_, rng);
-    const double unused = std::max(double(e_) * double(e_) - all, 0.0) / channels_;
-    const auto pattern = bumps(to.side, rng.next() & 1);
-    std::vector<double> fresh(pattern.size());
-    for (int c = 0; c < channels_; ++c) {
-      double own = 0, both = 0;  // squares in `to`, and in either window
-      for (int y = 0; y < height_; ++y)
-        for (int x = 0; x < width_; ++x) {
-          const double d = double(delta_[place(y, x, c)]);
-          if (to.holds(y, x)) own += d * d;
-          if (to.holds(y, x) || giver.holds(y, x)) both += d * d;
-        }
-      const double sign = double(sign_of(rng));
+    const buffer numbers(device, moves.extents()), sums(device, found.extents());
+    const std::span<float> all_moves(moves.data(), static_cast<std::size_t>(moves.size()));
+    upload(all_moves, numbers);
+    sum_pixels(device, const_image_view(delta), const_image_view(numbers), image_view(sums), sum{pattern(side)});
+    memory_copy(device, std::span<const float>(sums.begin(), sums.end()),
+                std::span<float>(found.data(), static_cast<std::size_t>(found.size())));
+    for (int i = 0; i < count(); ++i) {
       double squares = 0;
-      for (int y = 0; y < to.side; ++y)
-        for (int x = 0; x < to.side; ++x) {
-          const auto k = static_cast<std::size_t>(y * to.side + x);
-          fresh[k] =
-              sign * double(pattern[k]) + double(delta_[place(to.y + y, to.x + x, c)]) / (1e-12 + std::sqrt(own));
-          squares += fresh[k] * fresh[k];
-        }
-      const double length = std::sqrt(unused + both) / (1e-12 + std::sqrt(squares));
-      for (int y = giver.y; y < giver.y + giver.side; ++y)
-        for (int x = giver.x; x < giver.x + giver.side; ++x) delta_[place(y, x, c)] = 0;
-      for (int y = 0; y < to.side; ++y)
-        for (int x = 0; x < to.side; ++x)
-          delta_[place(to.y + y, to.x + x, c)] =
-              static_cast<float>(length * fresh[static_cast<std::size_t>(y * to.side + x)]);
+      for (int c = 0; c < channels_; ++c) squares += double(found(i, 0, c, sum::all));
+      const double unused = std::max(double(e_) * double(e_) - squares, 0.0) / channels_;
+      for (int c = 0; c < channels_; ++c) {
+        // The pattern has length 1; what was there gets it, too, before they are added.
+        const double sign = double(moves(i, 0, c, mass_move::of_pattern)), own = double(found(i, 0, c, sum::own));
+        const double scale = 1 / (1e-12 + std::sqrt(own));
+        const double fresh = 1 + 2 * sign * scale * double(found(i, 0, c, sum::with_pattern)) + own * scale * scale;
+        const double length =
+            std::sqrt(unused + double(found(i, 0, c, sum::both))) / (1e-12 + std::sqrt(std::max(fresh, 0.0)));
+        moves(i, 0, c, mass_move::of_pattern) = static_cast<float>(length * sign);
+        moves(i, 0, c, mass_move::of_old) = static_cast<float>(length * scale);
+      }
     }
-    stretch(i);
+    upload(all_moves, numbers);
+    transform_pixels(device, delta, const_image_view(original), const_image_view(numbers),
+                     loops::move_mass{pattern(side)});
+    stretch();
   }
 
-  /// The candidate is the perturbation brought to the ball's surface, then into [0,1].
-  void stretch(int i) {
-    double squares = 0;
-    for (const float d : delta_) squares += double(d) * double(d);
-    const auto s = static_cast<float>(double(e_) / (1e-12 + std::sqrt(squares))) * (1 - 1e-6f);  // against rounding
-    const std::span<const float> x0 = original(i);
-    const std::span<float> to = candidate(i);
-    for (std::size_t k = 0; k < delta_.size(); ++k) to[k] = clamp(x0[k] + s * delta_[k], 0.f, 1.f);
+  /// The candidates are perturbations: each is brought to the ball's surface, then into [0,1].
+  void stretch() {
+    const auto delta = some(candidates_);
+    image_norms(target_.device(), delta, numbers_.data());
+    transform(numbers_, lengths_, loops::factor());
+    transform(delta, some(original_), numbers_, attack::loops::scaled_start());
+  }
+
+  loops::square_pattern pattern(int side) {
+    if (!pattern_ || pattern_->extent(1) != side) {
+      pattern_.emplace(target_.device(), std::array<int, 4>{1, side, side, 1});
+      upload(bumps(side), *pattern_);
+    }
+    return {side, pattern_->data()};
   }
 
   const square& how_;
@@ -278,10 +275,10 @@ class square_search {
   int height_, width_, channels_;
   Target& target_;
   const attack_batch& batch_;
-  tensor<float, 4> candidates_, best_;
-  image_buffer<typename Target::device_type> on_device_;
+  buffer original_, candidates_, best_;
+  image_numbers<device_type> numbers_, lengths_;
+  std::optional<buffer> pattern_;
   tensor<float, 2> logits_;
-  std::vector<float> delta_;  ///< scratch: one image's perturbation
   std::vector<state> active_;
 };
 
