@@ -68,7 +68,6 @@ void drop_repeated(std::vector<T>& list) {
 
 /// All that was asked for, in a table and, with `--out`, in files.
 void evaluate_robustness(const settings& s) {
-  require_cpu(s, "an evaluation of several things side by side");
   if (!s.attacks.empty())
     fail<argument_error>("--attack is for a look at one checkpoint; an evaluation has --robust-attack");
   const evaluation_result r = run_evaluation(s);

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include <advprop/core/parallel.hpp>
 #include <advprop/data/class_list.hpp>
 #include <advprop/io/file.hpp>
 #include <advprop/io/text.hpp>
@@ -93,6 +94,7 @@ metrics_entry fixed_settings(const settings& s) {
   }
   j["seed"] = s.seed;
   j["convolution"] = s.convolution;
+  if (s.device != "cpu") j["device"] = s.device;
   return j;
 }
 
@@ -121,6 +123,7 @@ void for_blocks(const settings& s, const image_source& test, const auto& f) {
 standing measure(const settings& s, const contender& c, const evaluation_result& r,
                  const std::vector<strength>& strengths, cell_file& cells, work_bar& bar) {
   any_device device = device_of(s);
+  const int reading = s.threads > 0 ? s.threads : processors();
   std::unique_ptr<runner> net;  // loaded when something is left to measure
   std::unique_ptr<any_target> target;
   const auto open = [&] {
@@ -133,7 +136,7 @@ standing measure(const settings& s, const contender& c, const evaluation_result&
     const std::string name = cell(c, v), label = c.name + ", " + v.name;
     if (!cells.has(name)) {
       open();
-      cells.add(name, to_json(score(*target, v.open(), target->device().threads(), [&](int n) { bar.add(label, n); })));
+      cells.add(name, to_json(score(*target, v.open(), reading, [&](int n) { bar.add(label, n); })));
     }
     mine.sets.push_back(image_scores_of(cells.at(name)));
   }

@@ -1,9 +1,7 @@
-// From names to the library's attacks, compiled once for all models.
+// From names to the library's attacks.
 #include "evaluation_attack.hpp"
 
 #include <algorithm>
-
-#include <advprop/ops/cpu.hpp>
 
 #include <advprop/io/text.hpp>
 
@@ -105,7 +103,7 @@ attack_scores attack_block(runner& net, any_target& target, const image_source& 
   if (s.attack == "apgd") o.attacks = {evaluation_attack::apgd_cross_entropy};
   if (s.attack == "fab") o.attacks = {evaluation_attack::fab};
   if (s.attack == "square") o.attacks = {evaluation_attack::square};
-  const auto r = robustness::attack_ensemble(target, images, o);
+  const auto r = target.attacked(images, o);
   return {count, static_cast<int>(std::count(r.correct.begin(), r.correct.end(), 1)),
           static_cast<int>(std::count(r.robust.begin(), r.robust.end(), 1)), r.stages};
 }

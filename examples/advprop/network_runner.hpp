@@ -103,10 +103,7 @@ class network_runner final : public runner {
     return result;
   }
   std::unique_ptr<any_target> target(int domain) override {
-    if constexpr (std::is_same_v<Device, cpu>)
-      return std::make_unique<bound_target<model_type>>(net_, domains_type::at(domain));
-    else
-      fail<argument_error>("the attacks of an evaluation run on the CPU only");
+    return std::make_unique<bound_target<model_type>>(net_, domains_type::at(domain));
   }
 
   run_plan plan(const chosen_method& method, const chosen_optimizer& optimizer, double average, int size, int batch,

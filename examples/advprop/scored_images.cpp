@@ -5,9 +5,6 @@
 #include <cmath>
 #include <cstddef>
 #include <exception>
-#include <span>
-
-#include <advprop/ops/cpu.hpp>
 
 #include <advprop/core/parallel.hpp>
 #include <advprop/robustness/scores.hpp>
@@ -18,15 +15,6 @@ namespace {
 
 constexpr int at_once = 250;
 constexpr std::size_t kept_mistakes = 12;
-
-tensor<float, 2> logits_of_batch(any_target& target, const const_image_view& images) {
-  image_buffer<cpu> on_device(target.device(), images.extents());
-  memory_copy(target.device(), std::span<const float>(images.begin(), images.end()),
-              std::span<float>(on_device.begin(), on_device.end()));
-  tensor<float, 2> z({images.extent(0), target.classes()});
-  target.logits(on_device, z);
-  return z;
-}
 
 struct answer {
   int predicted;  // a logit
@@ -79,7 +67,7 @@ image_scores score(any_target& target, const question& q, int threads, const std
   for (int first = 0; first < r.images; first += at_once) {
     const int n = std::min(at_once, r.images - first);
     image_batch b = read_together(q.images, first, n, threads);
-    const auto z = logits_of_batch(target, b.images.view());
+    const auto z = target.logits_of(b.images.view());
     for (int i = 0; i < n; ++i) {
       const float* row = z.data() + std::ptrdiff_t{i} * classes;
       if (!cues.empty()) {

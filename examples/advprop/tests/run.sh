@@ -387,6 +387,7 @@ evaluate)
   refused 1 "--domain 7 is out of range: out/model.safetensors" evaluate out/model.safetensors $common --domain 7 --out one
   refused 1 "--attack is for a look" $both --attack pgd
   refused 2 "--robust-attack" $both --robust-attack hope
+  refused 1 "built without CUDA\|no usable GPU" $both --robust-attack apgd --device cuda
   ;;
 
 convert)
