@@ -2,10 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <concepts>
 #include <functional>
-#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -92,12 +92,15 @@ class attacked_model {
       if (batch == images.extent(0)) return images;
       auto extents = images.extents();
       extents[0] = batch;
-      if (!padded_ || padded_->extents() != extents) {
-        padded_.emplace(device(), extents);
-        fill(device(), 0, std::span<float>(padded_->begin(), padded_->end()));
+      if (extents != padded_extents_) {
+        const image_buffer<device_type> fresh(device(), extents);
+        fill(device(), 0, std::span<float>(fresh.begin(), fresh.end()));
+        padded_ = fresh.memory;
+        padded_extents_ = extents;
       }
-      copy_images(images, padded_->slice(0, images.extent(0)));
-      return *padded_;
+      const device_images<device_type> there(device(), {static_cast<float*>(padded_.data()), extents});
+      copy_images(images, there.slice(0, images.extent(0)));
+      return there;
     } else {
       return images;
     }
@@ -112,7 +115,8 @@ class attacked_model {
   Model* net_;
   domain through_;
   std::vector<element> rows_;
-  std::optional<image_buffer<device_type>> padded_;
+  arena::block padded_;  // images of those extents
+  std::array<int, 4> padded_extents_{};
 };
 
 /// The images of an attack, in the host's memory. Image i's randomness comes from streams[i] alone, so that it does not
