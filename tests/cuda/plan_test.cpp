@@ -59,8 +59,11 @@ void check_training(const Method& method, const Optimizer& optimizer, int batch,
   if (average) averaged.emplace(net, *average);
   tensor<float, 4> images({batch, extent, extent, 3});
   tensor<int, 1> labels({batch});
-  const labelled_images streams[] = {{images.view(), labels.view()}};
-  for (int i = 0; i < 2; ++i) {
+  update_guard<basic_cuda<T>> guard(device);
+  staging<basic_cuda<T>> staged(device);
+  for (int i = 0; i < 2; ++i) {  // as `fit` does
+    const auto pixels = staged.bring({images.data(), static_cast<std::size_t>(images.size())});
+    const labelled_images streams[] = {{{pixels.data(), images.extents()}, labels.view()}};
     net.zero_gradients();
     method.gradients(net, streams, {0.1f, random_stream(3)});
     state.step(1);

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <deque>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <advprop/attacks/none.hpp>
+#include <advprop/device/repeated.hpp>
 #include <advprop/device/work.hpp>
 #include <advprop/domains/pass.hpp>
 #include <advprop/training/averaged_weights.hpp>
@@ -95,8 +97,15 @@ work_plan plan_training(Model& net, const Method& method, const Optimizer& optim
   std::optional<averaged_weights<Model>> averaged;
   if (average) averaged.emplace(net, *average);
   const detail::planned_images images({batch, height, width, Model::channels});
-  const std::vector<labelled_images> streams(static_cast<std::size_t>(method.streams()), images.all);
+  std::vector<labelled_images> streams(static_cast<std::size_t>(method.streams()), images.all);
+  update_guard<typename Model::device_type> guard(net.device());
+  std::deque<staging<typename Model::device_type>> staged;
+  for (std::size_t i = 0; i < streams.size(); ++i) staged.emplace_back(net.device());
   return detail::dry_run_of(net, [&] {
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+      const auto pixels = staged[i].bring({images.images.data(), static_cast<std::size_t>(images.images.size())});
+      streams[i].images = {pixels.data(), images.images.extents()};
+    }
     net.zero_gradients();
     method.gradients(net, streams, {});
     state.step(1);
