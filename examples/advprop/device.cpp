@@ -36,8 +36,4 @@ any_device dry_device_of(const settings& s) {
   return s.device == "cpu" ? on_cpu(s, std::make_unique<cpu>(dry_run{}, s.threads)) : on_gpu(s, dry_run{});
 }
 
-void require_cpu(const settings& s, const char* what) {
-  if (s.device != "cpu") fail<argument_error>("--device is ", s.device, ", but ", what, " runs on the CPU only");
-}
-
 }  // namespace advprop::program

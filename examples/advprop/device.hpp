@@ -56,7 +56,4 @@ any_device device_of(const settings& s);
 /// The same for a dry run, which needs no GPU.
 any_device dry_device_of(const settings& s);
 
-/// Throws `argument_error` unless --device is the CPU, which `what` needs.
-void require_cpu(const settings& s, const char* what);
-
 }  // namespace advprop::program
