@@ -182,11 +182,11 @@ TEST_CASE("an arena of addresses gives what one of memory gives, and takes none"
   CHECK(large.data() != nullptr);
 }
 
-TEST_CASE("Slabs from elsewhere: blocks lie there, nothing is written to them, and all go back") {
+TEST_CASE("Slabs from elsewhere: blocks lie there, aligned as asked, nothing is written to them, and all go back") {
   std::vector<std::pair<void*, std::size_t>> given;
   int back = 0;
   const memory_source source{[&](std::size_t size) {
-                               void* p = std::malloc(size);
+                               void* p = std::aligned_alloc(256, (size + 255) / 256 * 256);
                                std::memset(p, 0x5A, size);
                                given.emplace_back(p, size);
                                return given.size() > 2 ? nullptr : p;
@@ -196,10 +196,13 @@ TEST_CASE("Slabs from elsewhere: blocks lie there, nothing is written to them, a
                                std::free(p);
                              }};
   {
-    arena a(source);
+    arena a(source, 256), planned(arena::backing::addresses, 256);
     arena::block one = a.allocate(1000), two = a.allocate(5000);
+    const arena::block planned_one = planned.allocate(1000), planned_two = planned.allocate(5000);
+    CHECK(planned.peak() == a.peak());
     REQUIRE(given.size() == 1);
     const auto* slab = static_cast<std::byte*>(given[0].first);
+    for (const arena::block& b : {one, two}) CHECK(reinterpret_cast<std::uintptr_t>(b.data()) % 256 == 0);
     CHECK(bytes(one) >= slab);
     CHECK(bytes(two) >= bytes(one) + 1000);
     CHECK(bytes(two) + 5000 <= slab + given[0].second);

@@ -32,7 +32,8 @@
 
 namespace advprop {
 
-/// Memory that the processor may not be able to write to, such as a GPU's. `take` returns null when there is no more.
+/// Memory that the processor may not be able to write to, such as a GPU's. `take` returns null when there is no more;
+/// what it returns is aligned to the arena's unit.
 struct memory_source {
   std::function<void*(std::size_t bytes)> take;
   std::function<void(void*)> give;
@@ -42,17 +43,17 @@ struct memory_source {
 /// dry run (`cpu::dry`) tells the peak. Not thread-safe: one device serves one thread of control.
 class arena {
   struct alignas(64) header {  // stands before every block; blocks of a slab lie back to back
-    std::size_t size;          // payload bytes, a multiple of 64
+    std::size_t size;          // payload bytes; with this header a multiple of the arena's unit
     header* previous;          // the block before, null for a slab's first
     int references;            // 0 = free
     bool last;
-    std::byte* data;  // the block's memory: the payload itself, or its counterpart in the source's slab
+    std::byte* data;  // the block's memory: the payload itself, or as many bytes of the source's slab
     std::byte* payload() { return reinterpret_cast<std::byte*>(this + 1); }
     header* next() { return last ? nullptr : reinterpret_cast<header*>(payload() + size); }
   };
 
  public:
-  static constexpr std::size_t alignment = 64;
+  static constexpr std::size_t alignment = 64;  ///< of every block at least
 
   /// Shared ownership of one block; the last copy to go gives the memory back.
   class block {
@@ -91,9 +92,12 @@ class arena {
   /// What slabs are made of. `addresses` take no memory but for a page where a block begins: nothing may be stored.
   enum class backing { memory, addresses };
 
-  explicit arena(backing b = backing::memory) : backing_(b) {}
-  /// Slabs from elsewhere: headers then lie in addresses of the processor's that mirror them.
-  explicit arena(memory_source source) : backing_(backing::addresses), source_(std::move(source)) {}
+  /// Blocks take multiples of `unit`, a power of two from `alignment` up.
+  explicit arena(backing b = backing::memory, std::size_t unit = alignment) : backing_(b), unit_(unit) {}
+  /// Slabs from elsewhere, where blocks are aligned to `unit`; their headers lie in addresses of the processor's that
+  /// mirror them. The peak is that of an arena of addresses with the same unit.
+  arena(memory_source source, std::size_t unit)
+      : backing_(backing::addresses), source_(std::move(source)), unit_(unit) {}
   arena(const arena&) = delete;
   arena& operator=(const arena&) = delete;
   ~arena() {
@@ -103,9 +107,9 @@ class arena {
     }
   }
 
-  /// `bytes` of uninitialised memory aligned to 64. Throws `memory_error` naming the sizes when the system has no more.
+  /// `bytes` of uninitialised memory. Throws `memory_error` naming the sizes when the system has no more.
   [[gnu::noinline]] block allocate(std::size_t bytes) {
-    const std::size_t size = std::max(alignment, rounded(bytes));
+    const std::size_t size = rounded(std::max(bytes, std::size_t{1}));
     for (auto& s : slabs_)
       for (header* h = s.first(); h; h = h->next())
         if (h->references == 0 && h->size >= size) return take(h, size);
@@ -124,8 +128,9 @@ class arena {
       fail<memory_error>("out of memory: ", size >> 20, " MiB more were asked for on top of ", reserved() >> 20,
                          " MiB");
     }
-    std::byte* const data = s.elsewhere ? static_cast<std::byte*>(s.elsewhere) : s.memory.get();
-    new (s.memory.get()) header{size, nullptr, 0, true, data + sizeof(header)};
+    // Where no headers lie between the blocks, each begins where its header would.
+    std::byte* const data = s.elsewhere ? static_cast<std::byte*>(s.elsewhere) : s.memory.get() + sizeof(header);
+    new (s.memory.get()) header{size, nullptr, 0, true, data};
     poison(s.memory.get() + sizeof(header), size);
     slabs_.push_back(std::move(s));
   }
@@ -154,11 +159,11 @@ class arena {
  private:
   static constexpr std::size_t minimum_slab = std::size_t{16} << 20;
   static constexpr std::size_t slab_alignment = std::size_t{2} << 20;  // a large page
-  /// Up to a multiple of the alignment. More than any system has (a size below zero, say) must not wrap round to
-  /// little.
-  static constexpr std::size_t rounded(std::size_t bytes) {
-    constexpr std::size_t most = PTRDIFF_MAX - 2 * alignment;
-    return (std::min(bytes, most) + alignment - 1) / alignment * alignment;
+  /// Up to what is a multiple of the unit with a header. More than any system has (a size below zero, say) must
+  /// not wrap round to little.
+  std::size_t rounded(std::size_t bytes) const {
+    const std::size_t most = PTRDIFF_MAX - 2 * unit_;
+    return (std::min(bytes, most) + sizeof(header) + unit_ - 1) / unit_ * unit_ - sizeof(header);
   }
   struct free_slab {
     std::size_t mapped;
@@ -239,6 +244,7 @@ class arena {
 
   backing backing_;
   memory_source source_;
+  std::size_t unit_ = alignment;
   std::vector<slab> slabs_;
   std::size_t in_use_ = 0, peak_ = 0;
 };

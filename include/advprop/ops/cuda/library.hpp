@@ -67,6 +67,9 @@ constexpr std::size_t most_workspace(const conv_problem& p) {
       elements(p.spec.in, p.in_height, p.in_width) + elements(p.spec.out, p.out_height, p.out_width);
   return static_cast<std::size_t>(maps) * (p.type == element_type::bfloat16 ? 2 : 4) + (std::size_t{64} << 20);
 }
+/// Of what the arena hands out, in bytes: that of cudaMalloc, which is what the libraries' engines are used to.
+inline constexpr std::size_t cuda_alignment = 256;
+
 inline constexpr std::size_t most_product_workspace = std::size_t{8} << 20;
 
 /// c = a b + beta c over row-major matrices, a or b transposed where it says so; c is rows x columns, `depth` is summed
