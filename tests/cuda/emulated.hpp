@@ -52,6 +52,7 @@ struct cuda_state::implementation {
   long kernels = 0, waits = 0, updates = 0, fused = 0;  // fused: convolutions that do more than convolve
   std::size_t travelled = 0;  // bytes between host and device, but for pinned memory that kernels use
   std::set<int> batches;      // of convolutions
+  std::vector<conv_problem> timed;
   bool capturing = false;
   bool fuses = true;          // whether convolutions have engines that do more than convolve
   bool eager_copies = false;  // copies run as soon as they may
@@ -77,6 +78,16 @@ struct cuda_state::implementation {
     if (streams[q].done < reached) work([&] { advance(q, reached); });
   }
   void run_all(queue q) { run(q, streams[q].queued); }
+  /// What a GPU does with the first call of its kind outside a capture, to see which way is the fastest.
+  template <class... F>
+  void time(const conv_problem& p, const F&... ways) {
+    if (capturing || std::find(timed.begin(), timed.end(), p) != timed.end()) return;
+    const long kernels_before = kernels, fused_before = fused;
+    (ways(), ...);
+    run_all(operations);
+    kernels = kernels_before, fused = fused_before;
+    timed.push_back(p);
+  }
 
  private:
   void work(auto f) {
@@ -291,13 +302,18 @@ inline bool cuda_state::computes(const conv_problem& p) {
   if (p.statistics && p.type == element_type::float32) return false;  // cuDNN has none that adds in float alone
   return own_->fuses || !(p.bias || p.add || p.statistics);
 }
-inline bool cuda_state::prefers(const conv_problem& p, const std::function<void()>&, const std::function<void()>&) {
-  return computes(p);
+inline bool cuda_state::prefers(const conv_problem& p, const std::function<void()>& together,
+                                const std::function<void()>& apart) {
+  if (!computes(p)) return false;
+  own_->time(p, together, apart);
+  return true;
 }
 inline void cuda_state::convolve(cuda_device&, const conv_problem& p, const conv_pointers& at) {
   own_->fused += p.bias || p.add || p.statistics;
   own_->batches.insert(p.batch);
-  emulate(*this, [=] { emulated_convolution(p, at); });
+  const auto compute = [=] { emulated_convolution(p, at); };
+  own_->time(p, [&] { emulate(*this, compute); });
+  emulate(*this, compute);
 }
 
 inline void emulated_product(const matrix_product& p, const void* a, const void* b, void* c) {

@@ -29,8 +29,15 @@ class dry_state final : public cuda_state {
 
   /// cuDNN has no engine that takes statistics of float maps.
   bool computes(const conv_problem& p) override { return !p.statistics || p.type != element_type::float32; }
-  bool prefers(const conv_problem& p, const std::function<void()>&, const std::function<void()>&) override {
-    return computes(p);
+  bool prefers(const conv_problem& p, const std::function<void()>&, const std::function<void()>& apart) override {
+    if (!computes(p)) return false;
+    if (std::find(timed_.begin(), timed_.end(), p) == timed_.end()) {  // on the GPU it takes memory, too
+      const std::size_t items = log_.items.size();
+      apart();
+      log_.items.resize(items);
+      timed_.push_back(p);
+    }
+    return true;
   }
   void convolve(cuda_device&, const conv_problem& p, const conv_pointers&) override { may_take(most_workspace(p)); }
   void multiply(cuda_device&, const matrix_product&, const void*, const void*, void*) override {
@@ -50,6 +57,7 @@ class dry_state final : public cuda_state {
 
   work_log& log_;
   int multiprocessors_;
+  std::vector<conv_problem> timed_;
   std::vector<std::unique_ptr<std::byte[]>> host_;
 };
 
