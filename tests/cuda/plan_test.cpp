@@ -219,4 +219,33 @@ TEST_CASE("when a GPU's memory is too small for a step, fit says what it takes a
   CHECK(fits < batch);
   CHECK_NOTHROW(train(fits, bytes));
 }
+
+TEST_CASE("fit takes the memory of a step at once, where there is so much") {
+  constexpr int extent = 64, batch = 24;
+  const tensor<std::uint8_t, 4> images({batch, extent, extent, 3});
+  const tensor<int, 1> labels({batch});
+  const dataset data(images.view(), labels.view(), 10);
+  const auto slabs = [&](std::size_t bytes) {
+    cuda d;
+    d.state().own().most = bytes;
+    model<wide_net, domains<1>, cuda> net(d);
+    const std::size_t before = d.memory().slabs();
+    fit(net, data, clean_training(), sgd{.momentum = 0.9f}, {.epochs = 2, .batch = batch});
+    return d.memory().slabs() - before;
+  };
+  CHECK(slabs(std::size_t{4} << 30) == 1);
+  cuda dry(dry_run{});
+  model<wide_net, domains<1>, cuda> net(dry);
+  CHECK(slabs(plan_training(net, clean_training(), sgd(), batch, extent, extent).reserved) >= 1);
+}
+
+TEST_CASE("Where a batch is too large, evaluate says how large it is") {
+  cuda d;
+  model<wide_net, domains<1>, cuda> net(d);
+  d.state().own().most = std::size_t{64} << 20;
+  const tensor<std::uint8_t, 4> images({200, 64, 64, 3});
+  const tensor<int, 1> labels({200});
+  CHECK_THROWS_WITH_AS(evaluate(net, dataset(images.view(), labels.view(), 10), {.batch = 200}),
+                       doctest::Contains("evaluate: batches of 200 images are too large here"), memory_error);
+}
 #endif

@@ -43,9 +43,11 @@ auto evaluate_in_groups(Model& net, const_image_view images, domain through) {
 }
 }  // namespace detail
 
-/// Runs the whole source through the network with running statistics, each batch attacked first.
+/// Runs the whole source through the network with running statistics, each batch attacked first. Throws `memory_error`
+/// where a batch is too large for the device.
 template <class Model, source Source, attack_policy Attack = attack::none>
-evaluation evaluate(Model& net, const Source& data, const evaluate_options& options = {}, const Attack& attack = {}) {
+evaluation evaluate(Model& net, const Source& data, const evaluate_options& options = {},
+                    const Attack& attack = {}) try {
   if (data.classes != Model::classes)
     fail<argument_error>("evaluate: the data have ", int{data.classes}, " classes, the network ", Model::classes);
   if (options.batch < 1 || options.images < 0)
@@ -69,6 +71,8 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
                          static_cast<std::size_t>(predicted(i))];
   }
   return result;
+} catch (const memory_error& e) {
+  fail<memory_error>(e.what(), "; evaluate: batches of ", options.batch, " images are too large here");
 }
 
 }  // namespace advprop

@@ -189,20 +189,42 @@ template <class Model, class State>
   return at;
 }
 
+/// A step of `fit`, planned on a device like the model's.
+template <class Model, class Method, class Optimizer>
+[[gnu::cold]] work_plan planned_step(Model& net, const loader& data, const Method& method, const Optimizer& optimizer,
+                                     const average_options* average) {
+  typename Model::device_type dry(dry_run{}, net.device());
+  Model planned(dry);
+  return plan_training(planned, method, optimizer, data.options().batch, data.image().height, data.image().width,
+                       average);
+}
+
+/// Takes the memory of a step at once where a device tells how much of it is free: taken bit by bit it would be more,
+/// as a block does not lie in two slabs.
+template <class Model, class Method, class Optimizer>
+void reserve_step(Model& net, const loader& data, const Method& method, const Optimizer& optimizer,
+                  const average_options* average) {
+  auto& device = net.device();
+  if constexpr (requires { device.free_memory(); }) {
+    arena& memory = device.memory();
+    const std::size_t peak = planned_step(net, data, method, optimizer, average).peak;
+    if (peak > memory.reserved() && peak - memory.in_use() <= device.free_memory())
+      memory.reserve(peak - memory.in_use());
+  }
+}
+
 /// Throws `e` again with what a step was planned to take, and how many images would fit, where a device tells how much
 /// of its memory is free.
 template <class Model, class Method, class Optimizer>
 [[noreturn, gnu::cold]] void explain(const memory_error& e, Model& net, const loader& data, const Method& method,
                                      const Optimizer& optimizer, const average_options* average) {
-  using device_type = typename Model::device_type;
-  device_type& device = net.device();
+  auto& device = net.device();
   if constexpr (requires { device.free_memory(); }) {
     const std::size_t there = device.memory().reserved() + device.free_memory();
-    const int batch = data.options().batch, height = data.image().height, width = data.image().width;
-    device_type dry(dry_run{}, device);
-    Model planned(dry);
-    const work_plan plan = plan_training(planned, method, optimizer, batch, height, width, average);
-    const int fits = fitting_batch<Model>(device, there, method, optimizer, batch, height, width, average);
+    const int batch = data.options().batch;
+    const work_plan plan = planned_step(net, data, method, optimizer, average);
+    const int fits =
+        fitting_batch<Model>(device, there, method, optimizer, batch, data.image().height, data.image().width, average);
     fail<memory_error>(e.what(), "; a step on ", batch, " images takes ", plan.reserved >> 20, " MiB and up to ",
                        plan.library_workspace >> 20, " MiB of workspace, where there are ", there >> 20,
                        " MiB: a batch of ", fits, " fits");
@@ -235,6 +257,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
     fail<argument_error>("fit: the average is another model's, or the model holds the average");
   options.schedule.check();
 
+  detail::reserve_step(net, *data[0], method, optimizer, average ? &average->options() : nullptr);
   state_type state(optimizer, net);
   const std::string fingerprint =
       detail::run_fingerprint(options, data, optimizer.description(), average ? &average->options() : nullptr);
