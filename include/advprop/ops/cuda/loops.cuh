@@ -42,12 +42,8 @@ struct tiling {
   }
 };
 
-#ifdef __CUDACC__
-
-inline void check_launch() {
-  if (const cudaError_t status = cudaGetLastError(); status != cudaSuccess)
-    fail("cuda: kernel launch: ", cudaGetErrorString(status));
-}
+// A test runs these three on the processor as well, thread by thread (tests/cuda/kernels_test.cpp).
+#if defined(__CUDACC__) || defined(ADVPROP_CUDA_KERNELS)
 
 template <class F>
 __global__ void __launch_bounds__(block_threads) each_kernel(std::ptrdiff_t count, F f) {
@@ -85,9 +81,8 @@ __global__ void __launch_bounds__(block_threads)
       __syncthreads();
       if (threadIdx.y < half) *own += own[half * blockDim.x];
     }
-    __syncthreads();
-    sums[k] = lanes[threadIdx.x];
-    __syncthreads();
+    sums[k] = *own;   // the whole sum in row 0, whose threads alone go on
+    __syncthreads();  // before another row is overwritten
   }
   if (threadIdx.y != 0 || column >= columns) return;
   if (gridDim.y == 1) {
@@ -98,6 +93,12 @@ __global__ void __launch_bounds__(block_threads)
   }
 }
 
+#endif
+#ifdef __CUDACC__
+inline void check_launch() {
+  if (const cudaError_t status = cudaGetLastError(); status != cudaSuccess)
+    fail("cuda: kernel launch: ", cudaGetErrorString(status));
+}
 #endif
 
 /// f(i) for i in [0, count).

@@ -1,0 +1,191 @@
+// The kernels of ops/cuda/loops.cuh themselves, thread by thread on the processor: threads take turns at barriers, in
+// several orders. They must give the bits of the loops that stand for them in the other tests, whatever the order.
+#ifndef ADVPROP_GPU_TESTS
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <random>
+#include <vector>
+
+namespace simulated {
+
+struct extent {
+  unsigned x = 1, y = 1, z = 1;
+};
+inline extent threadIdx, blockIdx, blockDim, gridDim;
+
+/// One thread of a block: a stack of its own.
+struct thread {
+  ucontext_t context{};
+  std::unique_ptr<std::byte[]> stack;
+  extent index;
+  bool ended = false;
+};
+inline ucontext_t scheduler;
+inline thread* running = nullptr;
+inline const std::function<void()>* kernel = nullptr;
+
+inline void barrier() { swapcontext(&running->context, &scheduler); }
+inline void enter() {
+  (*kernel)();
+  running->ended = true;
+}
+
+/// Runs the threads of each block from barrier to barrier. False where some end while others wait at a barrier.
+inline bool launch(extent grid, extent block, unsigned seed, const std::function<void()>& f) {
+  constexpr std::size_t stack = std::size_t{64} << 10;
+  kernel = &f;
+  gridDim = grid;
+  blockDim = block;
+  bool together = true;
+  std::mt19937 order(seed);
+  std::vector<thread> threads(std::size_t{block.x} * block.y);
+  for (thread& t : threads) t.stack = std::make_unique<std::byte[]>(stack);
+  const auto run_block = [&] {
+    std::size_t i = 0;
+    for (thread& t : threads) {
+      t.index = {static_cast<unsigned>(i % block.x), static_cast<unsigned>(i / block.x), 0};
+      t.ended = false;
+      getcontext(&t.context);
+      t.context.uc_stack.ss_sp = t.stack.get();
+      t.context.uc_stack.ss_size = stack;
+      t.context.uc_link = &scheduler;
+      makecontext(&t.context, enter, 0);
+      ++i;
+    }
+    std::vector<thread*> turn;
+    for (thread& t : threads) turn.push_back(&t);
+    while (!turn.empty()) {
+      std::shuffle(turn.begin(), turn.end(), order);
+      for (thread* t : turn) {
+        running = t;
+        threadIdx = t->index;
+        swapcontext(&scheduler, &t->context);
+      }
+      const auto ended = std::count_if(turn.begin(), turn.end(), [](thread* t) { return t->ended; });
+      together = together && (ended == 0 || ended == static_cast<std::ptrdiff_t>(turn.size()));
+      if (ended != 0) break;
+    }
+  };
+  for (blockIdx.z = 0; blockIdx.z < grid.z; ++blockIdx.z)
+    for (blockIdx.y = 0; blockIdx.y < grid.y; ++blockIdx.y)
+      for (blockIdx.x = 0; blockIdx.x < grid.x; ++blockIdx.x) run_block();
+  return together;
+}
+
+}  // namespace simulated
+
+#define ADVPROP_CUDA_KERNELS
+#define __global__ inline
+#define __shared__ static
+#define __launch_bounds__(threads)
+#define __syncthreads simulated::barrier
+namespace advprop::detail {
+using simulated::blockDim, simulated::blockIdx, simulated::gridDim, simulated::threadIdx;
+}
+
+#include "device_under_test.hpp"
+
+using namespace device_tests;
+namespace kernels = advprop::detail;
+
+namespace {
+
+struct matrix {
+  int groups;
+  std::ptrdiff_t rows;
+  int columns;
+};
+constexpr matrix matrices[] = {{1, 1, 1},    {1, 5, 3},    {1, 1000, 1}, {1, 9000, 2}, {3, 70, 33},
+                               {2, 400, 16}, {1, 257, 64}, {1, 4096, 5}, {5, 49, 130}};
+
+std::vector<float> numbers_of(std::ptrdiff_t count) {
+  std::mt19937 rng(7);
+  std::vector<float> v(static_cast<std::size_t>(count));
+  for (float& x : v) x = std::uniform_real_distribution<float>(-1, 1)(rng);
+  return v;
+}
+
+/// What a column's rows share.
+struct doubled {
+  int operator()(int column) const { return 2 * column; }
+};
+
+}  // namespace
+
+TEST_CASE("each_kernel comes to every index once") {
+  for (const std::ptrdiff_t count : {1, 255, 256, 257, 5000}) {
+    std::vector<int> seen(static_cast<std::size_t>(count));
+    const auto f = [&](std::ptrdiff_t i) { ++seen[static_cast<std::size_t>(i)]; };
+    const auto blocks = static_cast<unsigned>((count + kernels::block_threads - 1) / kernels::block_threads);
+    simulated::launch({blocks}, {kernels::block_threads}, 1, [&] { kernels::each_kernel(count, f); });
+    CHECK(std::count(seen.begin(), seen.end(), 1) == count);
+  }
+}
+
+TEST_CASE("columns_kernel comes to every row and column once, with what was prepared for the column") {
+  for (const matrix& m : matrices) {
+    const kernels::tiling t(4, m.rows, m.columns, 1);
+    std::vector<int> seen(static_cast<std::size_t>(m.rows * m.columns));
+    const auto f = [&](int state, std::ptrdiff_t row, int column) {
+      seen[static_cast<std::size_t>(row * m.columns + column)] += state == 2 * column ? 1 : 100;
+    };
+    simulated::launch({unsigned(t.tiles), unsigned(t.slices)}, {unsigned(t.x), unsigned(t.y)}, 1,
+                      [&] { kernels::columns_kernel(m.rows, m.columns, doubled(), f); });
+    CHECK(std::count(seen.begin(), seen.end(), 1) == m.rows * m.columns);
+  }
+}
+
+TEST_CASE("sums_kernel gives the bits of the loop that stands for it, whatever the order of its threads") {
+  constexpr int sums = 2;
+  int sliced = 0;
+  for (const matrix& m : matrices) {
+    CAPTURE(m.groups);
+    CAPTURE(m.rows);
+    CAPTURE(m.columns);
+    const auto values = numbers_of(m.groups * m.rows * m.columns);
+    const std::ptrdiff_t results = std::ptrdiff_t{sums} * m.groups * m.columns;
+    cuda d;
+    const numbers on_device(d, values), expected(d, std::vector<float>(static_cast<std::size_t>(results)));
+    const auto term_of = [&](const float* x) {
+      return [x, m](int state, int group, std::ptrdiff_t row, int column, float* s) {
+        const float v = x[(group * m.rows + row) * m.columns + column];
+        s[0] += v;
+        s[1] += v * static_cast<float>(state);
+      };
+    };
+    const auto finish_to = [&](float* y) {
+      return [y, m](int group, int column, const float* s) {
+        for (int k = 0; k < sums; ++k) y[(std::ptrdiff_t{group} * m.columns + column) * sums + k] = s[k];
+      };
+    };
+    kernels::column_sums<sums>(d, m.groups, m.rows, m.columns, doubled(), term_of(on_device.data()),
+                               finish_to(expected.data()));
+
+    const kernels::tiling t(d.multiprocessors(), m.rows, m.columns, m.groups);
+    sliced += t.slices > 1;
+    for (unsigned seed = 0; seed < 3; ++seed) {
+      std::vector<float> found(static_cast<std::size_t>(results), -7.f);
+      std::vector<float> partial(static_cast<std::size_t>(results * t.slices), -7.f);
+      CHECK(simulated::launch({unsigned(t.tiles), unsigned(t.slices), unsigned(m.groups)},
+                              {unsigned(t.x), unsigned(t.y)}, seed, [&] {
+                                kernels::sums_kernel<sums>(m.rows, m.columns, doubled(), term_of(values.data()),
+                                                           finish_to(found.data()), partial.data());
+                              }));
+      if (t.slices > 1)  // added up by `each`, in the order of the slices
+        for (std::ptrdiff_t g = 0; g < m.groups; ++g)
+          for (std::ptrdiff_t i = 0; i < std::ptrdiff_t{sums} * m.columns; ++i) {
+            float sum = 0;
+            for (std::ptrdiff_t s = 0; s < t.slices; ++s)
+              sum += partial[static_cast<std::size_t>((g * t.slices + s) * sums * m.columns + i)];
+            found[static_cast<std::size_t>(g * sums * m.columns + i)] = sum;
+          }
+      CHECK(found == expected.host());
+    }
+  }
+  CHECK(sliced >= 3);
+}
+#endif
