@@ -1,4 +1,4 @@
-// Depthwise convolutions: they are bound by memory, so a thread computes a vector of channels of one pixel.
+// Depthwise convolutions: they are bound by memory, so a thread computes a vector of channels of a few pixels.
 #pragma once
 
 #include <advprop/ops/cuda/pool.cuh>
@@ -22,11 +22,108 @@ struct depthwise_end {
   const float* bias = nullptr;  // null: none
   const T* add = nullptr;       // null: none
   activation after = activation::identity;
+
+  template <int V>
+  ADVPROP_HD void operator()(T* y, std::ptrdiff_t i, int column, floats<V> v) const {
+    if (bias)
+      for (int k = 0; k < V; ++k) v[k] += bias[column * V + k];
+    if (add) {
+      const floats<V> s = load<V>(add, i);
+      for (int k = 0; k < V; ++k) v[k] += s[k];
+    }
+    for (int k = 0; k < V; ++k) v[k] = activate(after, v[k]);
+    store<V>(y, i, v);
+  }
 };
+
+/// A gradient, through the activation `a` where that is not the identity and y are its results.
+template <class T>
+struct depthwise_gradient {
+  const T *dy, *y;
+  activation a;
+
+  template <int V>
+  ADVPROP_HD floats<V> at(std::ptrdiff_t i) const {
+    floats<V> g = load<V>(dy, i);
+    if (a == activation::identity) return g;
+    const floats<V> v = load<V>(y, i);
+    for (int k = 0; k < V; ++k) g[k] *= slope(a, v[k]);
+    return g;
+  }
+};
+template <class T>
+struct depthwise_input {
+  const T* x;
+  template <int V>
+  ADVPROP_HD floats<V> at(std::ptrdiff_t i) const {
+    return load<V>(x, i);
+  }
+};
+
+/// Sums over windows of Kernel x Kernel that begin at (h * Stride - top, w * Stride - left), four neighbours of a row a
+/// thread: they share the weights and most of what they read, which would otherwise be asked of the cache Kernel times
+/// as often. Flipped: the last weight first. The order of a sum's additions is that of the windows.
+template <int Kernel, int Stride, bool Flipped, int V, class From, class End, class T>
+void depthwise_rows(cuda_device& d, int top, int left, From from, grid in, const float* w, T* to, grid out, End end) {
+  constexpr int results = 4, reads = (results - 1) * Stride + Kernel;
+  grid rows = out;
+  rows.width = (out.width + results - 1) / results;
+  each(d, rows.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
+    const place p = rows.at(i);
+    const int first = p.w * results;
+    floats<V> sums[results] = {};
+    for (int r = 0; r < Kernel; ++r) {
+      const int h = p.h * Stride - top + r;
+      if (h < 0 || h >= in.height) continue;
+      floats<V> f[Kernel];
+      ADVPROP_CUDA_UNROLL
+      for (int q = 0; q < Kernel; ++q) {
+        const int tap = r * Kernel + q;
+        f[q] = load<V>(w, std::ptrdiff_t{Flipped ? Kernel * Kernel - 1 - tap : tap} * in.columns + p.column);
+      }
+      ADVPROP_CUDA_UNROLL
+      for (int c = 0; c < reads; ++c) {
+        const int at = first * Stride - left + c;
+        if (at < 0 || at >= in.width) continue;
+        const floats<V> v = from.template at<V>(in.index(p.n, h, at, p.column));
+        ADVPROP_CUDA_UNROLL
+        for (int j = 0; j < results; ++j) {
+          const int q = c - j * Stride;
+          if (q < 0 || q >= Kernel) continue;
+          for (int k = 0; k < V; ++k) sums[j][k] += v[k] * f[q][k];
+        }
+      }
+    }
+    ADVPROP_CUDA_UNROLL
+    for (int j = 0; j < results; ++j)
+      if (first + j < out.width) end(to, out.index(p.n, p.h, first + j, p.column), p.column, sums[j]);
+  });
+}
+
+/// f.operator()<Kernel, Stride>() for the windows of MobileNets and EfficientNets; false for others.
+template <class F>
+bool with_window(int kernel, int stride, F&& f) {
+  if (kernel == 3 && stride == 1)
+    f.template operator()<3, 1>();
+  else if (kernel == 3 && stride == 2)
+    f.template operator()<3, 2>();
+  else if (kernel == 5 && stride == 1)
+    f.template operator()<5, 1>();
+  else if (kernel == 5 && stride == 2)
+    f.template operator()<5, 2>();
+  else
+    return false;
+  return true;
+}
 
 template <int V, class T>
 void depthwise_forward_at(cuda_device& d, depthwise_window s, const T* x, grid in, const float* w, T* y, grid out,
-                          depthwise_end<T> end) {
+                          const depthwise_end<T>& end) {
+  if constexpr (V > 1)
+    if (with_window(s.kernel, s.stride, [&]<int Kernel, int Stride>() {
+          depthwise_rows<Kernel, Stride, false, V>(d, s.top, s.left, depthwise_input<T>{x}, in, w, y, out, end);
+        }))
+      return;
   each(d, out.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
     const place p = out.at(i);
     floats<V> sum{};
@@ -38,39 +135,32 @@ void depthwise_forward_at(cuda_device& d, depthwise_window s, const T* x, grid i
         const floats<V> f = load<V>(w, std::ptrdiff_t{r * s.kernel + q} * in.columns + p.column);
         for (int k = 0; k < V; ++k) sum[k] += v[k] * f[k];
       }
-    if (end.bias)
-      for (int k = 0; k < V; ++k) sum[k] += end.bias[p.column * V + k];
-    if (end.add) {
-      const floats<V> v = load<V>(end.add, i);
-      for (int k = 0; k < V; ++k) sum[k] += v[k];
-    }
-    for (int k = 0; k < V; ++k) sum[k] = activate(end.after, sum[k]);
-    store<V>(y, i, sum);
+    end(y, i, p.column, sum);
   });
 }
 
-/// `y`: where the gradient has still to go through the activation `a`, whose results these are.
 template <int V, class T>
-void depthwise_backward_input_at(cuda_device& d, depthwise_window s, const T* dy, grid out, const float* w, T* dx,
-                                 grid in, const T* added, activation a, const T* y) {
+void depthwise_backward_input_at(cuda_device& d, depthwise_window s, const depthwise_gradient<T>& dy, grid out,
+                                 const float* w, T* dx, grid in, const T* added) {
+  if constexpr (V > 1)
+    if (s.stride == 1 && with_window(s.kernel, 1, [&]<int Kernel, int>() {
+          depthwise_rows<Kernel, 1, true, V>(d, Kernel - 1 - s.top, Kernel - 1 - s.left, dy, out, w, dx, in,
+                                             depthwise_end<T>{nullptr, added});
+        }))
+      return;
   each(d, in.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
     const place p = in.at(i);
     floats<V> sum{};
-    if (added) sum = load<V>(added, i);
     const windows rows(s.kernel, s.stride, s.top, p.h, out.height);
     const windows columns(s.kernel, s.stride, s.left, p.w, out.width);
     for (int oh = rows.first; oh <= rows.last; ++oh)
       for (int ow = columns.first; ow <= columns.last; ++ow) {
         const int r = p.h + s.top - oh * s.stride, q = p.w + s.left - ow * s.stride;
-        floats<V> g = load<V>(dy, out.index(p.n, oh, ow, p.column));
-        if (a != activation::identity) {
-          const floats<V> v = load<V>(y, out.index(p.n, oh, ow, p.column));
-          for (int k = 0; k < V; ++k) g[k] *= slope(a, v[k]);
-        }
+        const floats<V> g = dy.template at<V>(out.index(p.n, oh, ow, p.column));
         const floats<V> f = load<V>(w, std::ptrdiff_t{r * s.kernel + q} * in.columns + p.column);
         for (int k = 0; k < V; ++k) sum[k] += g[k] * f[k];
       }
-    store<V>(dx, i, sum);
+    depthwise_end<T>{nullptr, added}(dx, i, p.column, sum);
   });
 }
 
@@ -117,7 +207,8 @@ void depthwise_backward_input(cuda_device& d, const conv_spec& s, feature_view<c
   with_width<T>(
       dx.channels,
       [&]<int V>() {
-        depthwise_backward_input_at<V>(d, window, dy.data, grid(dy, V), w, dx.data, grid(dx, V), added.data, a, y);
+        depthwise_backward_input_at<V>(d, window, depthwise_gradient<T>{dy.data, y, a}, grid(dy, V), w, dx.data,
+                                       grid(dx, V), added.data);
       },
       dy.data, dx.data, added.data, y);
 }

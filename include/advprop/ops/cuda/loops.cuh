@@ -18,6 +18,13 @@
 #error "the CUDA device's kernels: compile this file with nvcc, or include ops/cuda.hpp and link advprop::cuda"
 #endif
 
+// Before a loop whose every turn is known: arrays that it indexes then lie in registers.
+#ifdef __CUDACC__
+#define ADVPROP_CUDA_UNROLL _Pragma("unroll")
+#else
+#define ADVPROP_CUDA_UNROLL
+#endif
+
 /// An operation's first line: a dry run writes it down with all that it takes from the arena until its end.
 #define ADVPROP_NOTE(call)           \
   std::optional<work::noted> noted_; \

@@ -27,19 +27,20 @@ namespace detail {
 /// What normalises V neighbouring channels.
 template <int V>
 struct channel_norm {
-  floats<V> mean, factor, shift, deviation;  // factor = scale / deviation
+  floats<V> mean, factor, shift, inverse;  // of the deviation; factor = scale / deviation
 
   ADVPROP_HD channel_norm(const norm_parameters& p, int column) {
     for (int k = 0; k < V; ++k) {
       const int c = column * V + k;
       mean[k] = p.mean[c];
-      deviation[k] = std::sqrt(p.variance[c] + p.epsilon);
-      factor[k] = p.scale[c] / deviation[k];
+      const float deviation = std::sqrt(p.variance[c] + p.epsilon);
+      inverse[k] = 1 / deviation;
+      factor[k] = p.scale[c] / deviation;
       shift[k] = p.shift[c];
     }
   }
   ADVPROP_HD float operator()(float x, int k) const { return (x - mean[k]) * factor[k] + shift[k]; }
-  ADVPROP_HD float centred(float x, int k) const { return (x - mean[k]) / deviation[k]; }
+  ADVPROP_HD float centred(float x, int k) const { return (x - mean[k]) * inverse[k]; }
 };
 
 template <int V>
