@@ -17,9 +17,10 @@ any_device on_cpu(const settings& s, std::unique_ptr<cpu> d) {
 template <class Which>
 any_device on_gpu(const settings& s, [[maybe_unused]] Which which) {
 #ifdef ADVPROP_HAS_CUDA
-  if (s.device == "cuda") return any_device(std::make_unique<cuda>(which));
-  if (s.device == "cuda-tf32") return any_device(std::make_unique<cuda>(which, float32_products::tf32));
-  return any_device(std::make_unique<cuda_bfloat16>(which));
+  const auto products = s.device == "cuda-tf32" ? float32_products::tf32 : float32_products::exact;
+  const auto engines = s.engines == "fixed" ? engine_choice::fixed : engine_choice::timed;
+  if (s.device == "cuda-bfloat16") return any_device(std::make_unique<cuda_bfloat16>(which, products, engines));
+  return any_device(std::make_unique<cuda>(which, products, engines));
 #else
   fail<argument_error>("--device is ", s.device, ", but this program was built without CUDA: configure it with ",
                        "-D ADVPROP_CUDA=ON");

@@ -50,7 +50,7 @@ class any_device {
       which_;
 };
 
-/// What --device, --threads and --convolution say. Throws `argument_error` for a device that this program was built
+/// What --device, --engines, --threads and --convolution say. Throws `argument_error` for a device that this program was built
 /// without, `error` where there is no GPU.
 any_device device_of(const settings& s);
 /// The same for a dry run, which needs no GPU.

@@ -94,7 +94,10 @@ metrics_entry fixed_settings(const settings& s) {
   }
   j["seed"] = s.seed;
   j["convolution"] = s.convolution;
-  if (s.device != "cpu") j["device"] = s.device;
+  if (s.device != "cpu") {
+    j["device"] = s.device;
+    j["engines"] = s.engines;
+  }
   return j;
 }
 

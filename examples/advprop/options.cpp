@@ -179,6 +179,9 @@ void machine_options(CLI::App& app, settings& s) {
   name(app, "--device", s.device, {"cpu", "cuda", "cuda-tf32", "cuda-bfloat16"},
        "Where networks are computed: the CPU, or a GPU with float32, float32 whose products round to TF32, or bfloat16")
       ->group("Run");
+  name(app, "--engines", s.engines, {"timed", "fixed"},
+       "On a GPU: cuDNN's engines by their speed here, or the first that it names, for the same bits in every run")
+      ->group("Run");
   name(app, "--convolution", s.convolution, {"fastest", "winograd-2", "direct", "gemm"},
        "Engines that convolutions may use: all; Winograd with tiles of 2 at most; none of Winograd; the reference")
       ->group("Run");
@@ -189,8 +192,9 @@ void run_options(CLI::App& app, settings& s) {
       ->required()
       ->take_last()
       ->group("Run");
-  auto* resume =
-      app.add_flag("--resume", s.resume, "Go on where the run in --out stopped, to the same bits")->group("Run");
+  auto* resume = app.add_flag("--resume", s.resume,
+                              "Go on where the run in --out stopped, to the same bits (a GPU: with --engines fixed)")
+                     ->group("Run");
   app.add_flag("--force", s.force, "Replace the run in --out")->excludes(resume)->group("Run");
   number(app, "--checkpoint-steps", s.checkpoint_steps, 0, many,
          "Also save the state after every so many steps; 0: each epoch")

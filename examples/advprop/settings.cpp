@@ -163,6 +163,7 @@ metrics_entry to_json(const settings& s) {
   j["robust-steps"] = s.robust_steps;
   j["robust-epsilon"] = numbers(s.robust_epsilons);
   j["device"] = s.device;
+  if (s.device != "cpu") j["engines"] = s.engines;
   j["threads"] = s.threads;
   j["workers"] = s.workers;
   return j;

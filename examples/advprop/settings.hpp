@@ -57,7 +57,7 @@ struct settings {
   std::uint64_t seed = 1;
   int threads = 0, workers = 2;
   std::string convolution = "fastest";
-  std::string device = "cpu";
+  std::string device = "cpu", engines = "timed";
 
   std::string config;  // what it said is in the other settings
   std::string out;

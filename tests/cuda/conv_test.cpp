@@ -236,3 +236,25 @@ TEST_EACH_ELEMENT("Linear layers are the CPU's in all three passes") {
     CHECK(distance(gdb.host(), db) < 1e-5);
   }
 }
+
+#ifndef ADVPROP_GPU_TESTS
+TEST_CASE("Where engines are fixed nothing is run to be timed, and a plan knows") {
+  const conv_spec s{8, 8, 3, 1, 1, 1};
+  const map x = map::random(2, 8, 6, 6, 1);
+  const auto w = maps::normals(8 * 8 * 9, 2), ones = std::vector<float>(8, 1.f);
+  std::size_t peaks[2];
+  for (const engine_choice engines : {engine_choice::timed, engine_choice::fixed}) {
+    cuda_bfloat16 d(0, float32_products::exact, engines), dry(dry_run{}, d);
+    for (auto* device : {&d, &dry}) {
+      const numbers gw(*device, w), gn(*device, ones);
+      const norm_parameters p{gn.data(), gn.data(), gn.data(), gn.data(), 1e-3f};
+      const feature_map<cuda_bfloat16> from(*device, 2, {8, 6, 6}), to(*device, 2, {8, 6, 6});
+      conv_norm_forward(*device, s, from, gw.data(), activation::relu, p, {}, to);
+    }
+    CHECK(d.state().own().timed.empty() == (engines == engine_choice::fixed));
+    CHECK(d.memory().peak() == dry.memory().peak());
+    peaks[int(engines)] = dry.memory().peak();
+  }
+  CHECK(peaks[int(engine_choice::fixed)] < peaks[int(engine_choice::timed)]);
+}
+#endif

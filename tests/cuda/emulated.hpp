@@ -52,6 +52,7 @@ struct cuda_state::implementation {
   long kernels = 0, waits = 0, updates = 0, fused = 0;  // fused: convolutions that do more than convolve
   std::size_t travelled = 0;  // bytes between host and device, but for pinned memory that kernels use
   std::set<int> batches;      // of convolutions
+  engine_choice engines = engine_choice::timed;
   std::vector<conv_problem> timed;
   bool capturing = false;
   bool fuses = true;          // whether convolutions have engines that do more than convolve
@@ -81,7 +82,7 @@ struct cuda_state::implementation {
   /// What a GPU does with the first call of its kind outside a capture, to see which way is the fastest.
   template <class... F>
   void time(const conv_problem& p, const F&... ways) {
-    if (capturing || std::find(timed.begin(), timed.end(), p) != timed.end()) return;
+    if (engines == engine_choice::fixed || capturing || std::find(timed.begin(), timed.end(), p) != timed.end()) return;
     const long kernels_before = kernels, fused_before = fused;
     (ways(), ...);
     run_all(operations);
@@ -147,7 +148,8 @@ inline void cuda_state::launch_capture(std::unique_ptr<recorded_graph>& last) {
   for (const auto& f : graph) emulate(*this, f);
 }
 
-inline cuda_state::cuda_state(int index) : own_(std::make_unique<implementation>()) {
+inline cuda_state::cuda_state(int index, engine_choice engines) : own_(std::make_unique<implementation>()) {
+  own_->engines = engines;
   if (index != 0) fail<argument_error>("cuda: device ", index, " of 1");
 }
 inline cuda_state::~cuda_state() = default;

@@ -95,7 +95,7 @@ struct killed {};
 template <class Method, class Optimizer>
 outcome train(const Method& method, const Optimizer& optimizer, const how& h,
               std::vector<std::vector<float>>* states = nullptr) {
-  static cuda d;  // one for all: a GPU's convolutions are chosen by timing, and others would round otherwise
+  cuda d(0, float32_products::exact, engine_choice::fixed);  // another one rounds as this one does
 #ifndef ADVPROP_GPU_TESTS
   d.state().own().eager_copies = h.eager_copies;
 #endif

@@ -26,6 +26,11 @@ struct recorded_event;
 /// Whether matrix products of float32 may round their inputs to TensorFloat-32 (10 bits of precision, about 1e-3).
 enum class float32_products { exact, tf32 };
 
+/// How to choose where CUDA's libraries have several ways to do the same. `timed`: the fastest in the first call of
+/// each shape; another process may find another the fastest, which rounds otherwise. `fixed`: what the library names
+/// first, so that every process gets the same bits from the same GPU and libraries.
+enum class engine_choice { timed, fixed };
+
 /// Operations that are queued again and again, as one CUDA graph: see `cuda_device::replay`.
 class cuda_recording {
  public:
@@ -54,6 +59,7 @@ class cuda_device {
   /// Number of the GPU in this process, from 0.
   int index() const { return index_; }
   float32_products products() const { return products_; }
+  engine_choice engines() const { return engines_; }
   int multiprocessors() const;
   /// The GPU's memory: the processor may not read or write what this hands out.
   arena& memory() { return *memory_; }
@@ -85,12 +91,13 @@ class cuda_device {
 
  protected:
   /// Throws `error` when there is no such GPU, or one older than compute capability 8.0.
-  cuda_device(int index, float32_products products);
-  cuda_device(dry_run, float32_products products, int multiprocessors);
+  cuda_device(int index, float32_products products, engine_choice engines);
+  cuda_device(dry_run, float32_products products, engine_choice engines, int multiprocessors);
 
  private:
   int index_;
   float32_products products_;
+  engine_choice engines_;
   std::unique_ptr<work_log> work_;
   // The arena gives its slabs back through the state, so it goes first.
   std::unique_ptr<detail::cuda_state> state_;
@@ -152,16 +159,19 @@ class basic_cuda : public cuda_device {
   using staging_type = cuda_staging;
   static constexpr bool host_memory = false;  ///< its memory is apart from the host's
 
-  explicit basic_cuda(int index = 0, float32_products products = float32_products::exact)
-      : cuda_device(index, products) {}
+  explicit basic_cuda(int index = 0, float32_products products = float32_products::exact,
+                      engine_choice engines = engine_choice::timed)
+      : cuda_device(index, products, engines) {}
 
   /// Needs neither a GPU nor its driver. cuDNN chooses its engines on the GPU, so their workspace is left out of the
   /// arena's peak (`work_log::library_workspace` bounds it), and they are taken to do what follows a convolution, too.
   /// Sums are dealt to so many multiprocessors, by default an H100's.
-  explicit basic_cuda(dry_run d, float32_products products = float32_products::exact, int multiprocessors = 132)
-      : cuda_device(d, products, multiprocessors) {}
+  explicit basic_cuda(dry_run d, float32_products products = float32_products::exact,
+                      engine_choice engines = engine_choice::timed, int multiprocessors = 132)
+      : cuda_device(d, products, engines, multiprocessors) {}
   /// The same for a GPU that is there.
-  basic_cuda(dry_run d, const basic_cuda& like) : basic_cuda(d, like.products(), like.multiprocessors()) {}
+  basic_cuda(dry_run d, const basic_cuda& like)
+      : basic_cuda(d, like.products(), like.engines(), like.multiprocessors()) {}
 
   static constexpr std::ptrdiff_t elements(int batch, shape s) { return batch * s.size(); }
 

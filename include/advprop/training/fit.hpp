@@ -237,8 +237,8 @@ template <class Model, class Method, class Optimizer>
 /// Trains `net` for `options.epochs` epochs of the first loader; the others feed the method's further data streams and
 /// go round as they need. A loss that is NaN or infinite throws `numeric_error` before the weights change, and leaves
 /// the last checkpoint as it is; a GPU may have the next step's gradients in the model by then. A run that was killed
-/// and resumed ends in the same bits as one that was not. An `average` follows the model from step to step. Where a
-/// GPU's memory is too small, `memory_error` says which batch would fit.
+/// and resumed ends in the same bits as one that was not (on a GPU with `engine_choice::fixed`). An `average` follows
+/// the model from step to step. Where a GPU's memory is too small, `memory_error` says which batch would fit.
 template <class Model, training_method<Model> Method, class Optimizer>
 void fit(Model& net, std::span<loader* const> data, const Method& method, const Optimizer& optimizer,
          const fit_options& options = {}, averaged_weights<Model>* average = nullptr) try {

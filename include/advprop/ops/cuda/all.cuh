@@ -20,19 +20,22 @@
 
 namespace advprop {
 
-ADVPROP_CUDA_API cuda_device::cuda_device(int index, float32_products products)
+ADVPROP_CUDA_API cuda_device::cuda_device(int index, float32_products products, engine_choice engines)
     : index_(index),
       products_(products),
-      state_(std::make_unique<detail::cuda_state>(index)),
+      engines_(engines),
+      state_(std::make_unique<detail::cuda_state>(index, engines)),
       memory_(std::make_unique<arena>(memory_source{[s = state_.get()](std::size_t bytes) { return s->take(bytes); },
                                                     [s = state_.get()](void* p) { s->give(p); }},
                                       detail::cuda_alignment)) {}
 
-ADVPROP_CUDA_API cuda_device::cuda_device(dry_run, float32_products products, int multiprocessors)
+ADVPROP_CUDA_API cuda_device::cuda_device(dry_run, float32_products products, engine_choice engines,
+                                          int multiprocessors)
     : index_(0),
       products_(products),
+      engines_(engines),
       work_(std::make_unique<work_log>()),
-      state_(std::make_unique<detail::dry_state>(*work_, multiprocessors)),
+      state_(std::make_unique<detail::dry_state>(*work_, engines, multiprocessors)),
       memory_(std::make_unique<arena>(arena::backing::addresses, detail::cuda_alignment)) {}
 
 ADVPROP_CUDA_API cuda_device::~cuda_device() { state_->finish(); }

@@ -16,7 +16,8 @@ ADVPROP_CUDA_API cuda_state::cuda_state() = default;
 
 class dry_state final : public cuda_state {
  public:
-  dry_state(work_log& log, int multiprocessors) : log_(log), multiprocessors_(multiprocessors) {}
+  dry_state(work_log& log, engine_choice engines, int multiprocessors)
+      : log_(log), engines_(engines), multiprocessors_(multiprocessors) {}
 
   CUstream_st* stream() override { return nullptr; }
   int multiprocessors() const override { return multiprocessors_; }
@@ -31,7 +32,8 @@ class dry_state final : public cuda_state {
   bool computes(const conv_problem& p) override { return !p.statistics || p.type != element_type::float32; }
   bool prefers(const conv_problem& p, const std::function<void()>&, const std::function<void()>& apart) override {
     if (!computes(p)) return false;
-    if (std::find(timed_.begin(), timed_.end(), p) == timed_.end()) {  // on the GPU it takes memory, too
+    const bool timed = engines_ == engine_choice::fixed || std::find(timed_.begin(), timed_.end(), p) != timed_.end();
+    if (!timed) {  // on the GPU it takes memory, too
       const std::size_t items = log_.items.size();
       apart();
       log_.items.resize(items);
@@ -56,6 +58,7 @@ class dry_state final : public cuda_state {
   void may_take(std::size_t bytes) { log_.library_workspace = std::max(log_.library_workspace, bytes); }
 
   work_log& log_;
+  engine_choice engines_;
   int multiprocessors_;
   std::vector<conv_problem> timed_;
   std::vector<std::unique_ptr<std::byte[]>> host_;

@@ -87,7 +87,7 @@ struct matrix_product {
 /// Streams, handles and caches of one device.
 class cuda_state {
  public:
-  explicit cuda_state(int index);
+  cuda_state(int index, engine_choice engines);
   virtual ~cuda_state();
 
   virtual CUstream_st* stream();
@@ -120,8 +120,9 @@ class cuda_state {
 
   /// Whether the library has an engine for it.
   virtual bool computes(const conv_problem&);
-  /// Whether the library has an engine for it that beats doing the same in several operations. `together` and `apart`
-  /// write the same results; at the first call outside a graph's capture each is run a few times.
+  /// Whether the library has an engine for it that beats doing the same in several operations; where engines are fixed,
+  /// whether it has one. `together` and `apart` write the same results; at the first call outside a graph's capture
+  /// each is timed in a few runs.
   virtual bool prefers(const conv_problem&, const std::function<void()>& together, const std::function<void()>& apart);
   /// x, w and y are the input, the weights and the output, or their gradients; the one that `pass` computes is
   /// overwritten. All have elements of `type`: cuDNN has no engine that makes float gradients of bfloat16 maps.

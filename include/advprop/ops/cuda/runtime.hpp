@@ -37,6 +37,7 @@ struct recorded_event {
 
 struct cuda_state::implementation {
   int index = 0, multiprocessors = 1;
+  engine_choice engines = engine_choice::timed;
   cuda_stream stream, copies;
   handle_owner<cudnnHandle_t, cudnnDestroy> cudnn;
   handle_owner<cublasLtHandle_t, cublasLtDestroy> cublas;
@@ -84,7 +85,7 @@ struct cuda_state::implementation {
   }
 };
 
-ADVPROP_CUDA_API cuda_state::cuda_state(int index) : own_(std::make_unique<implementation>()) {
+ADVPROP_CUDA_API cuda_state::cuda_state(int index, engine_choice engines) : own_(std::make_unique<implementation>()) {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) fail("cuda: there is no usable GPU: ", cudaGetErrorString(status));
@@ -94,6 +95,7 @@ ADVPROP_CUDA_API cuda_state::cuda_state(int index) : own_(std::make_unique<imple
   check_cuda(cudaGetDeviceProperties(&p, index), "cudaGetDeviceProperties");
   if (p.major < 8) fail("cuda: ", p.name, " has compute capability ", p.major, ".", p.minor, "; 8.0 is needed");
   own_->index = index;
+  own_->engines = engines;
   own_->multiprocessors = p.multiProcessorCount;
   own_->stream = own_->make_stream();
   own_->copies = own_->make_stream();
@@ -228,7 +230,7 @@ ADVPROP_CUDA_API void cuda_state::launch_capture(std::unique_ptr<recorded_graph>
 
 /// The plans for a problem, looked for once; empty where there are none.
 inline std::vector<cudnn_plan>& plans_for(cuda_state::implementation& own, const conv_problem& p) {
-  constexpr std::size_t candidates = 6;
+  const std::size_t candidates = own.engines == engine_choice::timed ? 6 : 1;
   auto& known = own.convolutions;
   auto found = std::find_if(known.begin(), known.end(), [&](const auto& c) { return c.problem == p; });
   if (found == known.end()) {
@@ -244,6 +246,7 @@ ADVPROP_CUDA_API bool cuda_state::computes(const conv_problem& p) { return !plan
 ADVPROP_CUDA_API bool cuda_state::prefers(const conv_problem& p, const std::function<void()>& together,
                                           const std::function<void()>& apart) {
   if (!computes(p)) return false;
+  if (own_->engines == engine_choice::fixed) return true;
   const auto known =
       std::find_if(own_->preferences.begin(), own_->preferences.end(), [&](const auto& q) { return q.first == p; });
   if (known != own_->preferences.end()) return known->second;
