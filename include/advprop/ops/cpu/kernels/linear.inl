@@ -16,19 +16,24 @@ template <int Rows, int Columns, class Out>
 [[gnu::always_inline]] inline void multiply_tile(int row, int column, int depth, const strided& a, const strided& b,
                                                  Out& out) {
   f8 sum[Rows][Columns];
-  for (auto& r : sum)
-    for (auto& s : r) s = f8(0.f);
+  ADVPROP_UNROLL
+  for (int r = 0; r < Rows; ++r) ADVPROP_UNROLL
+  for (int c = 0; c < Columns; ++c) sum[r][c] = f8(0.f);
   const float *pa = a.data + row * a.row, *pb = b.data + column * b.column;
   for (int k = 0; k < depth; ++k, pa += a.column, pb += b.row) {
     f8 v[Columns];
+    ADVPROP_UNROLL
     for (int c = 0; c < Columns; ++c) v[c] = f8(pb + c * b.column);
+    ADVPROP_UNROLL
     for (int r = 0; r < Rows; ++r) {
       const f8 u(pa[r * a.row]);
+      ADVPROP_UNROLL
       for (int c = 0; c < Columns; ++c) sum[r][c] += u * v[c];
     }
   }
-  for (int r = 0; r < Rows; ++r)
-    for (int c = 0; c < Columns; ++c) out(row + r, column + c, sum[r][c]);
+  ADVPROP_UNROLL
+  for (int r = 0; r < Rows; ++r) ADVPROP_UNROLL
+  for (int c = 0; c < Columns; ++c) out(row + r, column + c, sum[r][c]);
 }
 
 /// out(row, block, 8 lanes) of a (rows x depth) times b (depth x blocks of 8; b.column steps a block).
