@@ -390,7 +390,7 @@ TEST_CASE("Options out of range and files that cannot be are refused; what was t
   refused({.height = -1, .width = 4}, "export_onnx: images of -1x4; both must be positive, or both 0 (any)");
   model<architecture<normalize<mnist_statistics>, convolution<4, 3>>, domains<1>, cpu> open(d);
   CHECK_THROWS_WITH_AS(export_onnx(open, file.path, {.height = 8, .width = 8}),
-                       "export_onnx: the network ends in 8x8 feature maps, not in one logit a class", argument_error);
+                       "model: the network ends in 8x8 feature maps, not in one logit a class", argument_error);
   CHECK(std::filesystem::file_size(file.path) == 3);
   CHECK_THROWS_AS(export_onnx(m, "/nonexistent/x.onnx"), file_error);
   CHECK_NOTHROW(detail::check_onnx_size("f", 2147483647));

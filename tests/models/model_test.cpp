@@ -245,6 +245,16 @@ TEST_CASE("Wrong images, routes and domains are refused, each in one sentence") 
   CHECK_NOTHROW(run(m, x, pass::train(main_domain)));
 }
 
+TEST_CASE("Where a network does not end in one logit a class, there are no logits") {
+  struct no_pool : architecture<normalize<mnist_statistics>, convolution<6, 3>, relu, convolution<4, 1>> {};
+  cpu d(1);
+  model<no_pool, domains<1>, cpu> m(d);
+  CHECK_THROWS_WITH_AS(m.logits(images(2, 5), pass::evaluate()),
+                       "model: the network ends in 5x5 feature maps, not in one logit a class", argument_error);
+  CHECK(m.forward(images(2, 5), pass::evaluate()).image() == shape{4, 5, 5});
+  CHECK_NOTHROW(m.logits(images(2, 1), pass::evaluate()));
+}
+
 TEST_CASE("Backward takes no more than the last forward pass kept, and only once") {
   cpu d(1);
   two m(d);
@@ -263,6 +273,30 @@ TEST_CASE("Backward takes no more than the last forward pass kept, and only once
   CHECK_THROWS_AS(m.backward<wrt::input>(zeros(), dx), argument_error);
   m.forward(x, pass::evaluate(), wrt::both);
   CHECK_NOTHROW(m.backward<wrt::parameters>(zeros()));
+
+  // One image of 2x2 pixels becomes one pixel, which has no variance.
+  CHECK_THROWS_AS(m.forward(images(1, 2), pass::train(main_domain), wrt::both), argument_error);
+  CHECK_THROWS_AS(m.backward<wrt::parameters>(zeros()), argument_error);
+}
+
+TEST_CASE("Backward refuses gradients of another shape than the last forward pass") {
+  cpu d(1);
+  two m(d);
+  const auto x = images(3);
+  tensor<float, 4> dx(x.extents()), few({2, 8, 8, 1}), large({3, 8, 9, 1});
+  const char* const logits =
+      "model: backward is given the gradient of other logits than those of the last forward pass";
+  const char* const shapes = "model: backward is to write into images of another shape than the last forward pass had";
+  const auto refused = [&](int batch, int classes, image_view to, const char* text) {
+    m.forward(x, pass::evaluate(), wrt::both);
+    feature_map<cpu> dy(d, batch, {classes, 1, 1});
+    CHECK_THROWS_WITH_AS(m.backward<wrt::both>(std::move(dy), to), text, argument_error);
+  };
+  refused(2, 4, dx, logits);
+  refused(3, 5, dx, logits);
+  refused(3, 4, few, shapes);
+  refused(3, 4, large, shapes);
+  refused(3, 4, {}, shapes);
 }
 
 TEST_CASE("After a pass the arena holds the model alone, and an attack's pass needs less than a training pass") {

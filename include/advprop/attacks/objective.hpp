@@ -35,7 +35,7 @@ class objective {
     const int group = images_at_once(batch, {channels, images.extent(1), images.extent(2)});
     for (int first = 0; first < batch; first += group) {
       const int count = std::min(group, batch - first);
-      auto logits = net_->forward(images.slice(first, count), how(), wrt::input, options_.noise);
+      auto logits = net_->logits(images.slice(first, count), how(), wrt::input, options_.noise);
       feature_map<device_type> dlogits(net_->device(), count, logits.image());
       // The weight undoes the mean: each image gets the gradient of its own loss.
       cross_entropy(net_->device(), logits, labels.slice(first, count), options_.label_smoothing,
@@ -54,7 +54,7 @@ class objective {
   }
 
   void least_likely(const device_images<device_type>& images, label_view worst, const target_view& own = {}) {
-    auto logits = net_->forward(images, how(), wrt::nothing, options_.noise);
+    auto logits = net_->logits(images, how(), wrt::nothing, options_.noise);
     predict_worst(net_->device(), logits, worst, own);
   }
 

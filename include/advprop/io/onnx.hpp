@@ -75,10 +75,7 @@ void export_onnx(Model& net, const std::string& path, const onnx_options& option
   const int height = options.height > 0 ? options.height : sequential<>::probe;
   const int width = options.width > 0 ? options.width : sequential<>::probe;
   const auto logits =
-      recorded.forward(const_image_view(nullptr, {1, height, width, Model::channels}), pass::evaluate(options.domain));
-  if (logits.image().height != 1 || logits.image().width != 1)
-    fail<argument_error>("export_onnx: the network ends in ", logits.image().height, "x", logits.image().width,
-                         " feature maps, not in one logit a class");
+      recorded.logits(const_image_view(nullptr, {1, height, width, Model::channels}), pass::evaluate(options.domain));
 
   std::set<const float*> used;
   for (const auto& s : device.steps()) used.insert(std::begin(s.numbers), std::end(s.numbers));

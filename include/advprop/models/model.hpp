@@ -65,20 +65,38 @@ class model {
     for (const part& g : groups)
       if (g.domain.index() >= Domains::count)
         fail<argument_error>("domain out of range: ", g.domain.index(), " of ", Domains::count);
-    context_ = {parts, groups, p.source, p.update, keep, p.drop, noise, depth_};
+    context_ = {parts, groups, p.source, p.update, wrt::nothing, p.drop, noise, depth_, images.extents(), {}};
     auto c = bind();
+    c.keep = keep;
     feature_map<Device> y = body_.forward(c, Network::input::forward(*device_, images));
+    context_.keep = keep;  // only now: after an exception there is nothing to go back through
+    context_.result = y.image();
     if (p.update)
       for (const part& g : groups) ++tracked_[static_cast<std::size_t>(Domains::statistic_set(g.domain))];
     return y;
   }
 
+  /// `forward`, for a loss to be taken of the result. Throws `argument_error` where that is not one logit a class.
+  feature_map<Device> logits(const_image_view images, const pass& p, wrt keep = wrt::nothing,
+                             const layer_noise& noise = {}) {
+    feature_map<Device> y = forward(images, p, keep, noise);
+    if (y.image() != shape{classes, 1, 1})
+      fail<argument_error>("model: the network ends in ", y.image().height, "x", y.image().width,
+                           " feature maps, not in one logit a class");
+    return y;
+  }
+
   /// Runs back from the gradient of the logits, through the forward pass that came last and kept at least `W`.
-  /// `wrt::parameters` adds to `gradients()`; `wrt::input` writes `images`; `wrt::both` does both.
+  /// `wrt::parameters` adds to `gradients()`; `wrt::input` writes `images`; `wrt::both` does both. Throws
+  /// `argument_error` where these are not of that pass's shapes.
   template <wrt W>
   void backward(feature_map<Device> logits, image_view images = {}) {
     if ((static_cast<int>(W) & ~static_cast<int>(context_.keep)) != 0)
       fail<argument_error>("model: backward wants more than the last forward pass kept");
+    if (logits.batch() != context_.images[0] || logits.image() != context_.result)
+      fail<argument_error>("model: backward is given the gradient of other logits than those of the last forward pass");
+    if (has(W, wrt::input) && images.extents() != context_.images)
+      fail<argument_error>("model: backward is to write into images of another shape than the last forward pass had");
     auto c = bind();
     feature_map<Device> dx = body_.template backward<W>(c, std::move(logits));
     context_.keep = wrt::nothing;
@@ -140,6 +158,8 @@ class model {
     bool drop = false;
     layer_noise noise;
     depth_rule depth;
+    std::array<int, 4> images{};  // their extents
+    shape result;
   };
 
   registry set_up() {

@@ -44,7 +44,7 @@ class attacked_model {
 
   void logits(const device_images<device_type>& images, view<float, 2> logits) {
     in_groups(images, [&](int first, int count) {
-      const auto y = net_->forward(padded(images.slice(first, count)), pass::evaluate(through_));
+      const auto y = net_->logits(padded(images.slice(first, count)), pass::evaluate(through_));
       read(y, logits.slice(first, count));
     });
   }
@@ -54,7 +54,7 @@ class attacked_model {
     std::vector<float> dz(static_cast<std::size_t>(Model::classes));
     in_groups(images, [&](int first, int count) {
       const auto some = padded(images.slice(first, count));
-      auto y = net_->forward(some, pass::attack(through_), wrt::input);
+      auto y = net_->logits(some, pass::attack(through_), wrt::input);
       read(y, logits.slice(first, count));
       std::fill(rows_.begin(), rows_.end(), element(0.f));
       for (int i = 0; i < count; ++i) {

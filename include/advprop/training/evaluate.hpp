@@ -32,11 +32,11 @@ auto evaluate_in_groups(Model& net, const_image_view images, domain through) {
   using device = typename Model::device_type;
   const int batch = images.extent(0);
   const int group = net.images_at_once(batch, {Model::channels, images.extent(1), images.extent(2)});
-  if (group == batch) return net.forward(images, pass::evaluate(through));
+  if (group == batch) return net.logits(images, pass::evaluate(through));
   feature_map<device> logits(net.device(), batch, {Model::classes, 1, 1});
   for (int first = 0; first < batch; first += group) {
     const int count = std::min(group, batch - first);
-    const auto some = net.forward(images.slice(first, count), pass::evaluate(through));
+    const auto some = net.logits(images.slice(first, count), pass::evaluate(through));
     memory_copy(net.device(), some, logits.slice(first, count));
   }
   return logits;

@@ -35,8 +35,7 @@ void accumulate_gradients(Model& net, const labelled_images& batch, const routin
   using device = typename Model::device_type;
   const int count = batch.images.extent(0);
   check_targets("step", batch.labels, count, Model::classes);
-  auto logits =
-      net.forward(batch.images, pass::train(route), wrt::parameters, options.noise(first_part, matched_noise));
+  auto logits = net.logits(batch.images, pass::train(route), wrt::parameters, options.noise(first_part, matched_noise));
   feature_map<device> dlogits(net.device(), count, logits.image());
   int first = 0;
   for (const part& p : route.resolve(count)) {
