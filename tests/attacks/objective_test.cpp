@@ -144,13 +144,16 @@ TEST_CASE("Label smoothing reaches an attack only if it wants it") {
   CHECK(same_bits(without, expected));
 }
 
-TEST_CASE("An attack is refused for a domain that the model lacks, or images that do not fit") {
+TEST_CASE("An attack is refused for a domain that the model lacks, or images or labels that do not fit") {
   cpu d(1);
   two m(d);
   auto x = images(2), colour = images(2, 8, 3);
-  const auto y = labels(2);
+  auto y = labels(2);
   random_stream rng;
   CHECK_THROWS_WITH_AS(perturb(m, attack::fgsm{}, x.view(), y.view(), rng, domains<3>::auxiliary(1)),
                        "domain out of range: 2 of 2", argument_error);
   CHECK_THROWS_AS(perturb(m, attack::fgsm{}, colour.view(), y.view(), rng), argument_error);
+  y(1) = 4;
+  CHECK_THROWS_WITH_AS(perturb(m, attack::fgsm{}, x.view(), y.view(), rng),
+                       "objective: label 4 of image 1 is outside 0..3", argument_error);
 }

@@ -1,6 +1,7 @@
 #include <advprop/core/target_view.hpp>
 
 #include <array>
+#include <string>
 
 #include <doctest/doctest.h>
 
@@ -31,7 +32,7 @@ TEST_CASE("Labels are targets; soft ones keep their rows when sliced, and name t
 }
 
 TEST_CASE("Targets that do not fit the batch are refused") {
-  const tensor<int, 1> labels({4});
+  tensor<int, 1> labels({4});
   const tensor<float, 2> shares({4, 3});
   const target_view t{labels.view(), shares.view()};
   CHECK_NOTHROW(check_targets("here", t, 4, 3));
@@ -40,4 +41,10 @@ TEST_CASE("Targets that do not fit the batch are refused") {
   CHECK_THROWS_WITH_AS(check_targets("here", t, 4, 2), "here: soft labels are 4 x 3, not 4 x 2", argument_error);
   const target_view few{labels.view(), shares.view().slice(0, 2)};
   CHECK_THROWS_WITH_AS(check_targets("here", few, 4, 3), "here: soft labels are 2 x 3, not 4 x 3", argument_error);
+  for (int bad : {-1, 7}) {
+    labels(2) = bad;
+    const std::string text = "here: label " + std::to_string(bad) + " of image 2 is outside 0..6";
+    CHECK_THROWS_WITH_AS(check_targets("here", labels, 4, 7), text.c_str(), argument_error);
+    CHECK_NOTHROW(check_targets("here", labels, 4, 7, false));
+  }
 }

@@ -76,4 +76,12 @@ TEST_CASE("Data of another number of classes and senseless options are refused")
   const array_source<float> data(x.view(), y.view(), 4);
   CHECK_THROWS_AS(evaluate(m, data, {.batch = 0}), argument_error);
   CHECK_THROWS_AS(evaluate(m, data, {.images = -1}), argument_error);
+
+  dataset bytes;
+  bytes.classes = 4;
+  CHECK_THROWS_WITH_AS(evaluate(m, bytes), "evaluate: no images", argument_error);
+  bytes.image_shape = {1, 8, 8};
+  bytes.pixels.resize(64);
+  bytes.labels = {4};
+  CHECK_THROWS_WITH_AS(evaluate(m, bytes), "evaluate: label 4 of image 0 is outside 0..3", argument_error);
 }

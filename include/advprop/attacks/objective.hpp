@@ -31,7 +31,7 @@ class objective {
   device_images<device_type> input_gradient(const device_images<device_type>& images, const target_view& labels) {
     if (!gradient_ || gradient_->extents() != images.extents()) gradient_.emplace(net_->device(), images.extents());
     const int batch = images.extent(0);
-    check_targets("objective", labels, batch, Model::classes);
+    check_targets("objective", labels, batch, Model::classes, !net_->device().memory().owns(labels.data()));
     const int group = images_at_once(batch, {channels, images.extent(1), images.extent(2)});
     for (int first = 0; first < batch; first += group) {
       const int count = std::min(group, batch - first);

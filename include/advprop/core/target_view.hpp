@@ -47,12 +47,16 @@ struct target_view : const_label_view {
   }
 };
 
-/// Throws `argument_error` beginning with `who` when there is not one target an image, or not one share a class.
-inline void check_targets(const char* who, const target_view& t, int images, int classes) {
+/// Throws `argument_error` beginning with `who` when there is not one target an image, not one share a class, or a
+/// label outside 0 .. classes-1. Labels that are not `readable` lie in a device's memory, where they were chosen.
+inline void check_targets(const char* who, const target_view& t, int images, int classes, bool readable = true) {
   if (t.extent(0) != images) fail<argument_error>(who, ": ", images, " images but ", t.extent(0), " labels");
   if (t.soft.data() && (t.soft.extent(0) != images || t.soft.extent(1) != classes))
     fail<argument_error>(who, ": soft labels are ", t.soft.extent(0), " x ", t.soft.extent(1), ", not ", images, " x ",
                          classes);
+  for (int i = 0; readable && i < images; ++i)
+    if (t(i) < 0 || t(i) >= classes)
+      fail<argument_error>(who, ": label ", t(i), " of image ", i, " is outside 0..", classes - 1);
 }
 
 }  // namespace advprop

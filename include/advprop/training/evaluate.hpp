@@ -53,6 +53,7 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
   if (options.batch < 1 || options.images < 0)
     fail<argument_error>("evaluate: batch must be positive and images not negative");
   const int count = options.images == 0 ? data.size() : std::min(options.images, int{data.size()});
+  if (count < 1) fail<argument_error>("evaluate: no images");
   evaluation result;
   result.classes = Model::classes;
   result.confusion.assign(static_cast<std::size_t>(Model::classes) * Model::classes, 0);
@@ -60,6 +61,7 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
   for (int first = 0, index = 0; first < count; first += options.batch, ++index) {
     const int n = std::min(options.batch, count - first);
     auto batch = read_batch(data, first, n);
+    check_targets("evaluate", batch.targets(), n, Model::classes);
     random_stream rng = random_stream(options.seed.value).split(static_cast<std::uint64_t>(index));
     perturb(net, attack, batch.images.view(), batch.labels.view(), rng, options.through, 0, rng.split(1));
     const auto logits = detail::evaluate_in_groups(net, batch.images.view(), options.through);
