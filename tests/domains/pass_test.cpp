@@ -1,5 +1,6 @@
 #include <advprop/domains/pass.hpp>
 
+#include <cmath>
 #include <type_traits>
 
 #include <doctest/doctest.h>
@@ -57,6 +58,9 @@ TEST_CASE("Empty parts, domains that come back and too many parts are refused") 
   CHECK_THROWS_WITH_AS((routing{{main_domain, 1}, {aux0, 1}, {main_domain, 1}}),
                        "routing: the parts of domain 0 are not next to each other", argument_error);
   CHECK_THROWS_AS((routing{{aux1, 1}, {aux0, 1}, {main_domain, 1}, {aux0, 1}}), argument_error);
+  for (float weight : {NAN, INFINITY, -INFINITY})
+    CHECK_THROWS_WITH_AS(r.push({main_domain, 1, weight}), doctest::Contains("routing: the weight of part 0 is "),
+                         argument_error);
   for (int i = 0; i < routing::limit; ++i) r.push({aux0, 1});
   CHECK(r.size() == routing::limit);
   CHECK_THROWS_WITH_AS(r.push({aux0, 1}), "routing: more than 16 parts", argument_error);

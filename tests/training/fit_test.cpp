@@ -397,6 +397,25 @@ TEST_CASE("Weights and statistics that are not finite never replace a good check
   }
 }
 
+TEST_CASE("Weights that are not finite end a run without a checkpoint, too") {
+  cpu d(1);
+  two m(d);
+  fit_options o{.epochs = 1, .batch = 20};
+  o.on_step = [&](const step_report&) { tensor_of(m, "fc.bias")[1] = NAN; };
+  CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, o),
+                       "fit: after 1 steps the weights or statistics are not finite", numeric_error);
+}
+
+TEST_CASE("Data with more classes than the network are refused") {
+  cpu d(1);
+  two m(d);
+  const auto x = images(6);
+  const tensor<int, 1> y = labels(6, 9);
+  const array_source<float> data(x.view(), y.view(), 9);
+  CHECK_THROWS_WITH_AS(fit(m, data, clean_training{}, sgd{}, {.epochs = 1}), doctest::Contains("is outside 0..3"),
+                       argument_error);
+}
+
 TEST_CASE("Training learns: clean, adversarial and AdvProp") {
   const dataset data = quarters(64);
   cpu d(1);

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <limits>
 
 #include <advprop/core/error.hpp>
 #include <advprop/domains/domain.hpp>
@@ -33,9 +34,13 @@ class routing {
   }
   constexpr routing() : parts_{}, size_(0), whole_(false) {}
 
-  /// Throws `argument_error` for an empty part, too many parts, or a domain that comes back after another one.
+  /// Throws `argument_error` for an empty part, a weight that is not finite, too many parts, or a domain that comes
+  /// back after another one.
   constexpr void push(part p) {
+    constexpr float most = std::numeric_limits<float>::max();
     if (p.count < 1) fail<argument_error>("routing: part ", size_, " has ", p.count, " images");
+    if (!(p.weight >= -most && p.weight <= most))
+      fail<argument_error>("routing: the weight of part ", size_, " is ", p.weight);
     if (size_ == limit) fail<argument_error>("routing: more than ", limit, " parts");
     for (int i = 0; i + 1 < size_; ++i)
       if (parts_[static_cast<std::size_t>(i)].domain == p.domain && !(back().domain == p.domain))

@@ -236,9 +236,10 @@ template <class Model, class Method, class Optimizer>
 
 /// Trains `net` for `options.epochs` epochs of the first loader; the others feed the method's further data streams and
 /// go round as they need. A loss that is NaN or infinite throws `numeric_error` before the weights change, and leaves
-/// the last checkpoint as it is; a GPU may have the next step's gradients in the model by then. A run that was killed
-/// and resumed ends in the same bits as one that was not (on a GPU with `engine_choice::fixed`). An `average` follows
-/// the model from step to step. Where a GPU's memory is too small, `memory_error` says which batch would fit.
+/// the last checkpoint as it is; a GPU may have the next step's gradients in the model by then. Weights or statistics
+/// that are not finite at an epoch's end, or where a checkpoint is due, throw it, too. A run that was killed and
+/// resumed ends in the same bits as one that was not (on a GPU with `engine_choice::fixed`). An `average` follows the
+/// model from step to step. Where a GPU's memory is too small, `memory_error` says which batch would fit.
 template <class Model, training_method<Model> Method, class Optimizer>
 void fit(Model& net, std::span<loader* const> data, const Method& method, const Optimizer& optimizer,
          const fit_options& options = {}, averaged_weights<Model>* average = nullptr) try {
@@ -265,13 +266,12 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
   if (options.resume && !options.checkpoint.empty() && file_exists(options.checkpoint))
     at = detail::read_training(options.checkpoint, net, state, average, data, fingerprint);
   const auto save_state = [&] {
-    if (options.checkpoint.empty()) return;
     // A step may have left NaN weights behind a loss that was still finite: they must not replace the good state.
     for (std::span<const float> numbers : {net.values(), net.running()})
       if (!std::isfinite(squared_norm(net.device(), numbers)))
-        fail<numeric_error>("fit: after ", at.step,
-                            " steps the weights or statistics are not finite; the last good state is in ",
-                            options.checkpoint);
+        fail<numeric_error>("fit: after ", at.step, " steps the weights or statistics are not finite",
+                            options.checkpoint.empty() ? "" : "; the last good state is in ", options.checkpoint);
+    if (options.checkpoint.empty()) return;
     detail::write_training(options.checkpoint, net, state, average, at, data, fingerprint);
   };
 

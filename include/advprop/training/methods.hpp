@@ -142,6 +142,7 @@ template <attack_policy... Attacks>
 class adversarial_propagation {
  public:
   static constexpr int auxiliaries = sizeof...(Attacks);
+  static_assert(auxiliaries < routing::limit, "adversarial_propagation: more attacks than a step has parts");
 
   explicit adversarial_propagation(Attacks... attacks) : attacks_(std::move(attacks)...) {}
 
