@@ -88,8 +88,10 @@ struct concatenation {
 /// Adversarial training through the main batch norm alone, the baseline that loses clean accuracy (AdvProp, section
 /// 3.2). `mixture`: clean and adversarial images share every batch norm's batch; otherwise adversarial images only
 /// (Madry et al. 2018).
-template <attack_policy Attack>
+template <class Attack>
 struct adversarial_training {
+  static_assert(attack_policy<Attack>, "adversarial_training: this is no attack; see attack_policy");
+
   Attack attack;
   bool mixture = true;
   float clean_weight = 1, adversarial_weight = 1;
@@ -138,8 +140,10 @@ struct auxiliary_options {
 /// through the main domain; the loss is the *sum* of the domains' mean losses times their weights. `attack::none` with
 /// a stream of its own makes a domain of augmented images (section 4.3, fine-grained). The model needs at least 1 +
 /// sizeof...(Attacks) domains.
-template <attack_policy... Attacks>
+template <class... Attacks>
 class adversarial_propagation {
+  static_assert((attack_policy<Attacks> && ...), "adversarial_propagation: this is no attack; see attack_policy");
+
  public:
   static constexpr int auxiliaries = sizeof...(Attacks);
   static_assert(auxiliaries < routing::limit, "adversarial_propagation: more attacks than a step has parts");
