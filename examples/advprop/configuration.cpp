@@ -2,7 +2,7 @@
 #include "configuration.hpp"
 
 #include <algorithm>
-#include <sstream>
+#include <cstdint>
 #include <string_view>
 
 #ifdef ADVPROP_HAS_TOML
@@ -11,6 +11,7 @@
 
 #include <advprop/core/error.hpp>
 #include <advprop/io/file.hpp>
+#include <advprop/io/text.hpp>
 
 namespace advprop::program {
 
@@ -56,18 +57,15 @@ class reader {
   }
 
   void add(const std::string& option, const toml::node& value) {
-    if (const auto flag = value.value_exact<bool>()) {
-      if (*flag) words_.push_back(option);
-      return;
-    }
     std::string text;
     if (const auto s = value.value_exact<std::string>()) {
       text = *s;
-    } else if (value.is_number()) {
-      std::ostringstream out;
-      if (const auto* i = value.as_integer()) out << i->get();
-      if (const auto* f = value.as_floating_point()) out << f->get();
-      text = out.str();
+    } else if (const auto flag = value.value_exact<bool>()) {
+      text = *flag ? "true" : "false";
+    } else if (const auto i = value.value_exact<std::int64_t>()) {
+      text = std::to_string(*i);
+    } else if (const auto f = value.value_exact<double>()) {
+      text = shortest(*f);
     } else {
       fail<file_error>(path_, ": line ", value.source().begin.line, ": ", option.substr(2),
                        " must be a text, a number, true or false, or a list of them");

@@ -2,14 +2,19 @@
 #include "options.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <string>
+#include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include <advprop/core/error.hpp>
+#include <advprop/io/text.hpp>
 
 #include "commands.hpp"
 #include "configuration.hpp"
@@ -25,10 +30,34 @@ CLI::Option* name(CLI::App& app, const std::string& option, std::string& value, 
       ->capture_default_str()
       ->take_last();
 }
+/// Instead of CLI::Range, which takes a NaN. CLI11 would then read the whole numbers 010 as 8 and -1 as 2^64 - 1.
+template <class T>
+CLI::Validator within(T least, T most) {
+  constexpr bool whole = std::is_integral_v<T>;
+  const auto text = [](T v) {
+    if constexpr (whole)
+      return std::to_string(v);
+    else
+      return shortest(v);
+  };
+  const std::string range = "[" + text(least) + ", " + text(most) + "]";
+  const auto refusal = [=](const std::string& word) -> std::string {
+    T value{};
+    const char* const end = word.data() + word.size();
+    const auto [read, error] = std::from_chars(word.data(), end, value);
+    const bool good = error == std::errc{} && read == end && value >= least && value <= most;
+    if (good && !(whole && word != text(value))) return "";
+    return word + (whole ? " is no whole number in " : " is no number in ") + range;
+  };
+  return {refusal, range};
+}
 template <class T>
 CLI::Option* number(CLI::App& app, const std::string& option, T& value, double least, double most,
                     const std::string& text) {
-  return app.add_option(option, value, text)->check(CLI::Range(least, most))->capture_default_str()->take_last();
+  return app.add_option(option, value, text)
+      ->check(within(static_cast<T>(least), static_cast<T>(most)))
+      ->capture_default_str()
+      ->take_last();
 }
 constexpr double many = 2147483647;
 
@@ -103,9 +132,9 @@ void attack_options(CLI::App& app, settings& s, bool lists) {
                                       : "May be given several times")
                      ->check(CLI::IsMember({"none", "fgsm", "ifgsm", "pgd", "pgd-l2", "mifgsm", "gd"}))
                      ->group(group);
-  const auto values = [&](const std::string& option, auto& list, double most, const std::string& text) {
+  const auto values = [&](const std::string& option, auto& list, int most, const std::string& text) {
     app.add_option(option, list, text)
-        ->check(CLI::Range(0.0, most))
+        ->check(within<typename std::remove_reference_t<decltype(list)>::value_type>(0, most))
         ->capture_default_str()
         ->group(group)
         ->allow_extra_args(false);
@@ -113,7 +142,7 @@ void attack_options(CLI::App& app, settings& s, bool lists) {
   attack->allow_extra_args(false);
   values("--epsilon", s.epsilons, 255, "Largest change, pixels of 255; once, or once an attack");
   values("--step", s.step_sizes, 255, "Length of a step, pixels of 255; likewise");
-  values("--steps", s.steps, 1e6, "Number of steps; likewise");
+  values("--steps", s.steps, 1000000, "Number of steps; likewise");
   name(app, "--goal", s.goal, {"untargeted", "random", "least-likely"}, "Away from the label, or towards a class")
       ->group(group);
   name(app, "--start", s.start, {"image", "uniform"}, "Where pgd and gd begin")->group(group);
@@ -148,13 +177,14 @@ void training_options(CLI::App& app, settings& s) {
   number(app, "--warm-up", s.warm_up, 0, 1e6, "Epochs of linear rise before")->group(group);
   app.add_option("--milestones", s.milestones, "step: epochs after which it falls to a tenth [half, three quarters]")
       ->delimiter(',')
+      ->check(within(0.0, 1e6))
       ->group(group);
   number(app, "--label-smoothing", s.label_smoothing, 0, 0.999999, "Share of a label spread over all classes")
       ->group(group);
   app.add_flag("--zero-last-scale", s.zero_last_scale, "Residual branches start as nothing")->group(group);
   app.add_option("--stochastic-depth", s.stochastic_depth,
                  "Rate of the last block that is left out [the network's own]")
-      ->check(CLI::Range(0.0, 0.999999))
+      ->check(within(0.f, 0.999999f))
       ->take_last()
       ->group(group);
   app.add_flag("--matched-noise", s.matched_noise, "The same dropout and stochastic depth for an image in every domain")
@@ -171,6 +201,7 @@ void training_options(CLI::App& app, settings& s) {
 }
 void machine_options(CLI::App& app, settings& s) {
   app.add_option("--seed", s.seed, "Everything random follows from it")
+      ->check(within<std::uint64_t>(0, UINT64_MAX))
       ->capture_default_str()
       ->take_last()
       ->group("Run");
@@ -204,7 +235,7 @@ void run_options(CLI::App& app, settings& s) {
   number(app, "--robust-steps", s.robust_steps, 1, 1e6, "Steps of PGD")->group(group);
   app.add_option("--robust-epsilon", s.robust_epsilons, "Strengths besides the largest --epsilon [half and twice that]")
       ->delimiter(',')
-      ->check(CLI::Range(0.0, 255.0))
+      ->check(within(0.f, 255.f))
       ->group(group);
 }
 
@@ -218,7 +249,7 @@ void corruption_options(CLI::App& app, settings& s) {
   app.add_option("--severities", s.severities, "From 1 to 5 [all]")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(1, 5))
+      ->check(within(1, 5))
       ->group(group);
   app.add_option("--frost", s.frost, "Folder with the pictures that the corruption frost needs")
       ->take_last()
@@ -250,7 +281,7 @@ void robust_options(CLI::App& app, settings& s) {
   app.add_option("--robust-epsilon", s.robust_epsilons, "Strengths, pixels of 255 [1,2,4,8]")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(0.0, 1e5))
+      ->check(within(0.f, 1e5f))
       ->group(group);
   name(app, "--robust-norm", s.robust_norm, {"linf", "l2"}, "What epsilon is a bound of")->group(group);
   number(app, "--robust-steps", s.attack_steps, 1, 1e6, "Of pgd, apgd, fab and the ensemble")->group(group);
@@ -296,7 +327,7 @@ invocation parse(int argc, const char* const* argv) {
   training_options(training, s);
   training.add_option("--weights", s.weights, "Of the losses: clean, then each auxiliary domain [1 each]")
       ->delimiter(',')
-      ->check(CLI::Range(0.0, 1e30))
+      ->check(within(0.f, 1e30f))
       ->group("Training");
   attack_options(training, s, true);
   aux_options(training, s);

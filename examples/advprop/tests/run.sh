@@ -151,7 +151,13 @@ bad_input)
   refused 2 "subcommand is required"
   refused 2 "--out is required" train
   refused 2 "not expected" $fit --out out --frobnicate
-  refused 2 "--epsilon.*-1" $fit --out out --epsilon -1
+  refused 2 "--epsilon: -1 is no number in \[0, 255\]" $fit --out out --epsilon -1
+  refused 2 "--mixup: nan is no number in" $fit --out out --mixup nan
+  refused 2 "--milestones: nan is no number in" $fit --out out --milestones 1,nan
+  refused 2 "--epochs: 1.5 is no whole number in \[1, 1000000\]" $fit --out out --epochs 1.5
+  refused 2 "--batch: 010 is no whole number" $fit --out out --batch 010
+  refused 2 "--seed: -1 is no whole number" $fit --out out --seed -1
+  refused 2 "--seed: 18446744073709551616 is no whole number" $fit --out out --seed 18446744073709551616
   refused 2 "--data" $fit --out out --data imagenet
   refused 2 "--attack" $fit --out out --attack hope
   refused 1 "resnet21.*built with.*resnet20" $fit --out out --model resnet21
@@ -237,7 +243,7 @@ steps = 1
 label-smoothing = 0.1
 [optimizer]
 optimizer = "rmsprop"
-average = 0.9
+average = 0.87654321
 schedule = "staircase"
 decay-biases = true
 batch = 1000
@@ -248,6 +254,7 @@ EOF
   present out
   contains out/summary.json '"batch": 20'
   contains out/summary.json '"optimizer": "rmsprop"'
+  contains out/summary.json '"average": 0.87654321,'
   contains out/metrics.jsonl '"auxiliary 0":.*"auxiliary 1":'
   # A resumed run of it ends in the same bits.
   run train --config recipe.toml $common --out whole --aux-augment rand
@@ -272,6 +279,8 @@ EOF
   printf 'batch = 20\nepochs = [1,\n' >broken.toml
   refused 1 "broken.toml: line " train --config broken.toml $common --out bad
   echo 'bach = 20' >typo.toml
+  refused 2 "bach" train --config typo.toml $common --out bad
+  echo 'bach = false' >typo.toml
   refused 2 "bach" train --config typo.toml $common --out bad
   refused 1 "cutout is not for --data folder" train $common --augment cutout --out bad
   refused 1 "aux-augment none leaves nothing" train $common --attack none --aux-augment none --out bad
