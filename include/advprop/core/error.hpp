@@ -7,6 +7,10 @@
 #include <string_view>
 #include <type_traits>
 
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "advprop: with -ffast-math or -ffinite-math-only nothing would notice a NaN; compile without"
+#endif
+
 namespace advprop {
 
 /// Base of everything thrown here. `what()` is one sentence that names the culprit: a file, an argument, a layer.
