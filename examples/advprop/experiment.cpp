@@ -217,7 +217,7 @@ void check_experiment(const settings& s, const data_sets& data, const run_folder
 experiment_result run_experiment(const settings& s, const data_sets& data, const run_folder& folder,
                                  const std::string& name, const std::string& title) {
   check_experiment(s, data, folder);
-  folder.prepare(s.force);
+  const auto held = folder.prepare(s.force);
   const resumed_at before = read_position(s, folder);
   any_device device = device_of(s);
   const int robust_images = s.robust_images == 0 ? data.test.size() : std::min(s.robust_images, data.test.size());

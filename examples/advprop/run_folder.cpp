@@ -1,6 +1,9 @@
 // metrics.jsonl to records and back.
 #include "run_folder.hpp"
 
+#include <sys/file.h>
+
+#include <cerrno>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
@@ -56,16 +59,20 @@ void run_folder::check(bool resume, bool force) const {
       fail<file_error>(path_, ": holds a run already: --resume goes on with it, --force replaces it");
 }
 
-void run_folder::prepare(bool force) const {
+detail::descriptor run_folder::prepare(bool force) const {
   namespace fs = std::filesystem;
   std::error_code failure;
   fs::create_directories(path_, failure);
   if (failure) fail<file_error>(path_, ": cannot be made: ", failure.message());
-  if (!force) return;
+  detail::descriptor held(path_, path_, O_RDONLY | O_DIRECTORY, "cannot be opened");
+  if (::flock(held.value(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    fail<file_error>(path_, ": another process is at work in it");
+  if (!force) return held;
   for (const auto& file : files()) {
     fs::remove(file, failure);
     if (failure) fail<file_error>(file, ": cannot be removed: ", failure.message());
   }
+  return held;
 }
 
 struct history::log {

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <advprop/io/file.hpp>
+
 namespace advprop::program {
 
 class run_folder {
@@ -23,8 +25,9 @@ class run_folder {
 
   /// Throws `file_error` where the folder holds a run that shall neither be resumed nor replaced.
   void check(bool resume, bool force) const;
-  /// Makes the folder where it is missing; `force` removes the run in it. Throws `file_error`.
-  void prepare(bool force) const;
+  /// Makes the folder where it is missing; `force` removes the run in it. Throws `file_error`, also while another
+  /// process holds what this returns.
+  detail::descriptor prepare(bool force) const;
 
  private:
   std::vector<std::string> files() const { return {training(), metrics(), summary(), model(), model_main(), report()}; }

@@ -179,6 +179,10 @@ bad_input)
   run $fit --force --method advprop --attack fgsm --out out >/dev/null
   refused 1 "out: holds a run already.*--resume.*--force" $fit --out out
   refused 1 "built with" $fit --out out --force --model resnet21
+  exec 9<out
+  flock 9
+  refused 1 "out: another process is at work in it" $fit --out out --force
+  exec 9<&-
   [ -s out/model.safetensors ] || die "a refused run removed the one before it"
   test="evaluate --data-dir $data --test-images 20 --threads 1"
   refused 1 "missing.safetensors" $test --checkpoint missing.safetensors
