@@ -10,6 +10,8 @@ namespace advprop {
 /// and however the parts of a step are put together.
 template <class Rate>
 struct dropout {
+  static_assert(Rate::value >= 0 && Rate::value < 1, "dropout: its rate must be in [0, 1)");
+
   static constexpr shape output(shape s) { return s; }
   static constexpr long parameters(int) { return 0; }
 

@@ -1,6 +1,7 @@
 // The input stage: images in [0,1] become normalised feature maps.
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 #include <advprop/core/shape.hpp>
@@ -34,6 +35,8 @@ template <class Statistics>
 struct normalize {
   static constexpr int channels = static_cast<int>(Statistics::mean.size());
   static_assert(Statistics::deviation.size() == Statistics::mean.size());
+  static_assert(std::all_of(Statistics::deviation.begin(), Statistics::deviation.end(), [](float d) { return d > 0; }),
+                "normalize: deviations must be positive");
 
   template <class Device>
   static feature_map<Device> forward(Device& device, const_image_view images) {
