@@ -6,6 +6,8 @@
 #include <advprop/core/error.hpp>
 #include <advprop/io/file.hpp>
 
+#include "settings.hpp"
+
 namespace advprop::program {
 
 cell_file::cell_file(std::string path, metrics_entry settings, bool force)
@@ -16,19 +18,9 @@ cell_file::cell_file(std::string path, metrics_entry settings, bool force)
   if (!before.is_object() || !before.contains("settings") || !before.contains("cells") ||
       !before["settings"].is_object() || !before["cells"].is_object())
     fail<file_error>(path_, ": is no file of finished measurements");
-  if (const auto& old = before["settings"]; old != settings_) {
-    std::string changes;
-    const auto note = [&](const std::string& name, const metrics_entry& a, const metrics_entry& b) {
-      if (a.contains(name) && b.contains(name) && a[name] == b[name]) return;
-      const auto value = [&](const metrics_entry& j) { return j.contains(name) ? j[name].dump() : "none"; };
-      changes += (changes.empty() ? "" : "; ") + name + " was " + value(old) + ", is " + value(settings_);
-    };
-    for (const auto& [name, value] : old.items()) note(name, old, settings_);
-    for (const auto& [name, value] : settings_.items())
-      if (!old.contains(name)) note(name, old, settings_);
-    fail<file_error>(path_, ": was measured with other settings (", changes,
+  if (const auto& old = before["settings"]; old != settings_)
+    fail<file_error>(path_, ": was measured with other settings (", changes(old, settings_),
                      "): choose another --out, or --force to begin anew");
-  }
   cells_ = before["cells"];
 }
 

@@ -49,6 +49,12 @@ resumed_at read_position(const settings& s, const run_folder& folder) {
     return {};
   }
   const archive checkpoint = archive::read(folder.training());
+  // `fit` compares all of this text, which begins with the settings; these few words are easier to read.
+  const auto run = checkpoint.get<std::string>("run");
+  const auto old = metrics_entry::parse(run.substr(0, run.rfind("; epochs ")), nullptr, false);
+  const auto now = metrics_entry::parse(identity(s));
+  if (old.is_object() && old != now)
+    fail<file_error>(folder.training(), ": is the checkpoint of another run (", changes(old, now), ")");
   return {true, checkpoint.get<int>("epoch"), checkpoint.get<double>("seconds")};
 }
 

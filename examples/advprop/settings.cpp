@@ -192,4 +192,17 @@ std::vector<std::pair<std::string, std::string>> described(const settings& s) {
 
 std::string identity(const settings& s) { return training(s).dump(); }
 
+std::string changes(const metrics_entry& old, const metrics_entry& now) {
+  std::string text;
+  const auto note = [&](const std::string& name) {
+    if (old.contains(name) && now.contains(name) && old[name] == now[name]) return;
+    const auto value = [&](const metrics_entry& j) { return j.contains(name) ? j[name].dump() : "none"; };
+    text += (text.empty() ? "" : "; ") + name + " was " + value(old) + ", is " + value(now);
+  };
+  for (const auto& [name, value] : old.items()) note(name);
+  for (const auto& [name, value] : now.items())
+    if (!old.contains(name)) note(name);
+  return text;
+}
+
 }  // namespace advprop::program

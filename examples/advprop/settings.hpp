@@ -101,4 +101,7 @@ std::vector<std::pair<std::string, std::string>> described(const settings& s);
 /// What must not change when a run is resumed: what decides its bits.
 std::string identity(const settings& s);
 
+/// In which members two objects differ: "seed was 1, is 2; batch was ...".
+std::string changes(const metrics_entry& old, const metrics_entry& now);
+
 }  // namespace advprop::program

@@ -142,7 +142,8 @@ resume)
   # A finished run stays as it is.
   run train $options --out killed --resume
   cmp whole/model.safetensors killed/model.safetensors
-  refused 1 "is the checkpoint of another run" train $options --seed 2 --out killed --resume
+  refused 1 "is the checkpoint of another run (label-smoothing was 0, is 0.5; seed was 1, is 2)$" \
+    train $options --seed 2 --label-smoothing 0.5 --out killed --resume
   cmp whole/model.safetensors killed/model.safetensors
   ;;
 
