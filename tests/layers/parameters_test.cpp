@@ -75,6 +75,19 @@ TEST_CASE("The table covers every number once, and each entry is what the layer 
   CHECK(running == std::vector<int>(running.size(), 1));
 }
 
+TEST_CASE("Two tensors of one name are refused, layers of all kinds together") {
+  cpu d(1);
+  const auto refused = [&](const registry& r, const char* text) {
+    CHECK_THROWS_WITH_AS((parameter_store<domains<2>, cpu>(d, r)), text, argument_error);
+  };
+  registry r = store_of<domains<2>>::filled();
+  r.norm("a", 3, false);
+  refused(r, "model: two of its tensors are called 'a.bias'");
+  r = store_of<domains<2>>::filled();
+  r.norm("n1.aux_bn.0", 4, false);
+  refused(r, "model: two of its tensors are called 'n1.aux_bn.0.bias'");
+}
+
 TEST_CASE("What is shared is there once, under the main name") {
   store_of<domains<3, share::statistics>> statistics;
   store_of<domains<3, share::affine>> affine;

@@ -83,7 +83,10 @@ feature_map<Device> writable(Device& device, const feature_map<Device>& x, bool 
 struct label {
   char text[32] = {};
   constexpr label(const char* s) {  // NOLINT: named<"conv1", ...>
-    for (int i = 0; i < 31 && s[i]; ++i) text[i] = s[i];
+    for (int i = 0; s[i]; ++i) {
+      if (i == 31) fail<argument_error>("label: a name has more than 31 characters");
+      text[i] = s[i];
+    }
   }
   friend constexpr bool operator==(const label&, const label&) = default;
 };

@@ -1,12 +1,14 @@
 // The learnable numbers and running statistics of a model: few flat blocks, and a table of names into them.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <advprop/core/error.hpp>
@@ -90,6 +92,15 @@ class registry {
   int blocks_ = 0;
 };
 
+/// Throws `argument_error` where two tensors have one name: no checkpoint could tell them apart.
+[[gnu::cold]] inline void check_names(const std::vector<parameter>& table) {
+  std::vector<std::string_view> names;
+  for (const parameter& p : table) names.push_back(p.name);
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end()) fail<argument_error>("model: two of its tensors are called '", *twice, "'");
+}
+
 /// The blocks themselves, in the device's memory.
 /// Learnt: [weights | biases | scale, shift of set 0 | of set 1 | ...], and gradients of the same layout.
 /// Statistics: [mean, variance of set 0 | of set 1 | ...].
@@ -172,6 +183,7 @@ class parameter_store {
           add("running_var", role::variance, 2 * channels_ * set + channels_, 1);
         }
       }
+    check_names(table_);
   }
 
   Device* device_;
