@@ -361,19 +361,30 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
   detail::explain(e, net, *data[0], method, optimizer, average ? &average->options() : nullptr);
 }
 
-template <class Model, training_method<Model> Method, class Optimizer>
+namespace detail {
+/// One short message where a method or an optimizer is none, in place of what all the overloads have to say.
+template <class Model, class Method, class Optimizer>
+constexpr bool fits() {
+  static_assert(training_method<Method, Model>, "fit: this is no training method; see training_method");
+  static_assert(optimizer_policy<Optimizer, Model>, "fit: this is no optimizer; see optimizer_policy");
+  return training_method<Method, Model> && optimizer_policy<Optimizer, Model>;
+}
+}  // namespace detail
+
+template <class Model, class Method, class Optimizer>
 void fit(Model& net, loader& data, const Method& method, const Optimizer& optimizer, const fit_options& options = {},
          averaged_weights<Model>* average = nullptr) {
   loader* const one[] = {&data};
-  fit(net, std::span<loader* const>(one), method, optimizer, options, average);
+  if constexpr (detail::fits<Model, Method, Optimizer>())
+    fit(net, std::span<loader* const>(one), method, optimizer, options, average);
 }
 
 /// The same over a whole data set, shuffled, without augmentation.
-template <class Model, source Source, training_method<Model> Method, class Optimizer>
+template <class Model, source Source, class Method, class Optimizer>
 void fit(Model& net, const Source& data, const Method& method, const Optimizer& optimizer,
          const fit_options& options = {}, averaged_weights<Model>* average = nullptr) {
   loader batches(data, {.batch = options.batch, .seed = options.seed, .drop_last = data.size() >= options.batch});
-  fit(net, batches, method, optimizer, options, average);
+  if constexpr (detail::fits<Model, Method, Optimizer>()) fit(net, batches, method, optimizer, options, average);
 }
 
 }  // namespace advprop
