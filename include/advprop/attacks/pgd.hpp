@@ -32,7 +32,7 @@ struct pgd {
     return p;
   }
   /// With the authors' guard: the step is at least epsilon / steps, so that the ball's edge can be reached.
-  pgd guarded() const {
+  [[nodiscard]] pgd guarded() const {
     pgd p = *this;
     if (steps > 0 && step < epsilon / static_cast<float>(steps)) p.step = epsilon / static_cast<float>(steps);
     return p;

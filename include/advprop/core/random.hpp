@@ -39,7 +39,7 @@ class random_stream {
   constexpr std::uint64_t position() const { return position_; }
 
   /// A statistically independent stream, reproducible from this one's seed and stream and the tag (not its position).
-  constexpr random_stream split(std::uint64_t tag) const {
+  [[nodiscard]] constexpr random_stream split(std::uint64_t tag) const {
     const auto b = philox({lo(tag), hi(tag), lo(stream_), hi(stream_)}, {lo(seed_) ^ 0x5EED5EEDu, hi(seed_)});
     return random_stream(seed_, (std::uint64_t{b[0]} << 32) | b[1]);
   }

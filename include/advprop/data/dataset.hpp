@@ -91,9 +91,9 @@ struct dataset {
   /// Throws `argument_error` unless every image has its pixels and a label in range, and all classes or none a name.
   void check() const;
   /// A copy of images [first, first + count).
-  dataset subset(int first, int count) const;
+  [[nodiscard]] dataset subset(int first, int count) const;
   /// A copy of the first `count` images.
-  dataset take(int count) const { return subset(0, count); }
+  [[nodiscard]] dataset take(int count) const { return subset(0, count); }
 };
 
 inline void dataset::check() const {

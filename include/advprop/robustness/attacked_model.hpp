@@ -13,6 +13,7 @@
 #include <advprop/attacks/attack.hpp>
 #include <advprop/attacks/device_images.hpp>
 #include <advprop/core/error.hpp>
+#include <advprop/core/target_view.hpp>
 #include <advprop/models/model.hpp>
 
 namespace advprop::robustness {
@@ -165,9 +166,7 @@ void check_batch(const char* who, const Target& target, const attack_batch& b) {
   if (b.labels.extent(0) != images || std::ssize(b.streams) != images || std::ssize(b.robust) != images)
     fail<argument_error>(who, ": ", images, " images but ", b.labels.extent(0), " labels, ", b.streams.size(),
                          " streams and ", b.robust.size(), " flags");
-  for (int i = 0; i < images; ++i)
-    if (b.labels(i) < 0 || b.labels(i) >= target.classes())
-      fail<argument_error>(who, ": label ", b.labels(i), " of image ", i, " is outside 0..", target.classes() - 1);
+  check_targets(who, b.labels, images, target.classes());
 }
 
 inline void check_strength(const char* who, float epsilon, const char* count_name, int count, int restarts) {

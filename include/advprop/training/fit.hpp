@@ -379,7 +379,8 @@ void fit(Model& net, loader& data, const Method& method, const Optimizer& optimi
     fit(net, std::span<loader* const>(one), method, optimizer, options, average);
 }
 
-/// The same over a whole data set, shuffled, without augmentation.
+/// The same over a whole data set, shuffled, without augmentation. What is left after an epoch's last full batch has
+/// its turn in another epoch.
 template <class Model, source Source, class Method, class Optimizer>
 void fit(Model& net, const Source& data, const Method& method, const Optimizer& optimizer,
          const fit_options& options = {}, averaged_weights<Model>* average = nullptr) {
