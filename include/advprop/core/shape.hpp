@@ -28,16 +28,20 @@ struct feature_view {
   }
 };
 
+/// One extent a dimension.
+template <int Rank>
+using extents_of = std::array<int, static_cast<std::size_t>(Rank)>;
+
 /// A non-owning, dense, row-major array of `Rank` dimensions.
 template <class T, int Rank>
 class view {
  public:
   constexpr view() = default;
-  constexpr view(T* data, std::array<int, Rank> extents) : data_(data), extents_(extents) {}
+  constexpr view(T* data, extents_of<Rank> extents) : data_(data), extents_(extents) {}
 
   constexpr T* data() const { return data_; }
   constexpr int extent(int i) const { return extents_[static_cast<std::size_t>(i)]; }
-  constexpr const std::array<int, Rank>& extents() const { return extents_; }
+  constexpr const extents_of<Rank>& extents() const { return extents_; }
   /// Elements of one entry of the first dimension.
   constexpr std::ptrdiff_t stride() const {
     std::ptrdiff_t n = 1;
@@ -68,7 +72,7 @@ class view {
 
  private:
   T* data_ = nullptr;
-  std::array<int, Rank> extents_{};
+  extents_of<Rank> extents_{};
 };
 
 /// Images at the interface: NHWC, float in [0, 1].

@@ -14,10 +14,10 @@ template <class T, int Rank>
 class tensor {
  public:
   tensor() = default;
-  explicit tensor(std::array<int, Rank> extents) { resize(extents); }
+  explicit tensor(extents_of<Rank> extents) { resize(extents); }
 
   /// Keeps the memory when it is large enough; new elements are zero, old values are not kept in place.
-  void resize(std::array<int, Rank> extents) {
+  void resize(extents_of<Rank> extents) {
     for (int e : extents)
       if (e < 0) fail<argument_error>("tensor: negative extent ", e);
     extents_ = extents;
@@ -33,7 +33,7 @@ class tensor {
   const T* data() const { return values_.data(); }
   std::ptrdiff_t size() const { return static_cast<std::ptrdiff_t>(values_.size()); }
   int extent(int i) const { return extents_[static_cast<std::size_t>(i)]; }
-  const std::array<int, Rank>& extents() const { return extents_; }
+  const extents_of<Rank>& extents() const { return extents_; }
   auto begin() { return values_.begin(); }
   auto end() { return values_.end(); }
   auto begin() const { return values_.begin(); }
@@ -49,7 +49,7 @@ class tensor {
   }
 
  private:
-  std::array<int, Rank> extents_{};
+  extents_of<Rank> extents_{};
   std::vector<T> values_;
 };
 

@@ -101,7 +101,7 @@ void resize_row(const std::uint8_t* in, resize_weights& w, std::uint8_t* out) {
   for (std::size_t x = 0; x < w.first.size(); ++x, out += Channels) {
     const std::uint8_t* at = in + w.first[x] * Channels;
     const std::int32_t* weight = w.of(static_cast<int>(x));
-    std::int32_t sum[Channels];
+    std::int32_t sum[static_cast<std::size_t>(Channels)];
     std::fill_n(sum, Channels, resize_weights::half);
     for (int k = 0; k < w.count[x]; ++k, at += Channels)
       for (int c = 0; c < Channels; ++c) sum[c] += at[c] * weight[k];

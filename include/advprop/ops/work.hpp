@@ -168,7 +168,7 @@ work_item norm_statistics(const D& d, map<D> x, float*, float*) {
 template <class D>
 work_item norm_update_running(const D&, int channels, const float*, const float*, std::ptrdiff_t, float, float*,
                               float*) {
-  return flat_item("norm_update_running", 4 * sizeof(float) * channels, 2 * sizeof(float) * channels);
+  return flat_item("norm_update_running", 4.0 * sizeof(float) * channels, 2.0 * sizeof(float) * channels);
 }
 template <class D>
 work_item norm_forward(const D& d, activation a, map<D> x, const norm_parameters& p, map<D> add, map<D> y) {

@@ -155,7 +155,7 @@ class adversarial_propagation {
   /// Weight of the clean loss.
   float clean_weight = 1;
   /// One a auxiliary domain.
-  std::array<auxiliary_options, auxiliaries> auxiliary{};
+  std::array<auxiliary_options, sizeof...(Attacks)> auxiliary{};
   /// Image k goes through the same dropout and stochastic-depth masks in every domain; otherwise each domain draws its
   /// own, as independent passes of a PyTorch or TensorFlow network do.
   bool matched_noise = false;

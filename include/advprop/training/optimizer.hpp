@@ -114,14 +114,14 @@ class optimizer_state {
       update(d, net_->values().subspan(first, count), net_->gradients().subspan(first, count),
              slot(static_cast<int>(I)).subspan(first, count)...);
     };
-    constexpr auto all = std::make_index_sequence<Slots>();
+    constexpr auto all = std::make_index_sequence<static_cast<std::size_t>(Slots)>();
     part(all, 0, decayed, weight_decay);
     part(all, decayed, net_->values().size() - decayed, 0);
   }
 
  private:
   Model* net_;
-  std::array<arena::block, Slots> slots_;
+  std::array<arena::block, static_cast<std::size_t>(Slots)> slots_;
   arena::block factor_;  // of clipped gradients, on a device that computes it without the host
 };
 

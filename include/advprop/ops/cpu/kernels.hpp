@@ -44,6 +44,10 @@
 
 #define ADVPROP_INLINE inline __attribute__((always_inline))
 
+// g++ warns of every array that is as long as an int of a template's parameters says.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+
 // ADVPROP_TARGET is the set's namespace, ADVPROP_TARGET_BYTES its widest vector. g++ redefines __AVX512F__ and the like
 // in a function target and clang does not, so kernels do not ask for them.
 #define ADVPROP_TARGET ADVPROP_BASELINE
@@ -96,3 +100,5 @@
 #pragma GCC pop_options
 #endif
 #endif
+
+#pragma GCC diagnostic pop
