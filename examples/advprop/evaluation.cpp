@@ -85,7 +85,7 @@ std::vector<strength> strengths_of(const settings& s) {
 
 /// What all measurements depend on.
 metrics_entry fixed_settings(const settings& s) {
-  metrics_entry j = {{"data", s.data}, {"test-images", s.test_images}};
+  metrics_entry j = {{"data", s.data}, {"data-dir", s.data_dir}, {"test-images", s.test_images}};
   if (s.data == "folder") {
     j["image-size"] = s.image_size;
     j["crop-fraction"] = s.crop_fraction;

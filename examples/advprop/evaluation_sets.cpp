@@ -64,6 +64,7 @@ void add_made(const settings& s, const image_source& test, std::vector<viewed_se
   for (const corruption c : kinds)
     for (const int severity : s.severities) {
       viewed_set v = corrupted_set(c, severity, test.size());
+      if (c == corruption::frost) v.key += "@" + s.frost;
       v.open = [c, severity, frost, test, chosen = seed(s.seed), scale = scale_of(s)] {
         // The pictures live in the closure, which its question does not outlive.
         return plain({test.name, robustness::corrupted_source(test, c, severity, chosen, {scale, frost.get()})});

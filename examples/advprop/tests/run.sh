@@ -351,6 +351,9 @@ evaluate)
   run $both $all $robust --out pieces 2>stderr
   contains stderr "100% is measured already"
   refused 1 "pieces/cells.json: was measured with other settings (seed was 1, is 2): .*--force" $both --seed 2 --out pieces
+  cp -r images others
+  refused 1 'pieces/cells.json: was measured with other settings (data-dir was "images", is "others")' \
+    $both --data-dir others --out pieces
   cmp whole/evaluation.csv pieces/evaluation.csv || die "a refused evaluation changed the one before it"
   run $both --seed 2 --out pieces --force
   [ "$(wc -l <pieces/evaluation.csv)" -eq 3 ] || die "--force kept old measurements"
