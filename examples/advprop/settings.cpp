@@ -145,6 +145,8 @@ settings resolved(settings s) {
   if (s.method == "adversarial" && s.attacks[0] == "none")
     fail<argument_error>("--attack none makes no adversarial images; use --method clean");
 
+  if (s.schedule != "step" && !s.milestones.empty())
+    fail<argument_error>("--milestones is for --schedule step, not ", s.schedule);
   if (s.schedule == "step" && s.milestones.empty()) s.milestones = {0.5 * s.epochs, 0.75 * s.epochs};
   const float strength = *std::max_element(s.epsilons.begin(), s.epsilons.end());
   auto& list = s.robust_epsilons;

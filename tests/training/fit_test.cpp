@@ -467,6 +467,10 @@ TEST_CASE("A method with more streams than loaders, and options out of range, ar
   method.auxiliary[0].stream = 1;
   CHECK_THROWS_WITH_AS(fit(m, train_data(), method, sgd{}, {.epochs = 1}),
                        "fit: the method reads 2 data streams, 1 were given", argument_error);
+  loader one(train_data(), {.batch = 5});
+  loader* const twice[] = {&one, &one};
+  CHECK_THROWS_WITH_AS(fit(m, std::span<loader* const>(twice), method, sgd{}, {.epochs = 1}),
+                       "fit: data streams 0 and 1 are one loader", argument_error);
   CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.epochs = 0}),
                        "fit: epochs is 0, must be 1 or more", argument_error);
   for (float smoothing : {-0.1f, 1.f, NAN})

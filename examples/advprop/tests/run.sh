@@ -171,6 +171,7 @@ bad_input)
   refused 2 "--device.*tpu" $fit --out out --device tpu
   refused 1 "built without CUDA\|no usable GPU" $fit --out out --device cuda
   refused 1 "--attack has no use" $fit --out out --method clean --attack pgd
+  refused 1 "--milestones is for --schedule step, not cosine" $fit --out out --milestones 1
   [ ! -e out/metrics.jsonl ] || [ ! -s out/metrics.jsonl ] || die "a refused run left metrics"
 
   refused 1 "not a finite number.*last good state is in bad/training.safetensors" \

@@ -254,6 +254,9 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
     fail<argument_error>("fit: label_smoothing is ", options.label_smoothing, ", must be in [0, 1)");
   if (data.empty() || static_cast<int>(data.size()) < method.streams())
     fail<argument_error>("fit: the method reads ", method.streams(), " data streams, ", data.size(), " were given");
+  for (std::size_t i = 0; i < data.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (data[i] == data[j]) fail<argument_error>("fit: data streams ", j, " and ", i, " are one loader");
   if (average && !average->follows(net))
     fail<argument_error>("fit: the average is another model's, or the model holds the average");
   options.schedule.check();
