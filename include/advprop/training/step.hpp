@@ -34,7 +34,7 @@ void accumulate_gradients(Model& net, const labelled_images& batch, const routin
                           step_metrics& metrics, int first_part, bool matched_noise = false) {
   using device = typename Model::device_type;
   const int count = batch.images.extent(0);
-  check_targets("step", batch.labels, count, Model::classes);
+  check_targets("step", batch.labels, count, Model::classes, !net.device().memory().owns(batch.labels.data()));
   auto logits = net.logits(batch.images, pass::train(route), wrt::parameters, options.noise(first_part, matched_noise));
   feature_map<device> dlogits(net.device(), count, logits.image());
   int first = 0;
