@@ -27,7 +27,7 @@ struct column {
 std::string result_table(const std::vector<experiment_result>& results) {
   const auto percent = [](double v) { return fixed(100 * v, 2) + " %"; };
   const auto& first = results[0];
-  const column columns[] = {
+  std::vector<column> columns = {
       {"clean", [](const auto& r) { return r.accuracy; }, percent},
       {fgsm_name(first), [](const auto& r) { return r.headline.fgsm; }, percent},
       {pgd_name(first), [](const auto& r) { return r.headline.pgd; }, percent},
@@ -35,6 +35,9 @@ std::string result_table(const std::vector<experiment_result>& results) {
       {"a step", [](const auto& r) { return 1000 * r.step_seconds; }, [](double v) { return fixed(v, 1) + " ms"; },
        true},
   };
+  if (first.corrupted.images > 0)
+    columns.insert(columns.begin() + 1,
+                   {"corruption error", [](const auto& r) { return r.corrupted.errors.mean; }, percent, true});
   std::vector<std::vector<std::string>> rows(results.size() + 1);
   rows[0].push_back("");
   for (std::size_t i = 0; i < results.size(); ++i) rows[i + 1].push_back(results[i].name);
@@ -64,6 +67,8 @@ metrics_entry summary_of(const settings& s, const std::vector<experiment_result>
                             {"accuracy_pgd", r.headline.pgd},
                             {"training_seconds", r.training_seconds},
                             {"step_seconds_median", r.step_seconds}};
+  if (results[0].corrupted.images > 0)
+    for (const auto& r : results) j["methods"][r.name]["corruption_error"] = r.corrupted.errors.mean;
   return j;
 }
 
@@ -97,14 +102,18 @@ void compare(const settings& given) {
                   ": clean images only; adversarial training through one batch norm that all images share; "
                   "AdvProp, where adversarial images have batch norms of their own. The same images, epochs and seed.";
   for (auto& r : results) page.runs.push_back(r.page);
+  page.samples = results[0].corrupted.samples;
   page.notes = report_notes(runs[0], results[0]);
   write_report(folder.report(), page);
   write_summary(folder.summary(), summary_of(runs.back(), results));
 
   std::printf("\n%s\n%s\n", subject(runs[0], data).c_str(), result_table(results).c_str());
-  std::printf(
-      "clean: accuracy on %s test images; FGSM and PGD: on the first %s of them, attacked; * best in its column\n\n",
-      grouped(results[0].test_images).c_str(), grouped(results[0].attacked.images).c_str());
+  std::printf("clean: accuracy on %s test images; FGSM and PGD: on the first %s of them, attacked",
+              grouped(results[0].test_images).c_str(), grouped(results[0].attacked.images).c_str());
+  if (const auto& c = results[0].corrupted; c.images > 0)
+    std::printf(";\ncorruption error: the mean over %s at %d severities, on %s of them", c.kinds().c_str(),
+                c.severities, grouped(c.images).c_str());
+  std::printf("; * best in its column\n\n");
   std::printf("%s\n", folder.report().c_str());
 }
 

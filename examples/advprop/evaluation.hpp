@@ -55,6 +55,11 @@ struct corruption_summary {
 std::vector<robustness::corruption> counted_corruptions(const std::vector<robustness::corruption>& measured);
 corruption_summary summary_of(const evaluation_result& r, const standing& s);
 
+/// Errors by corruption and severity, with the means; and the first test image, corrupted in every way at a middle
+/// severity.
+heat_map errors_of(const evaluation_result& r, const standing& s);
+picture_group samples_of(const evaluation_result& r);
+
 /// All conventions that the figures depend on, by name.
 metrics_entry conventions(const settings& s, const evaluation_result& r);
 

@@ -17,43 +17,6 @@ using kind = viewed_set::kind;
 
 picture picture_of(const image_source& images, int i) { return to_picture(read_batch(images, i, 1).images.view()); }
 
-/// Rows are corruptions and the mean of those that count, columns severities and their mean.
-heat_map errors_of(const evaluation_result& r, const standing& s) {
-  heat_map m;
-  m.x_label = "severity";
-  std::vector<robustness::corruption> kinds;
-  std::vector<int> levels;
-  for (const auto& v : r.sets) {
-    if (v.which != kind::corruption) continue;
-    if (std::find(kinds.begin(), kinds.end(), v.corruption) == kinds.end()) kinds.push_back(v.corruption);
-    if (std::find(levels.begin(), levels.end(), v.severity) == levels.end()) levels.push_back(v.severity);
-  }
-  if (kinds.empty()) return m;
-  std::sort(levels.begin(), levels.end());
-  const auto counted = counted_corruptions(kinds);
-  const std::size_t columns = levels.size() + 1;
-  for (const auto c : kinds) m.rows.emplace_back(to_string(c));
-  for (const int l : levels) m.columns.push_back(std::to_string(l));
-  m.rows.emplace_back("mean");
-  m.columns.emplace_back("mean");
-  m.values.assign(m.rows.size() * columns, 0);
-  const auto place = [](const auto& list, const auto& value) {
-    return static_cast<std::size_t>(std::find(list.begin(), list.end(), value) - list.begin());
-  };
-  for (std::size_t i = 0; i < r.sets.size(); ++i) {
-    const viewed_set& v = r.sets[i];
-    if (v.which != kind::corruption) continue;
-    const std::size_t row = place(kinds, v.corruption), column = place(levels, v.severity);
-    const double error = s.sets[i].error(), share = error / static_cast<double>(levels.size());
-    m.values[row * columns + column] = error;
-    m.values[row * columns + columns - 1] += share;
-    if (place(counted, v.corruption) == counted.size()) continue;
-    m.values[kinds.size() * columns + column] += error / static_cast<double>(counted.size());
-    m.values.back() += share / static_cast<double>(counted.size());
-  }
-  return m;
-}
-
 picture_group mistakes_of(const evaluation_result& r, const viewed_set& v, const image_scores& scores) {
   constexpr std::size_t shown = 8;
   picture_group g;
@@ -65,24 +28,6 @@ picture_group mistakes_of(const evaluation_result& r, const viewed_set& v, const
                           r.test.class_names[static_cast<std::size_t>(q.images.label(m.image))],
                           "taken for " + r.logit_names[static_cast<std::size_t>(m.predicted)] + ", " +
                               fixed(100 * m.confidence, 1) + "% sure"});
-  }
-  return g;
-}
-
-/// The first test image, and what each corruption makes of it at a middle severity.
-picture_group samples_of(const evaluation_result& r) {
-  std::map<robustness::corruption, std::vector<const viewed_set*>> sets;
-  for (const auto& v : r.sets)
-    if (v.which == kind::corruption) sets[v.corruption].push_back(&v);
-  picture_group g;
-  if (sets.empty()) return g;
-  g.title = "One test image, corrupted in every way that was measured.";
-  g.pictures.push_back({picture_of(r.test, 0), "clean", ""});
-  for (const auto& [c, list] : sets) {
-    const viewed_set& v = *list[list.size() / 2];
-    std::string name(to_string(c));
-    std::replace(name.begin(), name.end(), '_', ' ');  // so that it can be broken
-    g.pictures.push_back({picture_of(v.open().images, 0), name, "severity " + std::to_string(v.severity)});
   }
   return g;
 }
@@ -142,6 +87,60 @@ std::size_t hardest(const evaluation_result& r) {
 }
 
 }  // namespace
+
+/// Rows are corruptions and the mean of those that count, columns severities and their mean.
+heat_map errors_of(const evaluation_result& r, const standing& s) {
+  heat_map m;
+  m.x_label = "severity";
+  std::vector<robustness::corruption> kinds;
+  std::vector<int> levels;
+  for (const auto& v : r.sets) {
+    if (v.which != kind::corruption) continue;
+    if (std::find(kinds.begin(), kinds.end(), v.corruption) == kinds.end()) kinds.push_back(v.corruption);
+    if (std::find(levels.begin(), levels.end(), v.severity) == levels.end()) levels.push_back(v.severity);
+  }
+  if (kinds.empty()) return m;
+  std::sort(levels.begin(), levels.end());
+  const auto counted = counted_corruptions(kinds);
+  const std::size_t columns = levels.size() + 1;
+  for (const auto c : kinds) m.rows.emplace_back(to_string(c));
+  for (const int l : levels) m.columns.push_back(std::to_string(l));
+  m.rows.emplace_back("mean");
+  m.columns.emplace_back("mean");
+  m.values.assign(m.rows.size() * columns, 0);
+  const auto place = [](const auto& list, const auto& value) {
+    return static_cast<std::size_t>(std::find(list.begin(), list.end(), value) - list.begin());
+  };
+  for (std::size_t i = 0; i < r.sets.size(); ++i) {
+    const viewed_set& v = r.sets[i];
+    if (v.which != kind::corruption) continue;
+    const std::size_t row = place(kinds, v.corruption), column = place(levels, v.severity);
+    const double error = s.sets[i].error(), share = error / static_cast<double>(levels.size());
+    m.values[row * columns + column] = error;
+    m.values[row * columns + columns - 1] += share;
+    if (place(counted, v.corruption) == counted.size()) continue;
+    m.values[kinds.size() * columns + column] += error / static_cast<double>(counted.size());
+    m.values.back() += share / static_cast<double>(counted.size());
+  }
+  return m;
+}
+
+picture_group samples_of(const evaluation_result& r) {
+  std::map<robustness::corruption, std::vector<const viewed_set*>> sets;
+  for (const auto& v : r.sets)
+    if (v.which == kind::corruption) sets[v.corruption].push_back(&v);
+  picture_group g;
+  if (sets.empty()) return g;
+  g.title = "One test image, corrupted in every way that was measured.";
+  g.pictures.push_back({picture_of(r.test, 0), "clean", ""});
+  for (const auto& [c, list] : sets) {
+    const viewed_set& v = *list[list.size() / 2];
+    std::string name(to_string(c));
+    std::replace(name.begin(), name.end(), '_', ' ');  // so that it can be broken
+    g.pictures.push_back({picture_of(v.open().images, 0), name, "severity " + std::to_string(v.severity)});
+  }
+  return g;
+}
 
 report evaluation_page(const settings& s, const evaluation_result& r) {
   report page;

@@ -52,9 +52,6 @@ question plain(image_source images) {
 void add_made(const settings& s, const image_source& test, std::vector<viewed_set>& sets) {
   const auto kinds = corruptions_of(s);
   if (kinds.empty()) return;
-  if (test.image().channels != 3)
-    fail<argument_error>("--corruptions is for images of 3 channels, those of ", test.name, " have ",
-                         test.image().channels);
   std::shared_ptr<const robustness::frost_pictures> frost;
   if (std::find(kinds.begin(), kinds.end(), corruption::frost) != kinds.end()) {
     if (s.frost.empty())
@@ -167,8 +164,10 @@ std::vector<corruption> corruptions_of(const settings& s) {
     if (std::find(kinds.begin(), kinds.end(), c) == kinds.end()) kinds.push_back(c);
   };
   for (const auto& name : s.corruptions) {
-    if (name == "all")
-      for (const corruption c : robustness::benchmark_corruptions) add(c);
+    if (name == "all" || name == "all-but-frost")
+      for (const corruption c : robustness::benchmark_corruptions) {
+        if (name == "all" || c != corruption::frost) add(c);
+      }
     else if (name == "extra")
       for (const corruption c : robustness::all_corruptions.subspan(15)) add(c);
     else

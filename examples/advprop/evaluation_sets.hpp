@@ -28,7 +28,8 @@ struct viewed_set {
 /// All that the settings ask for. Throws for what is missing: frost pictures, files of corruptions, folders, classes.
 std::vector<viewed_set> sets_of(const settings& s, const image_source& test);
 
-/// Those that `--corruptions` names; "all" are the 15 that count, "extra" the other four. Throws `argument_error`.
+/// Those that `--corruptions` names; "all" are the 15 that count, "all-but-frost" those of them that need no pictures,
+/// "extra" the other four. Throws `argument_error`.
 std::vector<robustness::corruption> corruptions_of(const settings& s);
 robustness::severity_scale scale_of(const settings& s);
 

@@ -176,6 +176,13 @@ metrics_entry summary_of(const settings& s, const experiment_result& r, const ev
   attacked["strengths"] = metrics_entry::array();
   for (const auto& a : r.attacked.strengths)
     attacked["strengths"].push_back({{"epsilon", a.epsilon}, {"fgsm", a.fgsm}, {"pgd", a.pgd}});
+  if (r.corrupted.images > 0) {
+    metrics_entry& corrupted = results["corruption_error"];
+    corrupted["images"] = r.corrupted.images;
+    corrupted["mean"] = r.corrupted.errors.mean;
+    for (const auto& [kind, error] : r.corrupted.errors.by_corruption)
+      corrupted["by_corruption"][std::string(to_string(kind))] = error;
+  }
   results["training_seconds"] = r.training_seconds;
   results["step_seconds_median"] = r.step_seconds;
   results["images_per_second"] = r.images_per_second;
@@ -201,14 +208,22 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
                               : s.data == "folder"
                                   ? grouped(s.train_images) + " training images, spread evenly over the classes"
                                   : "the first " + grouped(s.train_images) + " training images";
-  return {"Trained on " + trained + ". Accuracy on clean images is that of " + grouped(r.test_images) +
-              " test images. FGSM and PGD attack the first " + grouped(r.attacked.images) +
-              " of them, through the domain that serves inference: the main one. PGD takes " +
-              std::to_string(r.attacked.steps) +
-              " steps from uniform noise within ε, each of 2.5 ε divided by their number. ε is in pixels of 255.",
-          "Accuracies named test are of the test images; the others are of training images as the network saw them, "
-          "augmented and attacked, while it changed.",
-          "The time a step is the median, and training time is that of the steps alone."};
+  std::vector<std::string> notes = {
+      "Trained on " + trained + ". Accuracy on clean images is that of " + grouped(r.test_images) +
+      " test images. FGSM and PGD attack the first " + grouped(r.attacked.images) +
+      " of them, through the domain that serves inference: the main one. PGD takes " +
+      std::to_string(r.attacked.steps) +
+      " steps from uniform noise within ε, each of 2.5 ε divided by their number. ε is in pixels of 255."};
+  if (r.corrupted.images > 0)
+    notes.push_back("The corruption error is the plain mean over " + r.corrupted.kinds() + " of ImageNet-C and " +
+                    std::to_string(r.corrupted.severities) + " severities" +
+                    (s.data == "folder" ? "" : ", as for CIFAR-10-C") + ", of " + grouped(r.corrupted.images) +
+                    " test images.");
+  notes.push_back(
+      "Accuracies named test are of the test images; the others are of training images as the network saw them, "
+      "augmented and attacked, while it changed.");
+  notes.push_back("The time a step is the median, and training time is that of the steps alone.");
+  return notes;
 }
 
 void check_experiment(const settings& s, const data_sets& data, const run_folder& folder) {
@@ -218,6 +233,7 @@ void check_experiment(const settings& s, const data_sets& data, const run_folder
   make_loaders(s, data);
   method_of(s);
   schedule_of(s);
+  sets_of(s, data.test);
 }
 
 experiment_result run_experiment(const settings& s, const data_sets& data, const run_folder& folder,
@@ -266,6 +282,11 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   r.accuracy = clean.total.accuracy();
   r.test_images = data.test.size();
   r.attacked = measure_robustness(*net, data.test, robust_images, s.robust_epsilons, s.robust_steps, seed(s.seed));
+  if (!s.corruptions.empty()) {
+    const int images = s.corruption_images == 0 ? data.test.size() : std::min(s.corruption_images, data.test.size());
+    watch.message("corrupting " + grouped(images) + " test images");
+    r.corrupted = measure_corruptions(*net, s, images);
+  }
   const float strength = *std::max_element(s.epsilons.begin(), s.epsilons.end());
   r.headline =
       strength > 0 ? r.attacked.at(strength) : attacked_accuracy::strength{0, r.attacked.clean, r.attacked.clean};
@@ -287,6 +308,9 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
                     {"under " + pgd_name(r), r.headline.pgd},
                     {"training time", r.training_seconds, "s", true},
                     {"time a step", 1000 * r.step_seconds, "ms", true}};
+  if (r.corrupted.images > 0)
+    r.page.results.insert(r.page.results.begin() + 1, {"corruption error", r.corrupted.errors.mean, "%", true});
+  r.page.corruption_errors = r.corrupted.map;
   r.page.settings = described(s);
   draw_curves(r.page, past.epochs());
   draw_robustness(r.page, r.attacked);
@@ -299,6 +323,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   one.title = name;
   one.subtitle = subject(s, data);
   one.runs = {r.page};
+  one.samples = r.corrupted.samples;
   one.notes = report_notes(s, r);
   write_report(folder.report(), one);
   return r;

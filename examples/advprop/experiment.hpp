@@ -20,6 +20,7 @@ struct experiment_result {
   int test_images = 0;
   attacked_accuracy attacked;
   attacked_accuracy::strength headline{};  // the one that results are named by
+  corrupted_errors corrupted;
   double training_seconds = 0, step_seconds = 0, images_per_second = 0;
   std::size_t planned_bytes = 0, arena_bytes = 0;
   run_report page;

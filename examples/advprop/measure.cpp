@@ -1,4 +1,4 @@
-// Robustness and pictures.
+// Robustness, corruptions and pictures.
 #include "measure.hpp"
 
 #include <algorithm>
@@ -6,6 +6,9 @@
 #include <utility>
 
 #include <advprop/core/error.hpp>
+#include <advprop/core/parallel.hpp>
+
+#include "data.hpp"
 
 namespace advprop::program {
 
@@ -51,6 +54,32 @@ attacked_accuracy measure_robustness(runner& net, const image_source& test, int 
     r.strengths.push_back({epsilon, accuracy(fgsm), accuracy(measuring_pgd(epsilon, steps))});
   }
   return r;
+}
+
+std::string corrupted_errors::kinds() const {
+  const bool frost = std::find(counted.begin(), counted.end(), robustness::corruption::frost) != counted.end();
+  const bool all_but_frost = !frost && counted.size() + 1 == robustness::benchmark_corruptions.size();
+  return std::to_string(counted.size()) + " corruptions" + (all_but_frost ? " (all but frost)" : "");
+}
+
+corrupted_errors measure_corruptions(runner& net, const settings& s, int images) {
+  settings own = s;
+  own.test_images = images;
+  evaluation_result r;
+  r.test = load_test_data(own);
+  r.sets = sets_of(own, r.test);
+  standing& mine = r.standings.emplace_back();
+  const auto target = net.target(0);
+  const int threads = s.threads > 0 ? s.threads : processors();
+  for (const auto& set : r.sets) mine.sets.push_back(score(*target, set.open(), threads, [](int) {}));
+  corrupted_errors result;
+  result.images = images;
+  result.severities = static_cast<int>(s.severities.size());
+  result.counted = counted_corruptions(corruptions_of(s));
+  result.errors = summary_of(r, mine);
+  result.map = errors_of(r, mine);
+  result.samples = samples_of(r);
+  return result;
 }
 
 picture_gallery attack_pictures(runner& net, const image_source& test, int classes, const chosen_attack& attack,

@@ -1,4 +1,4 @@
-// What is measured of a trained network: accuracy against epsilon, and pictures of attacks.
+// What is measured of a trained network: accuracy against epsilon, errors on corrupted images, and pictures of attacks.
 #pragma once
 
 #include <string>
@@ -6,6 +6,7 @@
 
 #include <advprop/io/report/run.hpp>
 
+#include "evaluation.hpp"
 #include "runner.hpp"
 
 namespace advprop::program {
@@ -28,6 +29,21 @@ chosen_attack measuring_pgd(float epsilon, int steps);
 /// FGSM and PGD of each epsilon.
 attacked_accuracy measure_robustness(runner& net, const image_source& test, int images,
                                      const std::vector<float>& epsilons, int steps, seed s);
+
+/// Errors through the main domain on `images` test images, each corrupted in every way.
+struct corrupted_errors {
+  int images = 0, severities = 0;               // no images: nothing was measured
+  std::vector<robustness::corruption> counted;  // what the mean is taken over
+  corruption_summary errors;
+  heat_map map;           // by corruption and severity
+  picture_group samples;  // what the corruptions look like
+
+  /// Such as "14 corruptions (all but frost)".
+  std::string kinds() const;
+};
+
+/// Those that the settings name.
+corrupted_errors measure_corruptions(runner& net, const settings& s, int images);
 
 /// The first test image of each of the first `classes` classes, before and after the attack.
 picture_gallery attack_pictures(runner& net, const image_source& test, int classes, const chosen_attack& attack,

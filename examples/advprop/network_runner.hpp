@@ -103,7 +103,7 @@ class network_runner final : public runner {
     return result;
   }
   std::unique_ptr<any_target> target(int domain) override {
-    return std::make_unique<bound_target<model_type>>(net_, domains_type::at(domain));
+    return std::make_unique<bound_target<model_type>>(net_, domains_type::at(domain), served());
   }
 
   run_plan plan(const chosen_method& method, const chosen_optimizer& optimizer, double average, int size, int batch,

@@ -217,6 +217,23 @@ void machine_options(CLI::App& app, settings& s) {
        "Engines that convolutions may use: all; Winograd with tiles of 2 at most; none of Winograd; the reference")
       ->group("Run");
 }
+void corruption_options(CLI::App& app, settings& s) {
+  const char* group = "Corruptions";
+  app.add_option("--corruptions", s.corruptions,
+                 "Names as in ImageNet-C; all: the 15 that benchmarks count; all-but-frost: those that need no "
+                 "pictures; extra: the other four")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
+  app.add_option("--severities", s.severities, "From 1 to 5 [all]")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(within(1, 5))
+      ->group(group);
+  app.add_option("--frost", s.frost, "Folder with the pictures that the corruption frost needs")
+      ->take_last()
+      ->group(group);
+}
 void run_options(CLI::App& app, settings& s) {
   number(app, "--workers", s.workers, 0, 1024, "Threads that prepare images")->group("Run");
   app.add_option("--out", s.out, "Folder for metrics.jsonl, summary.json, models and report.html")
@@ -237,23 +254,9 @@ void run_options(CLI::App& app, settings& s) {
       ->delimiter(',')
       ->check(within(0.f, 255.f))
       ->group(group);
-}
-
-void corruption_options(CLI::App& app, settings& s) {
-  const char* group = "Corruptions";
-  app.add_option("--corruptions", s.corruptions,
-                 "Names as in ImageNet-C; all: the 15 that benchmarks count; extra: the other four")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->group(group);
-  app.add_option("--severities", s.severities, "From 1 to 5 [all]")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(within(1, 5))
-      ->group(group);
-  app.add_option("--frost", s.frost, "Folder with the pictures that the corruption frost needs")
-      ->take_last()
-      ->group(group);
+  corruption_options(app, s);
+  number(app, "--corruption-images", s.corruption_images, 0, many, "Test images that are corrupted; 0: all")
+      ->group("Corruptions");
 }
 void published_options(CLI::App& app, settings& s) {
   app.add_option("--corrupted", s.corrupted, "Folder like CIFAR-10-C or ImageNet-C to read corrupted images from")

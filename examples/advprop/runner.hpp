@@ -57,7 +57,7 @@ class runner {
                        const chosen_attack& attack) = 0;
   /// Images x classes.
   virtual tensor<float, 2> logits(const_image_view images, int domain) = 0;
-  /// What evaluation attacks: no average, where there is one, but the weights as they are loaded.
+  /// What evaluation looks at and attacks. Where there is an average, nothing else may be asked while it lives.
   virtual std::unique_ptr<any_target> target(int domain) = 0;
 
   /// Of a network on a dry device: with batches of so many images that are `size` pixels high and wide.

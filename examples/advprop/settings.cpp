@@ -155,6 +155,8 @@ settings resolved(settings s) {
   std::sort(list.begin(), list.end());
   list.erase(std::unique(list.begin(), list.end()), list.end());
   std::erase(list, 0.f);  // no attack is measured anyhow
+  std::sort(s.severities.begin(), s.severities.end());
+  s.severities.erase(std::unique(s.severities.begin(), s.severities.end()), s.severities.end());
   return s;
 }
 
@@ -164,6 +166,11 @@ metrics_entry to_json(const settings& s) {
   j["robust-images"] = s.robust_images;
   j["robust-steps"] = s.robust_steps;
   j["robust-epsilon"] = numbers(s.robust_epsilons);
+  if (!s.corruptions.empty()) {
+    j["corruptions"] = s.corruptions;
+    j["severities"] = s.severities;
+    j["corruption-images"] = s.corruption_images;
+  }
   j["device"] = s.device;
   if (s.device != "cpu") j["engines"] = s.engines;
   j["threads"] = s.threads;

@@ -65,7 +65,7 @@ struct settings {
   int checkpoint_steps = 0;
 
   // What is measured after training.
-  int robust_images = 1000, robust_steps = 10;
+  int robust_images = 1000, robust_steps = 10, corruption_images = 1000;
   std::vector<float> robust_epsilons;
 
   // `evaluate`: one checkpoint or several, their networks, domains and input stages.

@@ -1,6 +1,9 @@
 // A model of any network as an evaluation sees it: attacks are then compiled once for each device.
 #pragma once
 
+#include <memory>
+#include <utility>
+
 #include <advprop/core/tensor.hpp>
 #include <advprop/robustness/ensemble.hpp>
 
@@ -36,7 +39,9 @@ template <class Model>
 class bound_target final : public device_target<typename Model::device_type> {
  public:
   using device_type = typename Model::device_type;
-  bound_target(Model& net, domain through) : to_(net, through) {}
+  /// `kept` lives as long as the target.
+  bound_target(Model& net, domain through, std::shared_ptr<const void> kept)
+      : to_(net, through), kept_(std::move(kept)) {}
   device_type& device() const override { return to_.device(); }
   int classes() const override { return to_.classes(); }
   void logits(const device_images<device_type>& images, view<float, 2> logits) override { to_.logits(images, logits); }
@@ -47,6 +52,7 @@ class bound_target final : public device_target<typename Model::device_type> {
 
  private:
   robustness::attacked_model<Model> to_;
+  std::shared_ptr<const void> kept_;
 };
 
 }  // namespace advprop::program

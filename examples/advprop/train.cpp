@@ -1,5 +1,7 @@
 // advprop train: one method, one folder.
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include <advprop/io/text.hpp>
 
@@ -15,10 +17,12 @@ void train(const settings& given) {
   const run_folder folder(s.out);
   const experiment_result r = run_experiment(s, data, folder, s.method + ", " + s.model, "");
   const auto percent = [](double v) { return fixed(100 * v, 2) + " %"; };
-  std::printf("%s", aligned({{"accuracy on clean images", percent(r.accuracy)},
-                             {"under " + fgsm_name(r), percent(r.headline.fgsm)},
-                             {"under " + pgd_name(r), percent(r.headline.pgd)}})
-                        .c_str());
+  std::vector<std::vector<std::string>> rows = {{"accuracy on clean images", percent(r.accuracy)},
+                                                {"under " + fgsm_name(r), percent(r.headline.fgsm)},
+                                                {"under " + pgd_name(r), percent(r.headline.pgd)}};
+  if (r.corrupted.images > 0)
+    rows.push_back({"corruption error, " + r.corrupted.kinds(), percent(r.corrupted.errors.mean)});
+  std::printf("%s", aligned(rows).c_str());
   std::printf("%s\n", folder.report().c_str());
 }
 

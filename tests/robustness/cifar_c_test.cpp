@@ -126,7 +126,24 @@ TEST_CASE("corrupted as they are read, images are the same as in a written copy"
   }
   CHECK_THROWS_AS(corrupted_source(data, corruption::fog, 6, seed{}), argument_error);
   CHECK_THROWS_AS(corrupted_source(data, corruption::frost, 1, seed{}), argument_error);
-  data.image_shape = {1, 8, 24};
-  CHECK_THROWS_WITH_AS(corrupted_source(data, corruption::fog, 1, seed{}), "fog: a grey image; corruptions work on RGB",
-                       argument_error);
+}
+
+TEST_CASE("grey images are corrupted as they are read") {
+  const files::folder folder;
+  dataset data;
+  data.name = "grey", data.classes = 2, data.image_shape = {1, 8, 8}, data.labels = {1, 0};
+  for (int i = 0; i < 2 * 64; ++i) data.pixels.push_back(static_cast<std::uint8_t>(41 * i));
+  for (const corruption kind : {corruption::impulse_noise, corruption::saturate}) {
+    const corrupted_source read(data, kind, 3, seed{9}, {severity_scale::cifar, nullptr});
+    CHECK(read.image() == data.image_shape);
+    const image_batch b = read_batch(read, 0, 2);
+    byte_image second = byte_image::of(8, 8, 1);
+    std::copy_n(data.bytes(1), 64, second.pixels.begin());
+    random_stream rng = corruption_stream(seed{9}, kind, 3, 1);
+    const byte_image expected = corrupt(second, kind, 3, rng, {severity_scale::cifar, nullptr});
+    CHECK(std::equal(expected.pixels.begin(), expected.pixels.end(), b.images.data() + 64,
+                     [](std::uint8_t v, float x) { return x == static_cast<float>(v) / 255.0f; }));
+  }
+  CHECK_THROWS_WITH_AS(write_cifar_c(data, corruption::fog, folder.path(), seed{}, 1),
+                       "grey: grey images; CIFAR-10-C's layout is of RGB", argument_error);
 }

@@ -57,6 +57,7 @@ clean)
   present out
   cmp out/model.safetensors out/model-main.safetensors
   contains out/metrics.jsonl '"training":{"clean":'
+  lacks out/report.html 'Corrupted images'
   run evaluate --data-dir "$data" --test-images 40 --threads 1 --checkpoint out/model.safetensors \
     --attack fgsm --attack pgd-l2 --epsilon 8 --epsilon 128 >evaluated
   cat evaluated
@@ -99,15 +100,28 @@ advprop)
   ;;
 
 compare)
-  run compare $small --attack pgd --out out >stdout
+  run compare $small --attack pgd --out out --corruptions all-but-frost --severities 1,5 --corruption-images 10 >stdout
   cat stdout
   for method in clean adversarial advprop; do
     present out/$method
-    contains stdout "^$method  *[0-9.]* %.*%.*%.* s.* ms"
+    contains stdout "^$method  *[0-9.]* %.*%.*%.*%.* s.* ms"
   done
+  contains stdout "^corruption error: the mean over 14 corruptions (all but frost) at 2 severities, on 10 of them"
+  [ "$(grep -c '"corruption_error": 0' out/summary.json)" -eq 3 ] || die "summary.json has not three corruption errors"
+  contains out/report.html '<h2>Corrupted images</h2>'
+  contains out/report.html 'What the corruptions look like'
+  contains out/report.html '14 corruptions (all but frost) of ImageNet-C and 2 severities'
   [ "$(tail -n 1 stdout)" = out/report.html ] || die "the report's path is not the last line"
   contains out/report.html 'adversarial training through one batch norm'
   lacks out/report.html '<script'
+  # The corruption error is the average's, where weights are averaged: a fresh process measures the same.
+  corrupted="--corruptions impulse_noise,contrast --severities 4,2,4"
+  run train $small --method clean --average 0.9 --learning-rate 0.1 $corrupted --corruption-images 30 --out averaged
+  present averaged
+  error=$(sed -n '/"corruption_error"/,$s/.*"mean": \([0-9.e-]*\).*/\1/p' averaged/summary.json)
+  run evaluate averaged/model.safetensors --data-dir "$data" --test-images 30 --threads 1 $corrupted >evaluated
+  cat evaluated
+  contains evaluated "^mean corruption error  *$(awk "BEGIN { printf \"%.2f\", 100 * $error }") %"
   ;;
 
 resume)
@@ -170,6 +184,8 @@ bad_input)
   refused 1 "--attack is given 3 times" $fit --out out --aux 2 --attack pgd --attack pgd --attack pgd
   refused 2 "--device.*tpu" $fit --out out --device tpu
   refused 1 "built without CUDA\|no usable GPU" $fit --out out --device cuda
+  refused 1 "--frost is needed" $fit --out out --corruptions all
+  refused 1 "no corruption is called 'hope'" $fit --out out --corruptions hope
   refused 1 "--attack has no use" $fit --out out --method clean --attack pgd
   refused 1 "--milestones is for --schedule step, not cosine" $fit --out out --milestones 1
   [ ! -e out/metrics.jsonl ] || [ ! -s out/metrics.jsonl ] || die "a refused run left metrics"

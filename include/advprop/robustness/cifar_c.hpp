@@ -60,7 +60,7 @@ class cifar_c {
 inline void write_cifar_c(const dataset& data, corruption kind, const std::string& folder, seed s, int threads,
                           const corruption_options& options = {severity_scale::cifar, nullptr}) {
   const shape size = data.image();
-  if (size.channels != 3) fail<argument_error>(data.name, ": grey images; corruptions work on RGB");
+  if (size.channels != 3) fail<argument_error>(data.name, ": grey images; CIFAR-10-C's layout is of RGB");
   constexpr int together = 1000;  // images in memory
   std::string path = folder;
   ((path += '/') += to_string(kind)) += ".npy";

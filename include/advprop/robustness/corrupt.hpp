@@ -2,6 +2,7 @@
 // Robustness to Common Corruptions and Perturbations", ICLR 2019).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -12,6 +13,7 @@
 #include <advprop/core/parallel.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/data/byte_image.hpp>
+#include <advprop/data/image_color.hpp>
 #include <advprop/robustness/blur.hpp>
 #include <advprop/robustness/corruption.hpp>
 #include <advprop/robustness/digital.hpp>
@@ -30,21 +32,40 @@ struct corruption_options {
 };
 
 namespace detail {
-inline void check_corruption(const byte_image& image, corruption kind, int severity,
-                             const corruption_options& options) {
+inline void check_corruption(corruption kind, int severity, const corruption_options& options) {
   if (severity < 1 || severity > severities)
     fail<argument_error>(to_string(kind), ": severity ", severity, "; must be 1 to 5");
-  if (image.channels != 3) fail<argument_error>(to_string(kind), ": a grey image; corruptions work on RGB");
   if (kind == corruption::frost && !options.frost)
     fail<argument_error>("frost: corruption_options::frost is not set: it needs a frost_pictures");
 }
+
+inline bool is_noise(corruption kind) {
+  return kind == corruption::gaussian_noise || kind == corruption::shot_noise || kind == corruption::impulse_noise ||
+         kind == corruption::speckle_noise;
+}
+
+inline byte_image rgb_of(const byte_image& grey) {
+  byte_image rgb = byte_image::of(grey.height, grey.width);
+  for (std::size_t i = 0; i < grey.pixels.size(); ++i) std::fill_n(&rgb.pixels[3 * i], 3, grey.pixels[i]);
+  return rgb;
+}
+
+inline byte_image grey_of(const byte_image& rgb) {
+  byte_image grey = byte_image::of(rgb.height, rgb.width, 1);
+  for (std::size_t i = 0; i < grey.pixels.size(); ++i)
+    grey.pixels[i] = static_cast<std::uint8_t>(advprop::detail::luma(&rgb.pixels[3 * i]));
+  return grey;
+}
 }  // namespace detail
 
-/// An RGB image of any size, corrupted: 8 bits, truncated, as the official scripts store it. Throws `argument_error`
-/// for a severity outside 1..5, a grey image, and `frost` without pictures.
+/// An image of any size, corrupted: 8 bits, truncated, as the official scripts store it. A grey image gets noise in its
+/// one channel, since three would average it away; all else is done to its copy in RGB, whose luma is the result.
+/// Throws `argument_error` for a severity outside 1..5, and `frost` without pictures.
 inline byte_image corrupt(const byte_image& image, corruption kind, int severity, random_stream& rng,
                           const corruption_options& options = {}) {
-  detail::check_corruption(image, kind, severity, options);
+  detail::check_corruption(kind, severity, options);
+  if (image.channels == 1 && !detail::is_noise(kind))
+    return detail::grey_of(corrupt(detail::rgb_of(image), kind, severity, rng, options));
   const auto strength = [&](const auto& table) { return table.at(options.scale, severity); };
   switch (kind) {
     case corruption::gaussian_noise:
@@ -99,7 +120,7 @@ inline random_stream corruption_stream(seed s, corruption kind, int severity, st
 /// Images `first`, `first` + 1, ... of a data set, corrupted on several threads: the same bits at any number of them.
 inline std::vector<byte_image> corrupt(std::span<const byte_image> images, corruption kind, int severity, seed s,
                                        int threads, const corruption_options& options = {}, std::size_t first = 0) {
-  for (const byte_image& image : images) detail::check_corruption(image, kind, severity, options);
+  detail::check_corruption(kind, severity, options);
   std::vector<byte_image> result(images.size());
   std::vector<std::exception_ptr> errors(images.size());  // memory, or an image too large for JPEG
   parallel_for(threads, static_cast<std::ptrdiff_t>(images.size()), [&](std::ptrdiff_t i) {

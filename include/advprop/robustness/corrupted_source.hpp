@@ -25,7 +25,7 @@ class corrupted_source {
   int classes;
   std::vector<std::string> class_names;
 
-  /// Throws `argument_error` for a severity outside 1..5, grey images, and `frost` without pictures.
+  /// Throws `argument_error` for a severity outside 1..5, and `frost` without pictures.
   corrupted_source(Source images, corruption kind, int severity, seed s, const corruption_options& options = {})
       : classes(images.classes),
         images_(std::move(images)),
@@ -34,10 +34,9 @@ class corrupted_source {
         seed_(s),
         options_(options) {
     if constexpr (requires { images_.class_names; }) class_names = images_.class_names;
-    const shape size = images_.image();
-    if (size.channels != 1 && size.channels != 3)
-      fail<argument_error>(to_string(kind), ": images of ", size.channels, " channels; corruptions work on RGB");
-    detail::check_corruption(byte_image::of(1, 1, size.channels), kind, severity, options);
+    if (const int channels = images_.image().channels; channels != 1 && channels != 3)
+      fail<argument_error>(to_string(kind), ": images of ", channels, " channels; must be grey or RGB");
+    detail::check_corruption(kind, severity, options);
   }
 
   int size() const { return images_.size(); }
@@ -47,7 +46,7 @@ class corrupted_source {
   void read(int i, float* out) const {
     const shape size = image();
     images_.read(i, out);
-    byte_image clean = byte_image::of(size.height, size.width);
+    byte_image clean = byte_image::of(size.height, size.width, size.channels);
     std::transform(out, out + size.size(), clean.pixels.begin(),
                    [](float v) { return static_cast<std::uint8_t>(v * 255.0f + 0.5f); });
     random_stream rng = corruption_stream(seed_, kind_, severity_, static_cast<std::size_t>(i));
