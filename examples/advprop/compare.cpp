@@ -82,7 +82,10 @@ void compare(const settings& given) {
     s.method = method;
     s.out = given.out + "/" + method;
     if (method == "clean") s.attacks.clear();
-    if (method == "adversarial") s.attacks.resize(std::min<std::size_t>(1, s.attacks.size()));
+    if (method == "adversarial") {
+      s.attacks.resize(std::min<std::size_t>(1, s.attacks.size()));
+      s.weights.resize(std::min<std::size_t>(2, s.weights.size()));
+    }
     runs.push_back(resolved(s));
   }
   const run_folder folder(given.out);

@@ -195,6 +195,10 @@ void training_options(CLI::App& app, settings& s) {
       ->group(group);
   app.add_flag("!--new-classifier", s.keep_classifier, "--initial: all but the last layer")->group(group);
   app.add_flag("--adversarial-only", s.adversarial_only, "adversarial: leave out the clean images")->group(group);
+  app.add_option("--weights", s.weights, "Of the losses: clean, then each auxiliary domain [1 each]")
+      ->delimiter(',')
+      ->check(within(0.f, 1e30f))
+      ->group(group);
   number(app, "--aux", s.auxiliaries, 1, 15, "advprop: auxiliary domains")->group(group);
   name(app, "--execution", s.execution, {"sequential", "concatenated"}, "advprop: a pass a domain, or one for all")
       ->group(group);
@@ -328,10 +332,6 @@ invocation parse(int argc, const char* const* argv) {
   model_options(training, s);
   name(training, "--method", s.method, {"clean", "adversarial", "advprop"}, "Training method")->group("Training");
   training_options(training, s);
-  training.add_option("--weights", s.weights, "Of the losses: clean, then each auxiliary domain [1 each]")
-      ->delimiter(',')
-      ->check(within(0.f, 1e30f))
-      ->group("Training");
   attack_options(training, s, true);
   aux_options(training, s);
   machine_options(training, s);

@@ -100,11 +100,15 @@ advprop)
   ;;
 
 compare)
-  run compare $small --attack pgd --out out --corruptions all-but-frost --severities 1,5 --corruption-images 10 >stdout
+  run compare $small --attack pgd --weights 1,0.5 --out out --corruptions all-but-frost --severities 1,5 --corruption-images 10 >stdout
   cat stdout
   for method in clean adversarial advprop; do
     present out/$method
     contains stdout "^$method  *[0-9.]* %.*%.*%.*%.* s.* ms"
+  done
+  for method in adversarial advprop; do
+    tr -d ' \n' <out/$method/summary.json >flat
+    contains flat '"weights":\[1,0.5\]'
   done
   contains stdout "^corruption error: the mean over 14 corruptions (all but frost) at 2 severities, on 10 of them"
   [ "$(grep -c '"corruption_error": 0' out/summary.json)" -eq 3 ] || die "summary.json has not three corruption errors"
@@ -114,6 +118,7 @@ compare)
   [ "$(tail -n 1 stdout)" = out/report.html ] || die "the report's path is not the last line"
   contains out/report.html 'adversarial training through one batch norm'
   lacks out/report.html '<script'
+  refused 1 "--weights has 1 numbers" compare $small --weights 1 --out bad
   # The corruption error is the average's, where weights are averaged: a fresh process measures the same.
   corrupted="--corruptions impulse_noise,contrast --severities 4,2,4"
   run train $small --method clean --average 0.9 --learning-rate 0.1 $corrupted --corruption-images 30 --out averaged
