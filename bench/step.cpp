@@ -1,4 +1,4 @@
-// One training step: forward, backward, attack and SGD, as the demo and the recipes do it; and an evaluation pass.
+// One training step: forward, backward, attack and SGD, as the program does it; and an evaluation pass.
 //
 //   bench_step --benchmark_filter=resnet20/fashion --benchmark_repetitions=5
 // `bench/compare/step.py` times the same steps in PyTorch; `bench/compare/compare.py` runs the two alternately.
@@ -36,7 +36,7 @@ void step(benchmark::State& bench, int batch, int extent, int attack_steps, exec
   for (int& l : labels) l = rng.below(network::classes);
   const labelled_images streams[] = {{images.view(), labels.view()}};
 
-  const bool demo = attack_steps == 2;  // cmake/demo.sh; the arithmetic is the same
+  const bool demo = attack_steps == 2;  // of the case demo; the arithmetic is the same
   const float epsilon = demo ? 8.f : attack_steps == 1 ? 1.f : 4.f;
   adversarial_propagation method(attack::pgd{.epsilon = epsilon, .step = demo ? 4.f : 1.f, .steps = attack_steps});
   method.execution = how;

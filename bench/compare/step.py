@@ -21,13 +21,13 @@ import networks  # noqa: E402
 CASES = {  # network, classes, channels, extent, batch
     "resnet20-cifar": ("resnet20", 10, 3, 32, 128),
     "resnet20-fashion": ("resnet20", 10, 1, 28, 128),
-    "demo": ("resnet20", 10, 1, 28, 64),  # cmake/demo.sh
+    "demo": ("resnet20", 10, 1, 28, 64),  # a small batch
     "resnet18-cifar": ("resnet18_cifar", 10, 3, 32, 64),
     "resnet50": ("resnet50", 1000, 3, 224, 8),
     "efficientnet-b0": ("efficientnet_b0", 1000, 3, 224, 8),
 }
 METHODS = {"evaluate": None, "clean": 0, "advprop-pgd1": 1, "advprop-pgd2": 2, "advprop-pgd5": 5}  # attack steps
-EPSILON, STEP = {1: 1 / 255, 2: 8 / 255, 5: 4 / 255}, {1: 1 / 255, 2: 4 / 255, 5: 1 / 255}  # pgd2 is the demo's
+EPSILON, STEP = {1: 1 / 255, 2: 8 / 255, 5: 4 / 255}, {1: 1 / 255, 2: 4 / 255, 5: 1 / 255}  # pgd2 is the case demo's
 
 
 class routed_norm(networks.domain_norm):
