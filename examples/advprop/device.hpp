@@ -50,8 +50,8 @@ class any_device {
       which_;
 };
 
-/// What --device, --engines, --threads and --convolution say. Throws `argument_error` for a device that this program was built
-/// without, `error` where there is no GPU.
+/// What --device, --engines, --threads and --convolution say. Throws `argument_error` for a device that this program
+/// was built without, `error` where there is no GPU.
 any_device device_of(const settings& s);
 /// The same for a dry run, which needs no GPU.
 any_device dry_device_of(const settings& s);
