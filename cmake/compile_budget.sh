@@ -1,7 +1,8 @@
 #!/bin/sh
-# Prints what compiling against the library costs, beside docs/design.md's budgets. Never fails on a number, only when
-# something does not compile. CPU seconds, so that a busy machine does not blur them; memory is the compiler's largest
-# resident size and needs GNU time (Debian's `time`). Header-only first, then with the operations in advprop::kernels.
+# compile_budget.sh [all]: prints what compiling against the library costs, beside docs/design.md's budgets. Never fails
+# on a number, only when something does not compile. CPU seconds, so that a busy machine does not blur them; memory is
+# the compiler's largest resident size and needs GNU time (Debian's `time`). Header-only first, then with the operations
+# in advprop::kernels; the other examples header-only, too, a minute each, where `all` is asked for.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -69,11 +70,13 @@ for source in examples/*.cpp; do
   [ -f "$source" ] || continue
   case $source in *xtensor*) continue ;; esac
   object=$work/example_$(basename "$source" .cpp).o
-  compile "$source" "$object"
+  if [ "${1:-}" = all ]; then
+    compile "$source" "$object"
+    row "$source, header-only" "" "$seconds s"
+  fi
+  compile "$source" "$object" -DADVPROP_COMPILED
   objects="$objects $object"
-  header_only=$seconds
-  compile "$source" "$object.compiled" -DADVPROP_COMPILED
-  row "$source, header-only, with kernels" "" "$header_only s, $seconds s"
+  row "$source, advprop::kernels" "" "$seconds s"
 done
 compile src/kernels.cpp "$work/kernels.o"
 row "advprop::kernels itself, once a build" "" "$seconds s"
