@@ -236,19 +236,26 @@ TEST_CASE("errors by corruption and severity are a heat map a run, with a gap wh
   for (const char* name : {"first", "second"}) {
     run_report run;
     run.name = name;
-    run.corruption_errors = {{"fog", "<frost>"}, {"1", "5"}, "severity", {0.125, 0.5, 0.9, NAN}};
+    run.corruption_errors = {{"fog", "<frost>"}, {"1", "mean"}, "severity", {0.125, 0.5, 0.9, NAN}};
     run.mistakes = {{"clean", {{grey(3), "cat", "taken for <dog>"}}}};
     r.runs.push_back(run);
   }
+  r.runs[1].corruption_errors.rows[0] = "snow";
   r.samples = {"One image.", {{grey(1), "clean", ""}, {grey(2), "fog", "severity 3"}}};
   const std::string page = report_html(r);
   CHECK(fault(page) == "");
-  CHECK(count(page, "<rect class=\"cell error\"") == 6);
-  CHECK(count(page, "<rect class=\"cell none\"") == 2);
+  // Each run's own, and first the two side by side: fog was measured for one, snow for the other, frost's mean for
+  // none.
+  CHECK(count(page, "<rect class=\"cell error\"") == 6 + 2);
+  CHECK(count(page, "<rect class=\"cell none\"") == 2 + 4);
+  CHECK(has(page, "<figcaption>Mean of the severities</figcaption>"));
+  CHECK(has(page, "fog, first: 50.00%"));
+  CHECK(has(page, "fog, second: not measured"));
+  CHECK(has(page, "snow, second: 50.00%"));
   CHECK(has(page, ">12.5</text>"));
   CHECK(has(page, "fill-opacity=\"0.900\""));
   CHECK(has(page, "&lt;frost&gt;, 1: 90.00%"));
-  CHECK(has(page, "&lt;frost&gt;, 5: not measured"));
+  CHECK(has(page, "&lt;frost&gt;, mean: not measured"));
   CHECK(has(page, "<h3>first: clean</h3>"));
   CHECK(has(page, "taken for &lt;dog&gt;"));
   CHECK(count(page, "<div class=\"thumb\">") == 4);

@@ -35,7 +35,8 @@ inline std::string report_html(const report& r) {
     body += section("Learning and robustness", "", grid(attacked + learning));
   }
 
-  std::string galleries, matrices, maps, mistaken;
+  std::string galleries, matrices, mistaken;
+  std::string maps = several ? heat_figure(compared_errors(r), "Mean of the severities") : "";
   for (const auto& run : r.runs) {
     const std::string heading = (several ? run.name + ": " : "") + run.pictures.attack;
     if (!run.pictures.rows.empty())

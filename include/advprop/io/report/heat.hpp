@@ -13,13 +13,18 @@
 
 namespace advprop::html {
 
+inline void check(const heat_map& m) {
+  if (m.values.size() != m.rows.size() * m.columns.size())
+    fail<argument_error>("report: a heat map of ", m.rows.size(), " x ", m.columns.size(), " has ", m.values.size(),
+                         " values");
+}
+
 /// `<figure>` with a cell for each fraction, the redder the larger, and its number in per cent; what is not finite is
 /// empty. Throws argument_error where values are not rows x columns.
 inline std::string heat_figure(const heat_map& m, const std::string& title) {
-  const std::size_t rows = m.rows.size(), columns = m.columns.size();
-  if (m.values.size() != rows * columns)
-    fail<argument_error>("report: a heat map of ", rows, " x ", columns, " has ", m.values.size(), " values");
+  check(m);
   if (m.values.empty()) return {};
+  const std::size_t rows = m.rows.size(), columns = m.columns.size();
   int letters = 0;
   for (const auto& name : m.rows) letters = std::max(letters, std::min(20, code_points(name)));
   const double left = 14 + 6.9 * letters, high = 26, top = 22;
@@ -54,6 +59,26 @@ inline std::string heat_figure(const heat_map& m, const std::string& title) {
     svg += "<text class=\"mid\" x=\"" + n(left + cell * static_cast<double>(columns) / 2) + "\" y=\"" + n(height - 4) +
            "\">" + escape(m.x_label) + "</text>";
   return "<figure><figcaption>" + escape(title) + "</figcaption>" + svg + "</svg></figure>";
+}
+
+/// The last column of each run's errors, side by side.
+inline heat_map compared_errors(const report& r) {
+  heat_map m;
+  for (const auto& run : r.runs) {
+    check(run.corruption_errors);
+    if (run.corruption_errors.values.empty()) continue;
+    m.columns.push_back(run.name);
+    for (const auto& row : run.corruption_errors.rows)
+      if (std::find(m.rows.begin(), m.rows.end(), row) == m.rows.end()) m.rows.push_back(row);
+  }
+  for (const auto& row : m.rows)
+    for (const auto& run : r.runs) {
+      const heat_map& own = run.corruption_errors;
+      if (own.values.empty()) continue;
+      const auto at = static_cast<std::size_t>(std::find(own.rows.begin(), own.rows.end(), row) - own.rows.begin());
+      m.values.push_back(at < own.rows.size() ? own.values[(at + 1) * own.columns.size() - 1] : NAN);
+    }
+  return m;
 }
 
 }  // namespace advprop::html

@@ -80,7 +80,7 @@ struct run_report {
   std::vector<curve> robustness;                              ///< accuracy over ε in pixels of 255, one an attack
   confusion_matrix confusion;
   picture_gallery pictures;
-  heat_map corruption_errors;           ///< of each corruption and severity
+  heat_map corruption_errors;           ///< of each corruption and severity; runs are compared by the last column
   std::vector<picture_group> mistakes;  ///< the images that it is surest of, and wrong
 };
 
