@@ -16,7 +16,7 @@
 
 #include <advprop/domains/domain.hpp>
 #include <advprop/io/onnx.hpp>
-#include <advprop/models/model.hpp>
+#include <advprop/models/predict.hpp>
 #include <advprop/training/averaged_weights.hpp>
 
 #include "network_method.hpp"
@@ -89,18 +89,7 @@ class network_runner final : public runner {
   }
   tensor<float, 2> logits(const_image_view images, int domain) override {
     const auto averaged = served();
-    const auto y = net_.forward(images, pass::evaluate(domains_type::at(domain)));
-    const auto v = y.view();
-    tensor<float, 2> result({v.batch, v.channels});
-    if constexpr (std::is_same_v<Device, cpu>) {
-      for (int n = 0; n < v.batch; ++n)  // a 1x1 feature map: the blocks of an image are one row
-        std::copy_n(channel_block(v, n, 0), v.channels, result.data() + n * v.channels);
-    } else {
-      std::vector<typename Device::element> there(static_cast<std::size_t>(result.size()));
-      memory_copy(net_.device(), y, {there.data(), v.batch, v.channels, 1, 1});
-      std::copy(there.begin(), there.end(), result.begin());
-    }
-    return result;
+    return predict_logits(net_, images, {.through = domains_type::at(domain)});
   }
   std::unique_ptr<any_target> target(int domain) override {
     return std::make_unique<bound_target<model_type>>(net_, domains_type::at(domain), served());

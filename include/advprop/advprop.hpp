@@ -25,6 +25,7 @@
 #include <advprop/io/checkpoint.hpp>
 #include <advprop/models/efficientnet.hpp>
 #include <advprop/models/model.hpp>
+#include <advprop/models/predict.hpp>
 #include <advprop/models/resnet.hpp>
 #include <advprop/training/evaluate.hpp>
 #include <advprop/training/fit.hpp>

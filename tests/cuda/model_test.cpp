@@ -4,6 +4,20 @@
 
 using namespace device_tests;
 
+namespace {
+
+/// The largest difference, relative to the largest number of b.
+double apart(const tensor<float, 2>& a, const tensor<float, 2>& b) {
+  double largest = 0, worst = 0;
+  for (std::ptrdiff_t i = 0; i < b.size(); ++i) {
+    largest = std::max(largest, std::abs(double(b.data()[i])));
+    worst = std::max(worst, std::abs(double(a.data()[i]) - double(b.data()[i])));
+  }
+  return worst / largest;
+}
+
+}  // namespace
+
 TEST_CASE("A step through two domains is the CPU's: ResNet-20, float32") {
   compare_step<resnet20<10>, float>(two_domains, 6, 32, 1e-5);
 }
@@ -66,6 +80,19 @@ TEST_CASE("A model trained, saved and loaded moves between the devices") {
   const evaluation clean = evaluate(net, data), expected = evaluate(other, data);
   CHECK(clean.total.loss_sum == doctest::Approx(expected.total.loss_sum).epsilon(1e-4));
   CHECK(clean.confusion == expected.confusion);
+  CHECK(apart(predict_logits(net, b.images, {.batch = 3}), predict_logits(other, b.images)) < 1e-4);
+  CHECK(apart(predict_probabilities(net, b.images), predict_probabilities(other, b.images)) < 1e-4);
+  const auto best = predict_classes(net, b.images, {.batch = 3}), same = predict_classes(other, b.images);
+  CHECK(std::equal(best.begin(), best.end(), same.begin()));
+}
+
+TEST_CASE("bfloat16 logits come to the host as floats") {
+  cuda_bfloat16 d;
+  model<resnet20<10>, domains<2>, cuda_bfloat16> net(d, seed{1});
+  cpu c(2);
+  model<resnet20<10>, domains<2>, cpu> other(c, seed{1});
+  const batch b(5, 16, 10);
+  CHECK(apart(predict_logits(net, b.images, {.batch = 2}), predict_logits(other, b.images)) < 0.05);
 }
 
 TEST_CASE("Models on devices of their own do not know of one another") {

@@ -14,7 +14,7 @@
 #include <advprop/attacks/device_images.hpp>
 #include <advprop/core/error.hpp>
 #include <advprop/core/target_view.hpp>
-#include <advprop/models/model.hpp>
+#include <advprop/models/predict.hpp>
 
 namespace advprop::robustness {
 
@@ -46,7 +46,7 @@ class attacked_model {
   void logits(const device_images<device_type>& images, view<float, 2> logits) {
     in_groups(images, [&](int first, int count) {
       const auto y = net_->logits(padded(images.slice(first, count)), pass::evaluate(through_));
-      read(y, logits.slice(first, count));
+      host_.read(device(), y, logits.slice(first, count));
     });
   }
 
@@ -56,14 +56,15 @@ class attacked_model {
     in_groups(images, [&](int first, int count) {
       const auto some = padded(images.slice(first, count));
       auto y = net_->logits(some, pass::attack(through_), wrt::input);
-      read(y, logits.slice(first, count));
-      std::fill(rows_.begin(), rows_.end(), element(0.f));
+      host_.read(device(), y, logits.slice(first, count));
+      const auto rows = host_.rows(y.batch());
+      std::fill_n(rows.data, rows.batch * host_.row, element(0.f));
       for (int i = 0; i < count; ++i) {
         std::fill(dz.begin(), dz.end(), 0.f);
         loss(first + i, {logits.slice(first + i, 1).data(), dz.size()}, dz);
-        std::transform(dz.begin(), dz.end(), rows_.begin() + i * row, [](float v) { return element(v); });
+        std::transform(dz.begin(), dz.end(), host_[i], [](float v) { return element(v); });
       }
-      memory_copy(device(), rows(y), y);  // the logits' memory holds their gradient from here on
+      memory_copy(device(), rows, y);  // the logits' memory holds their gradient from here on
       const auto to = gradient.slice(first, count);
       if (some.extent(0) == count) return net_->template backward<wrt::input>(std::move(y), to);
       net_->template backward<wrt::input>(std::move(y), some);
@@ -73,19 +74,6 @@ class attacked_model {
 
  private:
   using element = typename device_type::element;
-  /// A 1x1 feature map: the blocks of an image are one row.
-  static constexpr std::ptrdiff_t row = device_type::elements(1, {Model::classes, 1, 1});
-
-  /// The host's copy of such maps.
-  feature_view<element> rows(const feature_map<device_type>& y) {
-    rows_.resize(static_cast<std::size_t>(row * y.batch()));
-    return {rows_.data(), y.batch(), Model::classes, 1, 1};
-  }
-  void read(const feature_map<device_type>& y, view<float, 2> logits) {
-    memory_copy(device(), y, rows(y));
-    for (int i = 0; i < logits.extent(0); ++i)
-      std::copy_n(rows_.data() + i * row, Model::classes, logits.data() + i * logits.stride());
-  }
   /// The images, or where the device would rather have a larger batch a copy of them that others follow.
   device_images<device_type> padded(const device_images<device_type>& images) {
     if constexpr (requires { device_type::padded_batch(1); }) {
@@ -115,7 +103,7 @@ class attacked_model {
 
   Model* net_;
   domain through_;
-  std::vector<element> rows_;
+  advprop::detail::host_logits<device_type, Model::classes> host_;
   arena::block padded_;  // images of those extents
   std::array<int, 4> padded_extents_{};
 };

@@ -8,6 +8,7 @@
 #include <advprop/attacks/objective.hpp>
 #include <advprop/core/tensor.hpp>
 #include <advprop/data/dataset.hpp>
+#include <advprop/models/predict.hpp>
 #include <advprop/training/metrics.hpp>
 
 namespace advprop {
@@ -24,24 +25,6 @@ struct evaluation {
   int classes = 0;
   std::vector<long> confusion;  ///< [true class][predicted class]
 };
-
-namespace detail {
-/// The logits of a batch, a few images at a time where that suits the device.
-template <class Model>
-auto evaluate_in_groups(Model& net, const_image_view images, domain through) {
-  using device = typename Model::device_type;
-  const int batch = images.extent(0);
-  const int group = net.images_at_once(batch, {Model::channels, images.extent(1), images.extent(2)});
-  if (group == batch) return net.logits(images, pass::evaluate(through));
-  feature_map<device> logits(net.device(), batch, {Model::classes, 1, 1});
-  for (int first = 0; first < batch; first += group) {
-    const int count = std::min(group, batch - first);
-    const auto some = net.logits(images.slice(first, count), pass::evaluate(through));
-    memory_copy(net.device(), some, logits.slice(first, count));
-  }
-  return logits;
-}
-}  // namespace detail
 
 /// Runs the whole source through the network with running statistics, each batch attacked first. Throws `memory_error`
 /// where a batch is too large for the device.
@@ -64,7 +47,7 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
     check_targets("evaluate", batch.targets(), n, Model::classes);
     random_stream rng = random_stream(options.seed.value).split(static_cast<std::uint64_t>(index));
     perturb(net, attack, batch.images.view(), batch.labels.view(), rng, options.through, 0, rng.split(1));
-    const auto logits = detail::evaluate_in_groups(net, batch.images.view(), options.through);
+    const auto logits = detail::logits_in_groups(net, batch.images.view(), options.through);
     result.total.add(cross_entropy(net.device(), logits, batch.labels.view(), 0.f, 1.f, {}), n);
     const label_view predicted = best.view().slice(0, n);
     predict(net.device(), logits, predicted);

@@ -19,10 +19,8 @@ namespace advprop {
 /// `step_metrics::parts[i]` counts.
 template <class M, class Model>
 concept training_method = requires(const M& method, Model& net, std::span<const labelled_images> streams,
-                                   const step_options& options) {
+                                   const step_options& options, int i) {
   { method.gradients(net, streams, options) } -> std::same_as<step_metrics>;
-}
-&&requires(const M& method, int i) {
   { method.part_name(i) } -> std::convertible_to<std::string>;
   { method.parts() } -> std::convertible_to<int>;
   { method.streams() } -> std::convertible_to<int>;

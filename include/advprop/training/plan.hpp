@@ -120,7 +120,7 @@ work_plan plan_evaluation(Model& net, int batch, int height, int width, const At
   return detail::dry_run_of(net, [&] {
     random_stream rng;
     perturb(net, attack, images.images, images.all.labels, rng);
-    const auto logits = detail::evaluate_in_groups(net, images.all.images, main_domain);
+    const auto logits = detail::logits_in_groups(net, images.all.images, main_domain);
     cross_entropy(net.device(), logits, images.all.labels, 0.f, 1.f, {});
   });
 }

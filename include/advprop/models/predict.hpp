@@ -1,0 +1,105 @@
+// What a network says of images: logits, probabilities or classes, in the host's memory.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include <advprop/core/tensor.hpp>
+#include <advprop/models/model.hpp>
+
+namespace advprop {
+
+namespace detail {
+
+/// The logits of a batch, a few images at a time where that suits the device.
+template <class Model>
+auto logits_in_groups(Model& net, const_image_view images, domain through) {
+  using device = typename Model::device_type;
+  const int batch = images.extent(0);
+  const int group = net.images_at_once(batch, {Model::channels, images.extent(1), images.extent(2)});
+  if (group == batch) return net.logits(images, pass::evaluate(through));
+  feature_map<device> logits(net.device(), batch, {Model::classes, 1, 1});
+  for (int first = 0; first < batch; first += group) {
+    const int count = std::min(group, batch - first);
+    const auto some = net.logits(images.slice(first, count), pass::evaluate(through));
+    memory_copy(net.device(), some, logits.slice(first, count));
+  }
+  return logits;
+}
+
+/// The host's copy of logits in the device's layout, in which the blocks of a 1x1 feature map are one row an image.
+template <class Device, int Classes>
+class host_logits {
+ public:
+  using element = typename Device::element;
+  static constexpr std::ptrdiff_t row = Device::elements(1, {Classes, 1, 1});
+
+  /// The numbers of so many images.
+  feature_view<element> rows(int images) {
+    numbers_.resize(static_cast<std::size_t>(row * images));
+    return {numbers_.data(), images, Classes, 1, 1};
+  }
+  /// Image i's.
+  element* operator[](int i) { return numbers_.data() + i * row; }
+
+  /// The first logits.extent(0) images of y, row by row.
+  void read(Device& d, const feature_map<Device>& y, view<float, 2> logits) {
+    memory_copy(d, y, rows(y.batch()));
+    for (int i = 0; i < logits.extent(0); ++i) std::copy_n((*this)[i], Classes, &logits(i, 0));
+  }
+
+ private:
+  std::vector<element> numbers_;
+};
+
+/// f(logits, first, count) for images [first, first + count), all in turn.
+template <class Model, class F>
+void for_logits(Model& net, const_image_view images, domain through, int batch, F&& f) {
+  if (batch < 1) fail<argument_error>("predict: batch is ", batch, ", must be 1 or more");
+  for (int first = 0; first < images.extent(0); first += batch) {
+    const int count = std::min(batch, images.extent(0) - first);
+    f(logits_in_groups(net, images.slice(first, count), through), first, count);
+  }
+}
+
+}  // namespace detail
+
+struct predict_options {
+  domain through = main_domain;
+  int batch = 250;  ///< images that go through the network together
+};
+
+/// Logits, images x classes, for any number of NHWC images in [0,1], with running statistics. Throws `argument_error`
+/// for images of the wrong channel count, a domain out of range, or a network that ends in no logits.
+template <class Model>
+tensor<float, 2> predict_logits(Model& net, const_image_view images, const predict_options& options = {}) {
+  tensor<float, 2> logits({images.extent(0), Model::classes});
+  detail::host_logits<typename Model::device_type, Model::classes> host;
+  detail::for_logits(net, images, options.through, options.batch, [&](const auto& y, int first, int count) {
+    host.read(net.device(), y, logits.view().slice(first, count));
+  });
+  return logits;
+}
+
+/// Their softmax.
+template <class Model>
+tensor<float, 2> predict_probabilities(Model& net, const_image_view images, const predict_options& options = {}) {
+  tensor<float, 2> probabilities({images.extent(0), Model::classes});
+  detail::for_logits(net, images, options.through, options.batch, [&](const auto& y, int first, int count) {
+    softmax(net.device(), y, probabilities.view().slice(first, count));
+  });
+  return probabilities;
+}
+
+/// The class with the largest logit, of each image.
+template <class Model>
+tensor<int, 1> predict_classes(Model& net, const_image_view images, const predict_options& options = {}) {
+  tensor<int, 1> classes({images.extent(0)});
+  detail::for_logits(net, images, options.through, options.batch, [&](const auto& y, int first, int count) {
+    predict(net.device(), y, classes.view().slice(first, count));
+  });
+  return classes;
+}
+
+}  // namespace advprop
