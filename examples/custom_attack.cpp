@@ -12,13 +12,11 @@ struct confident_step {
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream&) const {
     const auto gradient = objective.input_gradient(images, labels);  // never touches weights or statistics
-    tensor<float, 1> mean({images.extent(0)});
+    const image_numbers mean(*images.device, images.extent(0));
     mean_magnitudes(*images.device, gradient, mean.data());
-    for (int i = 0; i < images.extent(0); ++i)
-      transform(images.slice(i, 1), gradient.slice(i, 1),
-                [e = epsilon / 255, flat = share * mean(i)](float x, float g) {
-                  return g > flat || g < -flat ? clamp(x + e * sign(g), 0.f, 1.f) : x;
-                });
+    transform(images, gradient, mean, [e = epsilon / 255, s = share](float x, float g, float m) {
+      return g > s * m || g < -s * m ? clamp(x + e * sign(g), 0.f, 1.f) : x;
+    });
   }
 };
 static_assert(attack_policy<confident_step>);

@@ -24,7 +24,7 @@ int main(int argc, char** argv) try {
   method.auxiliary[1] = {.weight = 0.5f, .stream = 1};  // domain 2 reads stream 1 and counts half
 
   loader* const streams[] = {&light, &strong};
-  fit(net, std::span<loader* const>(streams), method, sgd{.weight_decay = 5e-4f},
+  fit(net, streams, method, sgd{.weight_decay = 5e-4f},
       {.epochs = 2, .on_epoch = [&](const epoch_report& r) {
          std::printf("epoch %d:", r.epoch + 1);
          for (int i = 0; i < method.parts(); ++i)

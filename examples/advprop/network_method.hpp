@@ -33,7 +33,7 @@ class single_domain {
 
  private:
   bool clean_;
-  adversarial_training<chosen_attack> adversarial_{{}, true, 1, 1};
+  adversarial_training<chosen_attack> adversarial_{{}};
 };
 
 /// The library's method for a model with so many auxiliary domains.

@@ -66,6 +66,13 @@ TEST_CASE("A uniform start fills the ball evenly; for L2 its direction and lengt
   CHECK(std::abs(sum / 2560) < 0.05);
   CHECK(squares / 2560 == doctest::Approx(1.0 / 3).epsilon(0.06));
 
+  // A Euclidean length may be more than one pixel can change.
+  CHECK_NOTHROW(attacked(m, attack::pgd{.epsilon = 765, .step = 300, .steps = 1, .norm = attack::norm::two}, x));
+  for (const float e : {-1.f, INFINITY, NAN})
+    CHECK_THROWS_WITH_AS(attacked(m, attack::pgd{.epsilon = e, .norm = attack::norm::two}, x),
+                         doctest::Contains("must be 0 or more"), argument_error);
+  CHECK_THROWS_WITH_AS(attacked(m, attack::pgd{.epsilon = 256}, x), doctest::Contains("must be in [0, 255]"),
+                       argument_error);
   const auto two_norm = attacked(m, attack::pgd{.epsilon = 100, .steps = 0, .norm = attack::norm::two}, x);
   double lengths = 0, longest = 0;
   for (int n = 0; n < 40; ++n) {

@@ -24,6 +24,17 @@ dataset small(std::vector<int> labels, int classes) {
 }
 }  // namespace
 
+namespace {
+struct counted_by_size_t {
+  int classes = 1;
+  std::size_t size() const { return 1; }
+  shape image() const { return {1, 1, 1}; }
+  int label(int) const { return 0; }
+  void read(int, float*) const {}
+};
+}  // namespace
+static_assert(!source<counted_by_size_t>);  // its comparisons with an int would be unsigned
+
 TEST_CASE("a data set gives each image as floats of 255ths, with its label") {
   const dataset d = small({2, 0, 1}, 3);
   CHECK(d.size() == 3);

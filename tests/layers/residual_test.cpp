@@ -54,6 +54,22 @@ TEST_CASE("A residual with an identity shortcut and its gradients: identity and 
   check<net<convolution<5, 3>, residual<conv_norm<5>, identity, silu>>>(d);
 }
 
+TEST_CASE("Branches that fit for even sizes alone are refused for an odd one, however the body ends") {
+  cpu d(1);
+  const auto refused = [&](auto m) {
+    using net_type = typename decltype(m)::type;
+    net_type n(d);
+    CHECK_NOTHROW(n.forward(images(5, 4, 4, 3), pass::train(main_domain)));
+    for (const pass& p : passes(5))
+      CHECK_THROWS_WITH_AS(n.forward(images(5, 5, 5, 3), p),
+                           "residual: the body gives feature maps of 3x3, the shortcut of 2x2", argument_error);
+  };
+  using pooled = sequential<average_pool<2>, convolution<6, 1>, batch_norm<>>;  // ResNet-D's
+  refused(std::type_identity<net<residual<conv_norm<6, 2>, pooled, relu>>>());
+  refused(std::type_identity<net<residual<conv_norm_plain<6, 2>, pooled, relu>>>());
+  refused(std::type_identity<net<residual<sequential<convolution<6, 3, 2>, relu>, pooled>>>());
+}
+
 TEST_CASE("A residual with a projection and its gradients") {
   cpu d(1);
   check<net<convolution<5, 3>, residual<conv_norm<6, 2>, projection<6, 2>, silu>>>(d);

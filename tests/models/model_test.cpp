@@ -125,6 +125,8 @@ TEST_CASE("A training pass touches its own domain's gradients and statistics onl
     }
   }
   CHECK((m.batches_tracked(0) == 0 && m.batches_tracked(1) == 0 && m.batches_tracked(2) == 1));
+  m.forward(images(6), pass{three::auxiliary(1), statistics::running, true, false});  // nothing to learn from
+  CHECK(m.batches_tracked(2) == 1);
 }
 
 TEST_CASE("One concatenated pass equals one pass a part: logits, gradients and statistics") {

@@ -348,6 +348,12 @@ TEST_CASE("A checkpoint is refused by a run with other options, and says which")
   CHECK(snapshot(m) == before);
   triple other(d);
   CHECK_THROWS_AS(fit(other, train_data(), clean_training{}, sgd{}, same), file_error);
+  for (loader_options o : {loader_options{.stream = 1}, loader_options{.shuffle = false}}) {
+    o.batch = 5;
+    loader differs(train_data(), o);
+    CHECK_THROWS_WITH_AS(fit(m, differs, clean_training{}, sgd{}, same),
+                         doctest::Contains("is the checkpoint of another run"), file_error);
+  }
 }
 
 TEST_CASE("A loss that is not finite stops the run before the weights change and keeps the last checkpoint") {
@@ -467,6 +473,13 @@ TEST_CASE("A method with more streams than loaders, and options out of range, ar
   method.auxiliary[0].stream = 1;
   CHECK_THROWS_WITH_AS(fit(m, train_data(), method, sgd{}, {.epochs = 1}),
                        "fit: the method reads 2 data streams, 1 were given", argument_error);
+  // A domain that was to read the second loader, and was not told so.
+  loader first(train_data(), {.batch = 5}), second(train_data(), {.batch = 5, .stream = 1});
+  loader* const both[] = {&first, &second};
+  CHECK_THROWS_WITH_AS(fit(m, both, clean_training{}, sgd{}, {.epochs = 1}),
+                       "fit: the method reads 1 data streams, 2 were given", argument_error);
+  CHECK_THROWS_WITH_AS(fit(m, first, clean_training{}, sgd{}, {.epochs = 1, .batch = 6}),
+                       "fit: batch is 6, but the loader makes batches of 5", argument_error);
   loader one(train_data(), {.batch = 5});
   loader* const twice[] = {&one, &one};
   CHECK_THROWS_WITH_AS(fit(m, std::span<loader* const>(twice), method, sgd{}, {.epochs = 1}),

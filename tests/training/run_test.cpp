@@ -188,7 +188,7 @@ TEST_CASE("Adversarial training mixes its images in one batch norm, or leaves th
   const auto labels = harness::labels(6);
   const labelled_images streams[] = {{images.view(), labels.view()}};
   small_model<domains<1>> mixed(device, seed{3}), alone(device, seed{3});
-  adversarial_training<attack::fgsm> m{attack::fgsm{.epsilon = 16}, true, 1, 1};
+  adversarial_training m(attack::fgsm{.epsilon = 16});
   const step_metrics both = m.gradients(mixed, streams, step_options{});
   CHECK(both.count == 2);
   CHECK(mixed.batches_tracked(0) == 1);  // one batch of twelve

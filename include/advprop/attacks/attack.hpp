@@ -1,6 +1,7 @@
 // The attack policy: what the user writes, and what it gets.
 #pragma once
 
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -30,12 +31,13 @@ struct objective_archetype {
   int classes() const;
 };
 
-/// `perturb` changes `images` (NHWC, [0,1]) in place. It may choose its randomness only from `rng`. `labels` is a
-/// `target_view`: handed on to the objective, soft targets stay soft; taken as a `const_label_view`, or read as
-/// labels(i), they are the class with the largest share. Optional members: `statistics source` (which statistics the
-/// attacked network uses; running if absent), `bool smoothed` (attack the loss with the training label smoothing;
-/// without it if absent) and `bool dropped` (attack with dropout and stochastic depth on, under the very masks that the
-/// training pass will use; off if absent).
+/// `perturb` changes `images` (NHWC, [0,1]) in place, with `transform` or `copy_images`. It may choose its randomness
+/// only from `rng`. `labels` is a `target_view`: handed on to the objective, soft targets stay soft; taken as a
+/// `const_label_view`, or read as labels(i), they are the class with the largest share. Optional members: `statistics
+/// source` (which statistics the attacked network uses; running if absent), `bool smoothed` (attack the loss with the
+/// training label smoothing; without it if absent) and `bool dropped` (attack with dropout and stochastic depth on,
+/// under the very masks that the training pass will use; off if absent). An attack that hands on to another repeats
+/// these members: only the outermost one's are read.
 template <class A>
 concept attack_policy = requires(const A& attack, objective_archetype& objective, device_images<cpu>& images,
                                  const target_view& labels, random_stream& rng) {
@@ -60,12 +62,14 @@ enum class start {
 
 namespace detail {
 
-/// Throws `argument_error` naming the attack and the member for values that make no sense. Pixels of 255.
-inline void check(const char* name, float epsilon, float step, int steps) {
+/// Throws `argument_error` naming the attack and the member for values that make no sense. Pixels of 255; the Euclidean
+/// length of a whole perturbation may be more than one pixel can change.
+inline void check(const char* name, float epsilon, float step, int steps, bool euclidean = false) {
   const std::string attack = std::string("attack::") + name;
-  if (!(epsilon >= 0 && epsilon <= 255))
-    fail<argument_error>(attack, ": epsilon is ", epsilon, ", must be in [0, 255]");
-  if (!(step >= 0 && step <= 255)) fail<argument_error>(attack, ": step is ", step, ", must be in [0, 255]");
+  const char* range = euclidean ? "0 or more" : "in [0, 255]";
+  const auto sensible = [&](float v) { return v >= 0 && (euclidean ? std::isfinite(v) : v <= 255); };
+  if (!sensible(epsilon)) fail<argument_error>(attack, ": epsilon is ", epsilon, ", must be ", range);
+  if (!sensible(step)) fail<argument_error>(attack, ": step is ", step, ", must be ", range);
   if (steps < 0) fail<argument_error>(attack, ": steps is ", steps, ", must be 0 or more");
 }
 

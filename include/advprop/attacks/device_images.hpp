@@ -16,9 +16,13 @@ namespace advprop {
 template <class Device>
 struct device_images : image_view {
   device_images(Device& d, image_view v) : image_view(v), device(&d) {}
+  device_images(const device_images&) = default;
   /// Images [first, first + count).
   device_images slice(int first, int count) const { return {*device, image_view::slice(first, count)}; }
   Device* device;
+
+ protected:  // It would look elsewhere rather than copy numbers, which `copy_images` does.
+  device_images& operator=(const device_images&) = default;
 };
 
 /// An image batch that owns its memory, from the device's arena.

@@ -39,7 +39,7 @@ struct pgd {
   }
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
-    detail::check("pgd", epsilon, step, steps);
+    detail::check("pgd", epsilon, step, steps, norm == attack::norm::two);
     if (!(clean_start >= 0 && clean_start <= 1))
       fail<argument_error>("attack::pgd: clean_start is ", clean_start, ", must be in [0, 1]");
     if (epsilon == 0) return;

@@ -26,7 +26,7 @@ namespace advprop {
 template <class S>
 concept source = requires(const S& s, int i, float* out) {
   { s.classes } -> std::convertible_to<int>;
-  { s.size() } -> std::convertible_to<int>;
+  { s.size() } -> std::same_as<int>;
   { s.image() } -> std::convertible_to<shape>;
   { s.label(i) } -> std::convertible_to<int>;
   s.read(i, out);

@@ -86,6 +86,8 @@ class cuda_device {
   /// Where a kernel of the user's own is queued among the operations. The device becomes the calling thread's current
   /// one.
   CUstream_st* stream();
+  /// To be called after such a kernel has written numbers of a model: convolutions have copies of weights.
+  void changed(std::span<const float> numbers);
 
   detail::cuda_state& state() { return *state_; }
 

@@ -32,7 +32,7 @@ inline std::string counter_of(std::string_view statistic) {
 
 /// Adds every tensor of the model for which `rename` gives a native name, under its name in the dialect.
 template <class Model, class Rename>
-[[gnu::cold]] void write_model(safetensors_writer& out, Model& net, Rename rename, dialect to = dialect::native) {
+[[gnu::cold]] void write_model(safetensors_writer& out, const Model& net, Rename rename, dialect to = dialect::native) {
   std::vector<std::string> names;
   for (const parameter& p : net.table()) names.push_back(rename(p));
   names = translate(names, to);
@@ -60,7 +60,7 @@ struct save_options {
 /// Writes every tensor of the model, auxiliary sets as timm names them (`bn1.aux_bn.0.weight`). The file appears whole
 /// or not at all. Throws `file_error`, and `argument_error` for a dialect that has no such network.
 template <class Model>
-void save(Model& net, const std::string& path, const save_options& options = {}) {
+void save(const Model& net, const std::string& path, const save_options& options = {}) {
   safetensors_writer out;
   out.metadata["format"] = "pt";
   detail::write_model(
@@ -71,7 +71,7 @@ void save(Model& net, const std::string& path, const save_options& options = {})
 /// Writes an ordinary network: the batch norms of one domain under the main names, no auxiliary sets. What deployment
 /// needs, and what any PyTorch ResNet loads.
 template <class Model>
-void save(Model& net, domain only, const std::string& path, const save_options& options = {}) {
+void save(const Model& net, domain only, const std::string& path, const save_options& options = {}) {
   using domains = typename Model::domains_type;
   if (only.index() >= domains::count)
     fail<argument_error>("domain out of range: ", only.index(), " of ", domains::count);

@@ -34,6 +34,16 @@ concept statistics_device = requires(Device& d, const conv_spec& s, feature_view
   conv_forward_statistics(d, s, x, p, x, p, p);
 };
 
+/// The compiler compares a residual's branches for one size of images. Throws `argument_error` where they differ for
+/// that of these.
+template <class Device>
+void check_added(const feature_map<Device>& body, const feature_map<Device>& added) {
+  const shape a = body.image(), b = added.image();
+  if (added && a != b)
+    fail<argument_error>("residual: the body gives feature maps of ", a.height, "x", a.width, ", the shortcut of ",
+                         b.height, "x", b.width);
+}
+
 struct norm_spec {
   int channels;
   activation after;
@@ -52,6 +62,7 @@ class norm_state {
   [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, const norm_spec& s,
                                                 const feature_map<Device>& x, const feature_map<Device>& added,
                                                 bool measured = false) {
+    check_added(x, added);
     const bool backward = c.keep != wrt::nothing;
     const bool needs_x = has(c.keep, wrt::parameters) || c.source == statistics::batch || s.after == activation::silu;
     const bool keep_x = backward && needs_x;

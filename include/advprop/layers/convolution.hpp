@@ -61,6 +61,7 @@ class conv_state {
                                                 norm_state<Domains, Device>& norm, const norm_spec& n,
                                                 const feature_map<Device>& x, const feature_map<Device>& added) {
     feature_map<Device> y = result_for(c, s, x);
+    check_added(y, added);
     in_ = x.image();
     if constexpr (statistics_device<Device>) {
       if (norm.measures(c)) {

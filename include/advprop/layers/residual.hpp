@@ -231,6 +231,7 @@ class node<L, In, Domains, Device> {
          Domains, Device>
         after;
     feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x, feature_map<Device> added) {
+      detail::check_added(x, added);
       feature_map<Device> y = writable(c.device, x, x.unique());
       if (y.view().data != x.view().data) memory_copy(c.device, x, y);
       add(c.device, added, y);

@@ -71,7 +71,7 @@ class model {
     feature_map<Device> y = body_.forward(c, Network::input::forward(*device_, images));
     context_.keep = keep;  // only now: after an exception there is nothing to go back through
     context_.result = y.image();
-    if (p.update)
+    if (p.update && p.source == statistics::batch)
       for (const part& g : groups) ++tracked_[static_cast<std::size_t>(Domains::statistic_set(g.domain))];
     return y;
   }
@@ -136,6 +136,7 @@ class model {
 
   /// How many batches updated a set's running statistics (PyTorch's num_batches_tracked).
   std::int64_t& batches_tracked(int set) { return tracked_[static_cast<std::size_t>(set)]; }
+  std::int64_t batches_tracked(int set) const { return tracked_[static_cast<std::size_t>(set)]; }
 
   /// Gives every auxiliary set the main one's numbers, as after loading an ordinary checkpoint.
   void copy_main_to_auxiliary() {

@@ -18,7 +18,8 @@
 namespace advprop::robustness {
 
 /// Image i is what `write_cifar_c` writes of it: it has the random numbers of `corruption_stream(s, kind, severity,
-/// i)`. What `options.frost` points to must outlive the source. Several threads may read at once.
+/// i)`. The source is copied: give a `folder_view`, an `array_source` or such of what is large. What `options.frost`
+/// points to must outlive it. Several threads may read at once.
 template <source Source>
 class corrupted_source {
  public:

@@ -49,14 +49,16 @@ struct epoch_report {
 
 struct fit_options {
   int epochs = 30;
-  int batch = 128;  ///< when `fit` makes the loader itself
+  int batch = 0;  ///< of the loader that `fit` makes of a data set; 0: 128
   advprop::schedule schedule = advprop::schedule::cosine();
   float label_smoothing = 0;
   advprop::seed seed{0};
   std::string checkpoint{};  ///< where the training state goes; empty: nowhere
   int checkpoint_steps = 0;  ///< also after every so many steps; 0: after each epoch only
   bool resume = false;       ///< go on from `checkpoint` if the file is there
-  std::string run{};  ///< whatever must be the same when a run is resumed, for instance the method and its attack
+  /// What must be the same when a run is resumed, besides what `fit` compares itself (data, optimizer, schedule, seed):
+  /// the method and its attack, which it cannot.
+  std::string run{};
   /// A GPU is given the next step before the losses of the present one are read, so an `on_step` there sees the model
   /// as it is a step later. False: no step is queued before the last one was reported.
   bool queue_ahead = true;
@@ -93,9 +95,13 @@ struct queued_step {
                   "; smoothing " + shortest(o.label_smoothing) + "; schedule " + o.schedule.description() + "; " +
                   optimizer;
   if (average) s += "; average " + shortest(average->decay) + (average->warm_up ? " warm-up" : "");
-  for (const loader* l : data)
-    s += "; batch " + std::to_string(l->options().batch) + " of " + std::to_string(l->batches()) + " seed " +
-         std::to_string(l->options().seed.value);
+  for (const loader* l : data) {
+    const loader_options& own = l->options();
+    s += "; batch " + std::to_string(own.batch) + " of " + std::to_string(l->batches()) + " seed " +
+         std::to_string(own.seed.value);
+    if (own.stream != 0) s += " stream " + std::to_string(own.stream);
+    if (!own.shuffle) s += " in order";
+  }
   return s;
 }
 
@@ -235,11 +241,12 @@ template <class Model, class Method, class Optimizer>
 }  // namespace detail
 
 /// Trains `net` for `options.epochs` epochs of the first loader; the others feed the method's further data streams and
-/// go round as they need. A loss that is NaN or infinite throws `numeric_error` before the weights change, and leaves
-/// the last checkpoint as it is; a GPU may have the next step's gradients in the model by then. Weights or statistics
-/// that are not finite at an epoch's end, or where a checkpoint is due, throw it, too. A run that was killed and
-/// resumed ends in the same bits as one that was not (on a GPU with `engine_choice::fixed`). An `average` follows the
-/// model from step to step. Where a GPU's memory is too small, `memory_error` says which batch would fit.
+/// go round as they need. A call is a whole run: optimizer, schedule and randomness begin anew, so look at the network
+/// between epochs in `on_epoch`. A loss that is NaN or infinite throws `numeric_error` before the weights change, and
+/// leaves the last checkpoint as it is; a GPU may have the next step's gradients in the model by then. Weights or
+/// statistics that are not finite at an epoch's end, or where a checkpoint is due, throw it, too. A run that was killed
+/// and resumed ends in the same bits as one that was not (on a GPU with `engine_choice::fixed`). An `average` follows
+/// the model from step to step. Where a GPU's memory is too small, `memory_error` says which batch would fit.
 template <class Model, training_method<Model> Method, class Optimizer>
 void fit(Model& net, std::span<loader* const> data, const Method& method, const Optimizer& optimizer,
          const fit_options& options = {}, averaged_weights<Model>* average = nullptr) try {
@@ -252,11 +259,15 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
   if (options.epochs < 1) fail<argument_error>("fit: epochs is ", options.epochs, ", must be 1 or more");
   if (!(options.label_smoothing >= 0 && options.label_smoothing < 1))
     fail<argument_error>("fit: label_smoothing is ", options.label_smoothing, ", must be in [0, 1)");
-  if (data.empty() || static_cast<int>(data.size()) < method.streams())
-    fail<argument_error>("fit: the method reads ", method.streams(), " data streams, ", data.size(), " were given");
   for (std::size_t i = 0; i < data.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (data[i] == data[j]) fail<argument_error>("fit: data streams ", j, " and ", i, " are one loader");
+  // One too many is a domain that was to have images of its own and reads the main ones.
+  if (static_cast<int>(data.size()) != method.streams())
+    fail<argument_error>("fit: the method reads ", method.streams(), " data streams, ", data.size(), " were given");
+  if (options.batch != 0 && options.batch != data[0]->options().batch)
+    fail<argument_error>("fit: batch is ", options.batch, ", but the loader makes batches of ",
+                         data[0]->options().batch);
   if (average && !average->follows(net))
     fail<argument_error>("fit: the average is another model's, or the model holds the average");
   options.schedule.check();
@@ -387,7 +398,8 @@ void fit(Model& net, loader& data, const Method& method, const Optimizer& optimi
 template <class Model, source Source, class Method, class Optimizer>
 void fit(Model& net, const Source& data, const Method& method, const Optimizer& optimizer,
          const fit_options& options = {}, averaged_weights<Model>* average = nullptr) {
-  loader batches(data, {.batch = options.batch, .seed = options.seed, .drop_last = data.size() >= options.batch});
+  const int batch = options.batch == 0 ? loader_options().batch : options.batch;
+  loader batches(data, {.batch = batch, .seed = options.seed, .drop_last = data.size() >= batch});
   if constexpr (detail::fits<Model, Method, Optimizer>()) fit(net, batches, method, optimizer, options, average);
 }
 

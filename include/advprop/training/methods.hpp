@@ -92,6 +92,8 @@ template <class Attack>
 struct adversarial_training {
   static_assert(attack_policy<Attack>, "adversarial_training: this is no attack; see attack_policy");
 
+  explicit adversarial_training(Attack a) : attack(std::move(a)) {}
+
   Attack attack;
   bool mixture = true;
   float clean_weight = 1, adversarial_weight = 1;
@@ -121,9 +123,6 @@ struct adversarial_training {
     return m;
   }
 };
-template <class Attack>
-adversarial_training(Attack) -> adversarial_training<Attack>;
-
 /// How several domains go through the network. Gradients are equal up to rounding.
 enum class execution {
   sequential,   ///< one pass a domain: less memory

@@ -45,6 +45,9 @@ ADVPROP_CUDA_API int cuda_device::multiprocessors() const { return state_->multi
 ADVPROP_CUDA_API std::size_t cuda_device::free_memory() { return state_->free_memory(); }
 
 ADVPROP_CUDA_API CUstream_st* cuda_device::stream() { return state_->stream(); }
+ADVPROP_CUDA_API void cuda_device::changed(std::span<const float> numbers) {
+  state_->changed(numbers.data(), numbers.size_bytes());
+}
 
 ADVPROP_CUDA_API void cuda_device::wait() { state_->wait(); }
 
