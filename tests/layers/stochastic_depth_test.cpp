@@ -156,7 +156,7 @@ TEST_CASE("The rate starts as the network's own, and must be in [0, 1)") {
   model<deep, domains<1>, cpu> m(d);
   CHECK(m.stochastic_depth().rate == 0.2f);
   CHECK(m.stochastic_depth().blocks == 1);
-  CHECK_THROWS_WITH_AS(m.stochastic_depth(1), "model: stochastic depth is 1.000000, must be in [0, 1)", argument_error);
+  CHECK_THROWS_WITH_AS(m.stochastic_depth(1), "model: stochastic depth is 1, must be in [0, 1)", argument_error);
   CHECK_THROWS_AS(m.stochastic_depth(-0.1f), argument_error);
   CHECK_THROWS_AS(m.stochastic_depth(NAN), argument_error);
   CHECK(m.stochastic_depth().rate == 0.2f);

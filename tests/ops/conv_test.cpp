@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -301,6 +302,25 @@ TEST_EACH_SET("convolution has the same bits at any number of threads") {
     CHECK(same(gemm.dx.values, gemm3.dx.values));
     CHECK(same(gemm.dw, gemm3.dw));
   }
+}
+
+TEST_CASE("devices of two threads of control do not disturb each other: im2col's product keeps to its bits") {
+  reference r({{64, 64, 3, 1, 1, 1}, 2, 24, 24}, advprop::random_stream(14));
+  const auto once = [&] { return run(1, r, conv_gemm_forward, conv_gemm_backward_input, conv_gemm_backward_weight); };
+  const results alone = once();
+  const auto again = [&](bool& same_bits) {
+    for (int i = 0; i < 20; ++i) {
+      const results now = once();
+      same_bits = same_bits && same(now.y.values, alone.y.values) && same(now.dx.values, alone.dx.values) &&
+                  same(now.dw, alone.dw);
+    }
+  };
+  bool here = true, there = true;
+  std::thread other([&] { again(there); });
+  again(here);
+  other.join();
+  CHECK(here);
+  CHECK(there);
 }
 
 TEST_EACH_SET("the weight gradient is added to what is there") {

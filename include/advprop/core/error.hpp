@@ -7,6 +7,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include <advprop/core/number_text.hpp>
+
 #if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 #error "advprop: with -ffast-math or -ffinite-math-only nothing would notice a NaN; compile without"
 #endif
@@ -50,7 +52,9 @@ class message_part {
   template <class T>
     requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
   message_part(T value) {  // NOLINT
-    if constexpr (std::is_floating_point_v<T>)
+    if constexpr (std::is_same_v<T, float>)
+      kind_ = kind::single, single_ = value;
+    else if constexpr (std::is_floating_point_v<T>)
       kind_ = kind::real, real_ = static_cast<double>(value);
     else if constexpr (std::is_signed_v<T>)
       kind_ = kind::integer, integer_ = value;
@@ -63,8 +67,10 @@ class message_part {
         return std::to_string(integer_);
       case kind::natural:
         return std::to_string(natural_);
+      case kind::single:
+        return shortest(single_);
       case kind::real:
-        return std::to_string(real_);
+        return shortest(real_);
       case kind::text:
         break;
     }
@@ -72,11 +78,12 @@ class message_part {
   }
 
  private:
-  enum class kind { text, integer, natural, real } kind_ = kind::text;
+  enum class kind { text, integer, natural, single, real } kind_ = kind::text;
   union {
     std::string_view text_;
     long long integer_;
     unsigned long long natural_;
+    float single_;
     double real_;
   };
 };

@@ -16,12 +16,14 @@
 
 #include <advprop/core/error.hpp>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__  // clang's spelling
-#endif
-#endif
 #if defined(__SANITIZE_ADDRESS__)
+#define ADVPROP_ASAN
+#elif defined(__has_feature)  // clang's way
+#if __has_feature(address_sanitizer)
+#define ADVPROP_ASAN
+#endif
+#endif
+#if defined(ADVPROP_ASAN)
 #include <sanitizer/asan_interface.h>
 #define ADVPROP_POISON(p, n) __asan_poison_memory_region(p, n)
 #define ADVPROP_UNPOISON(p, n) __asan_unpoison_memory_region(p, n)
@@ -40,7 +42,7 @@ struct memory_source {
 };
 
 /// A first-fit allocator over a few large slabs. The same sequence of requests always gets the same addresses, so one
-/// dry run (`cpu::dry`) tells the peak. Not thread-safe: one device serves one thread of control.
+/// dry run (`cpu(dry_run{})`) tells the peak. Not thread-safe: one device serves one thread of control.
 class arena {
   struct alignas(64) header {  // stands before every block; blocks of a slab lie back to back
     std::size_t size;          // payload bytes; with this header a multiple of the arena's unit

@@ -30,16 +30,6 @@ inline std::string significant(double value, int digits) {
   return std::string(buffer, end.ptr);
 }
 
-/// The shortest text that reads back as the same number: 0.1, 5e-04 and never 0.100000001.
-inline std::string shortest(float value) {
-  char buffer[64];
-  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
-}
-inline std::string shortest(double value) {
-  char buffer[64];
-  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
-}
-
 /// 1234567 as "1,234,567".
 inline std::string grouped(std::int64_t count) {
   std::string text = std::to_string(count);

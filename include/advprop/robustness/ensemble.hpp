@@ -49,10 +49,7 @@ struct ensemble_options {
 /// How robustness was measured, in one line for a report: figures measured otherwise cannot be compared.
 inline std::string description(const ensemble_options& o) {
   std::string s = o.norm == attack::norm::two ? "L2" : "L-infinity";
-  std::string epsilon = std::to_string(o.epsilon);
-  epsilon.erase(epsilon.find_last_not_of('0') + 1);
-  if (epsilon.back() == '.') epsilon.pop_back();
-  ((s += ", epsilon ") += epsilon) += "/255; ";
+  ((s += ", epsilon ") += shortest(o.epsilon)) += "/255; ";
   for (std::size_t i = 0; i < o.attacks.size(); ++i) {
     (s += i ? ", " : "") += name(o.attacks[i]);
     if (o.attacks[i] == evaluation_attack::square)

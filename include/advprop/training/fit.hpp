@@ -264,7 +264,8 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
       if (data[i] == data[j]) fail<argument_error>("fit: data streams ", j, " and ", i, " are one loader");
   // One too many is a domain that was to have images of its own and reads the main ones.
   if (static_cast<int>(data.size()) != method.streams())
-    fail<argument_error>("fit: the method reads ", method.streams(), " data streams, ", data.size(), " were given");
+    fail<argument_error>("fit: the method reads ", method.streams(), " data streams, ", data.size(), " were given",
+                         data.size() > 1 ? "; auxiliary[k].stream says which of them domain k reads" : "");
   if (options.batch != 0 && options.batch != data[0]->options().batch)
     fail<argument_error>("fit: batch is ", options.batch, ", but the loader makes batches of ",
                          data[0]->options().batch);

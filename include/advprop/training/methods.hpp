@@ -15,15 +15,18 @@
 
 namespace advprop {
 
-/// A method fills the model's gradients from one batch of each of its data streams. `part_name(i)` names what
-/// `step_metrics::parts[i]` counts.
-template <class M, class Model>
-concept training_method = requires(const M& method, Model& net, std::span<const labelled_images> streams,
-                                   const step_options& options, int i) {
-  { method.gradients(net, streams, options) } -> std::same_as<step_metrics>;
-  { method.part_name(i) } -> std::convertible_to<std::string>;
+/// How many losses a method has, what `step_metrics::parts[i]` counts, and how many data streams it reads.
+template <class M>
+concept method_of_parts = requires(const M& method, int i) {
   { method.parts() } -> std::convertible_to<int>;
+  { method.part_name(i) } -> std::convertible_to<std::string>;
   { method.streams() } -> std::convertible_to<int>;
+};
+/// A method fills the model's gradients from one batch of each of its data streams.
+template <class M, class Model>
+concept training_method = method_of_parts<M> &&
+    requires(const M& method, Model& net, std::span<const labelled_images> streams, const step_options& options) {
+  { method.gradients(net, streams, options) } -> std::same_as<step_metrics>;
 };
 
 /// One pass through the main domain.

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include <advprop/core/error.hpp>
+#include <advprop/core/number_text.hpp>
 #include <advprop/device/arena.hpp>
-#include <advprop/io/text.hpp>
 #include <advprop/ops/spec.hpp>
 
 namespace advprop {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <advprop/core/error.hpp>
-#include <advprop/io/text.hpp>
+#include <advprop/core/number_text.hpp>
 
 namespace advprop {
 

@@ -6,6 +6,11 @@
 #error "A program that links advprop::kernels has the kernels there: include advprop/ops/cpu.hpp instead."
 #endif
 
+#if !defined(__OPTIMIZE__) && !defined(ADVPROP_UNOPTIMIZED)
+#pragma message( \
+    "advprop: without -O2 a step takes a hundred times as long. Set CMAKE_BUILD_TYPE to Release or link advprop::kernels, which is always optimised; define ADVPROP_UNOPTIMIZED if this is meant.")
+#endif
+
 // Everything that the kernels use stands here, before any function target: what is instantiated from it keeps to the
 // compiler's own instruction set wherever it is called from, so that the linker may pick any copy of it. For the same
 // reason the kernels define nothing outside ADVPROP_TARGET. A constructor that the compiler writes itself has no

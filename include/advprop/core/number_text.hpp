@@ -1,0 +1,19 @@
+// Numbers in messages and descriptions.
+#pragma once
+
+#include <charconv>
+#include <string>
+
+namespace advprop {
+
+/// The shortest text that reads back as the same number, whatever the locale: 0.1, 5e-04 and never 0.100000001.
+inline std::string shortest(float value) {
+  char buffer[64];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
+}
+inline std::string shortest(double value) {
+  char buffer[64];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
+}
+
+}  // namespace advprop
