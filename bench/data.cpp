@@ -1,6 +1,6 @@
 // Reading images from folders for training, on one core: decode, random-resized crop, flip.
 //
-//   bench_data FOLDER [--benchmark_filter=...]      FOLDER holds one folder of images a class
+//   bench_data FOLDER [--benchmark_filter=...]      FOLDER holds one folder of images per class
 // `bench/pytorch/data.py` does the same with torchvision and Pillow.
 #include <benchmark/benchmark.h>
 
@@ -64,7 +64,7 @@ int main(int argc, char** argv) {
       cut.filter = filter;
       center_crop centre{size};
       centre.filter = filter;
-      add("train/" + end, [=](benchmark::State& s) { read(s, path, size, byte_pipeline(cut, byte_flip{})); });
+      add("train/" + end, [=](benchmark::State& s) { read(s, path, size, pipeline(cut, horizontal_flip{})); });
       add("test/" + end, [=](benchmark::State& s) { read(s, path, size, centre); });
     }
   benchmark::Initialize(&argc, argv);

@@ -16,12 +16,13 @@ int main(int argc, char** argv) try {
   constexpr int size = 128, batch = 64;
 
   const image_folder files(folder + "/train", {.broken = on_broken::skip});
-  const folder_view clean(files, {.size = size}, byte_pipeline(random_resized_crop{size}, byte_flip{}));
-  const folder_view strong(files, {.size = size},
-                           byte_pipeline(random_resized_crop{size}, byte_flip{}, auto_augment{policy::imagenet}));
+  const folder_view clean(files, {.size = size}, pipeline(random_resized_crop{size}, horizontal_flip{}));
+  const folder_view strong(
+      files, {.size = size},
+      pipeline(random_resized_crop{size}, horizontal_flip{}, auto_augment{auto_augment_policy::imagenet}));
   const folder_view test(image_folder(folder + "/val"), {.size = size},
                          [crop = center_crop{size}](byte_image& image, random_stream&) { crop(image); });
-  loader first(clean, {.batch = batch, .stream = 0}), second(strong, {.batch = batch, .stream = 1});
+  loader first(clean, {.batch = batch, .augment_stream = 0}), second(strong, {.batch = batch, .augment_stream = 1});
   loader* const streams[] = {&first, &second};
 
   cpu device;

@@ -16,8 +16,8 @@ int main(int argc, char** argv) try {
   model<cifar_resnet<1, 10, shortcut_option::a, normalize<fashion_mnist_statistics>>, policy, cpu> net(device, seed{1});
 
   // The same images in the same order twice, augmented differently: stream 0 lightly, stream 1 strongly.
-  loader light(train, {.batch = 128, .seed = seed{1}, .stream = 0}, horizontal_flip{});
-  loader strong(train, {.batch = 128, .seed = seed{1}, .stream = 1},
+  loader light(train, {.batch = 128, .seed = seed{1}, .augment_stream = 0}, horizontal_flip{});
+  loader strong(train, {.batch = 128, .seed = seed{1}, .augment_stream = 1},
                 pipeline(pad_crop{4}, horizontal_flip{}, cutout{12}));
 
   adversarial_propagation method(attack::pgd::paper(3), attack::none{});

@@ -9,7 +9,7 @@ int main() {
   cpu device;
   model<efficientnet_b7<1000>, domains<2>, cpu> net(device, seed{1});
   const image_folder files("imagenet/train");
-  const folder_view train(files, {.size = 600}, byte_pipeline(random_resized_crop{600}, byte_flip{}));
+  const folder_view train(files, {.size = 600}, pipeline(random_resized_crop{600}, horizontal_flip{}));
   fit(net, train, adversarial_propagation(attack::pgd::paper(4)), rmsprop{},
       {.epochs = 350, .schedule = schedule::staircase(), .label_smoothing = 0.1f});
   save(net, main_domain, "efficientnet-b7.safetensors");

@@ -1,4 +1,4 @@
-// The subcommands, one a file. Each throws `advprop::error` where it cannot go on.
+// The subcommands, one per file. Each throws `advprop::error` where it cannot go on.
 #pragma once
 
 #include "settings.hpp"

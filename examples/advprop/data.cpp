@@ -126,7 +126,7 @@ image_source evaluated(const settings& s, const image_folder& f) {
 /// What `--augment` or `--aux-augment` names, for images of one size: after crop and flip.
 class byte_change {
  public:
-  byte_change(const std::string& augment, const settings& s, policy learnt_on) : kind_(augment) {
+  byte_change(const std::string& augment, const settings& s, auto_augment_policy learnt_on) : kind_(augment) {
     automatic_.learnt_on = learnt_on;
     random_.magnitude = s.magnitude;
     jitter_ = {s.color_jitter, s.color_jitter, s.color_jitter, 0.0f};
@@ -152,7 +152,7 @@ using augment_function = std::function<void(single_image, random_stream&)>;
 augment_function augmentation(const std::string& augment, const settings& s, shape image) {
   if (augment == "none") return [](single_image, random_stream&) {};
   const auto& k = known(s.data);
-  const byte_change change(augment, s, policy::cifar10);
+  const byte_change change(augment, s, auto_augment_policy::cifar10);
   if (change.needs_color() && image.channels != 3)
     fail<argument_error>("--augment ", augment, " and --color-jitter are for images of 3 channels, these have ",
                          image.channels);
@@ -170,8 +170,9 @@ image_source augmented(const std::string& augment, const settings& s, const imag
   crop.size = s.image_size;
   crop.scale.low = s.crop_scale;
   crop.filter = filter_of(s);
-  return {folder_name(s), folder_view(f, {.size = s.image_size},
-                                      byte_pipeline(crop, byte_flip{}, byte_change(augment, s, policy::imagenet)))};
+  return {folder_name(s),
+          folder_view(f, {.size = s.image_size},
+                      pipeline(crop, horizontal_flip{}, byte_change(augment, s, auto_augment_policy::imagenet)))};
 }
 
 }  // namespace
@@ -242,7 +243,7 @@ std::vector<std::unique_ptr<loader>> make_loaders(const settings& s, const data_
     loader_options o;
     o.batch = s.batch;
     o.seed = seed(s.seed);
-    o.stream = loaders.size();
+    o.augment_stream = loaders.size();
     o.drop_last = data.train.size() >= s.batch;
     o.workers = s.workers;
     const image_source images = data.folders ? augmented(augment, s, *data.folders) : data.train;

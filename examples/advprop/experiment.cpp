@@ -222,7 +222,7 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
   notes.push_back(
       "Accuracies named test are of the test images; the others are of training images as the network saw them, "
       "augmented and attacked, while it changed.");
-  notes.push_back("The time a step is the median, and training time is that of the steps alone.");
+  notes.push_back("The time per step is the median, and training time is that of the steps alone.");
   return notes;
 }
 
@@ -307,7 +307,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
                     {"under " + fgsm_name(r), r.headline.fgsm},
                     {"under " + pgd_name(r), r.headline.pgd},
                     {"training time", r.training_seconds, "s", true},
-                    {"time a step", 1000 * r.step_seconds, "ms", true}};
+                    {"time per step", 1000 * r.step_seconds, "ms", true}};
   if (r.corrupted.images > 0)
     r.page.results.insert(r.page.results.begin() + 1, {"corruption error", r.corrupted.errors.mean, "%", true});
   r.page.corruption_errors = r.corrupted.map;

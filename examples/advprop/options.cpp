@@ -200,7 +200,7 @@ void training_options(CLI::App& app, settings& s) {
       ->check(within(0.f, 1e30f))
       ->group(group);
   number(app, "--aux", s.auxiliaries, 1, 15, "advprop: auxiliary domains")->group(group);
-  name(app, "--execution", s.execution, {"sequential", "concatenated"}, "advprop: a pass a domain, or one for all")
+  name(app, "--execution", s.execution, {"sequential", "concatenated"}, "advprop: a pass per domain, or one for all")
       ->group(group);
 }
 void machine_options(CLI::App& app, settings& s) {
@@ -276,7 +276,7 @@ void published_options(CLI::App& app, settings& s) {
   folder("--stylized", s.stylized, "Class folders of Stylized-ImageNet, uncropped");
   folder("--cue-conflict", s.cue_conflict, "Folders of pictures such as cat/cat7-truck3.png: shape bias");
   folder("--class-list", s.class_list,
-         "File with the network's classes, one a line, in the order of its logits [the test images' folders]");
+         "File with the network's classes, one per line, in the order of its logits [the test images' folders]");
 }
 void robust_options(CLI::App& app, settings& s) {
   const char* group = "Robust accuracy";

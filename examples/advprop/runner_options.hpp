@@ -14,7 +14,7 @@ struct data_shape {
   friend constexpr bool operator==(const data_shape&, const data_shape&) = default;
 };
 
-/// Mean and standard deviation that the input stage normalises with, one number a channel.
+/// Mean and standard deviation that the input stage normalises with, one number per channel.
 struct normalization_numbers {
   std::vector<float> mean, deviation;
 };

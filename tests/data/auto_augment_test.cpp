@@ -25,7 +25,8 @@ static_assert(augmentation<on_bytes<auto_augment>>);
 namespace {
 constexpr int ops = static_cast<int>(augment_op::invert) + 1;
 
-const std::pair<policy, const char*> policies[] = {{policy::imagenet, "imagenet"}, {policy::cifar10, "cifar10"}};
+const std::pair<auto_augment_policy, const char*> policies[] = {{auto_augment_policy::imagenet, "imagenet"},
+                                                                {auto_augment_policy::cifar10, "cifar10"}};
 
 // How many of successive calls on one stream give the golden images.
 template <class Augment>
@@ -117,7 +118,7 @@ TEST_CASE("augmentations draw a fixed number of positions, and nothing else deci
     }
   };
   check(auto_augment{}, 5);
-  check(auto_augment{policy::cifar10}, 5);
+  check(auto_augment{auto_augment_policy::cifar10}, 5);
   check(rand_augment{}, 4);
   check(rand_augment{.operations = 5}, 10);
   check(color_jitter{.hue = 0.2f}, 7);
@@ -218,8 +219,8 @@ TEST_CASE("AutoAugment serves float images of a data set") {
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(bytes.pixels[i]) / 255.0f;
   stream rng(9), same(9);
   for (int t = 0; t < 30; ++t) {
-    on_bytes(auto_augment{policy::cifar10})(single_image{values.data(), {33, 47, 3}}, rng);
-    auto_augment{policy::cifar10}(bytes, same);
+    on_bytes(auto_augment{auto_augment_policy::cifar10})(single_image{values.data(), {33, 47, 3}}, rng);
+    auto_augment{auto_augment_policy::cifar10}(bytes, same);
     int different = 0;
     for (std::size_t i = 0; i < values.size(); ++i)
       different += values[i] != static_cast<float>(bytes.pixels[i]) / 255.0f;

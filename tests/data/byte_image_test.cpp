@@ -35,7 +35,7 @@ TEST_CASE("a pipeline applies first to last on one random stream, and may change
   };
   byte_image image = byte_image::of(3, 3);
   stream rng(4), same(4);
-  byte_pipeline(draw, append, append)(image, rng);
+  pipeline(draw, append, append)(image, rng);
   std::vector<std::uint8_t> expected;
   for (int i = 0; i < 3; ++i) expected.push_back(static_cast<std::uint8_t>(same.below(256)));
   CHECK(image.pixels == expected);

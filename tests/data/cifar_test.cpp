@@ -103,7 +103,7 @@ TEST_CASE("CIFAR folders must hold the official number of images") {
   f.write("test.bin.gz", files::gzip(files::bytes(30'740'000)));
   const dataset hundred = load_cifar100(f.path(), split::test);
   CHECK(hundred.size() == 10000);
-  CHECK_NOTHROW(hundred.check());  // one name a class
+  CHECK_NOTHROW(hundred.check());  // one name per class
   CHECK(std::is_sorted(hundred.class_names.begin(), hundred.class_names.end()));
 }
 

@@ -32,6 +32,12 @@ byte_image transposed(const byte_image& from) {
 }
 }  // namespace
 
+// What a pipeline changes is what all its steps do.
+static_assert(byte_augmentation<pipeline<random_resized_crop, horizontal_flip>>);
+static_assert(augmentation<pipeline<pad_crop, horizontal_flip>>);
+static_assert(!byte_augmentation<pipeline<pad_crop, horizontal_flip>>);
+static_assert(!augmentation<pipeline<random_resized_crop, horizontal_flip>>);
+
 TEST_CASE("random_resized_crop chooses torchvision's regions, the fallback's too") {
   for (const auto& [name, height, width, low] : {std::tuple{"rgb", 37, 53, 0.08f},
                                                  {"flat", 20, 200, 0.5f},
@@ -115,19 +121,19 @@ TEST_CASE("crop cuts, and flips mirror half of the images") {
     stream rng(3);
     for (int i = 0; i < 1000; ++i) {
       byte_image copy = original;
-      byte_flip{}(copy, rng);
+      horizontal_flip{}(copy, rng);
       if (copy != original) ++flips;
     }
     if (original.width > 1) CHECK(std::abs(flips - 500) < 60);
     byte_image mirrored = original;
-    byte_flip{1}(mirrored, rng);
+    horizontal_flip{1}(mirrored, rng);
     for (int y = 0; y < original.height; ++y)
       for (int x = 0; x < original.width; ++x)
         for (int c = 0; c < original.channels; ++c)
           CHECK(mirrored.row(y)[x * original.channels + c] ==
                 original.row(y)[(original.width - 1 - x) * original.channels + c]);
-    byte_flip{0}(mirrored, rng);
-    byte_flip{1}(mirrored, rng);
+    horizontal_flip{0}(mirrored, rng);
+    horizontal_flip{1}(mirrored, rng);
     CHECK(mirrored == original);
   }
 }
@@ -153,15 +159,15 @@ TEST_CASE("crops out of range are refused") {
     CHECK_THROWS_AS(crop(rgb, r), argument_error);
   CHECK_THROWS_WITH_AS(random_resized_crop{0}(rgb, rng), "random_resized_crop: a size of 0 x 0; must be 1 or more",
                        argument_error);
-  for (const range& scale : {range{0, 1}, {0.5f, 0.4f}, {0.5f, 1.5f}, {NAN, 1}})
+  for (const interval& scale : {interval{0, 1}, {0.5f, 0.4f}, {0.5f, 1.5f}, {NAN, 1}})
     CHECK_THROWS_AS((random_resized_crop{8, scale}(rgb, rng)), argument_error);
-  for (const range& ratio : {range{0, 1}, {2, 1}, {1, INFINITY}, {1, NAN}})
+  for (const interval& ratio : {interval{0, 1}, {2, 1}, {1, INFINITY}, {1, NAN}})
     CHECK_THROWS_AS((random_resized_crop{8, {0.08f, 1}, ratio}(rgb, rng)), argument_error);
   for (double fraction : {0.0, 1.5, static_cast<double>(NAN)})
     CHECK_THROWS_AS((center_crop{8, fraction}(rgb)), argument_error);
   CHECK_THROWS_AS(center_crop{0}(rgb), argument_error);
   CHECK_THROWS_AS(resize_shorter{0}(rgb), argument_error);
-  for (float probability : {-0.1f, 1.1f, NAN}) CHECK_THROWS_AS(byte_flip{probability}(rgb, rng), argument_error);
+  for (float probability : {-0.1f, 1.1f, NAN}) CHECK_THROWS_AS(horizontal_flip{probability}(rgb, rng), argument_error);
   CHECK(rgb == image("rgb"));
 }
 

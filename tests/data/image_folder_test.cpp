@@ -222,7 +222,7 @@ TEST_CASE("random transforms: the same bits for any number of workers, others fo
   }
   root.add("b/3.jpg", cut(golden_images::bytes("jpeg.420.file")));
   const image_folder f(root.path(), {.broken = on_broken::skip});
-  const folder_view view(f, {.size = 8}, byte_pipeline(random_resized_crop{8}, byte_flip{}));
+  const folder_view view(f, {.size = 8}, pipeline(random_resized_crop{8}, horizontal_flip{}));
   const auto run = [&](loader_options options) {
     options.batch = 4;
     loader l(view, options, [](single_image image, stream& rng) { image(0, 0, 0) = rng.uniform(); });
@@ -237,7 +237,7 @@ TEST_CASE("random transforms: the same bits for any number of workers, others fo
   for (auto [workers, prefetch] : {std::pair{1, 1}, {2, 3}, {4, 2}, {5, 8}})
     CHECK(run({.seed = seed{5}, .workers = workers, .prefetch = prefetch}) == expected);
   CHECK(run({.seed = seed{6}}) != expected);
-  CHECK(run({.seed = seed{5}, .stream = 1}) != expected);
+  CHECK(run({.seed = seed{5}, .augment_stream = 1}) != expected);
   const auto ordered = run({.seed = seed{5}, .shuffle = false});
   for (std::size_t i = 0; i < 4; ++i) CHECK(ordered[i] != ordered[i + 4]);
 

@@ -145,7 +145,7 @@ TEST_CASE("batches have the same bits for any number of workers and any prefetch
 TEST_CASE("seed, epoch, place and stream each change the augmentation; the stream leaves the order alone") {
   const dataset d = numbered(30);
   const auto run = [&](std::uint64_t s, std::uint64_t stream_number) {
-    loader l(d, {.batch = 30, .seed = seed{s}, .stream = stream_number}, noise);
+    loader l(d, {.batch = 30, .seed = seed{s}, .augment_stream = stream_number}, noise);
     return take(l, 2);
   };
   const record a = run(1, 0), b = run(1, 1), c = run(2, 0);
@@ -158,7 +158,7 @@ TEST_CASE("seed, epoch, place and stream each change the augmentation; the strea
   dataset dark = numbered(30);
   std::fill(dark.pixels.begin(), dark.pixels.end(), std::uint8_t{0});
   for (std::uint64_t s : {0, 1}) {
-    loader l(dark, {.batch = 10, .stream = s}, noise);
+    loader l(dark, {.batch = 10, .augment_stream = s}, noise);
     for (float v : take(l, 6).pixels) seen.insert(v);
   }
   CHECK(seen.size() == 480);

@@ -199,7 +199,7 @@ TEST_CASE("Options out of range are refused") {
 TEST_CASE("A loader mixes every batch in the same way whatever its workers, and after a seek") {
   const dataset d = bytes(30);
   const auto make = [&](int workers, std::uint64_t stream = 0) {
-    return loader(d, {.batch = 8, .seed = seed{4}, .stream = stream, .workers = workers}, horizontal_flip{},
+    return loader(d, {.batch = 8, .seed = seed{4}, .augment_stream = stream, .workers = workers}, horizontal_flip{},
                   mix{0.4f, 0.4f});
   };
   loader none = make(0), one = make(1), three = make(3), other = make(0, 1);

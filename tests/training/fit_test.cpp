@@ -83,7 +83,7 @@ outcome run_with(const Optimizer& optimizer, bool averaged, const std::string& c
   triple m(d, seed{3});
   loader clean(train_data(), {.batch = 4, .seed = seed{8}, .workers = workers},
                pipeline(pad_crop{1}, horizontal_flip{}), mix{0.4f, 0.4f});
-  loader other(train_data(), {.batch = 3, .seed = seed{8}, .stream = 1, .workers = workers}, horizontal_flip{});
+  loader other(train_data(), {.batch = 3, .seed = seed{8}, .augment_stream = 1, .workers = workers}, horizontal_flip{});
   adversarial_propagation method{attack::pgd{.epsilon = 8, .step = 3, .steps = 2, .clean_start = 0.3f}, attack::none{}};
   method.auxiliary[1].stream = 1;
   outcome o;
@@ -348,7 +348,7 @@ TEST_CASE("A checkpoint is refused by a run with other options, and says which")
   CHECK(snapshot(m) == before);
   triple other(d);
   CHECK_THROWS_AS(fit(other, train_data(), clean_training{}, sgd{}, same), file_error);
-  for (loader_options o : {loader_options{.stream = 1}, loader_options{.shuffle = false}}) {
+  for (loader_options o : {loader_options{.augment_stream = 1}, loader_options{.shuffle = false}}) {
     o.batch = 5;
     loader differs(train_data(), o);
     CHECK_THROWS_WITH_AS(fit(m, differs, clean_training{}, sgd{}, same),
@@ -474,7 +474,7 @@ TEST_CASE("A method with more streams than loaders, and options out of range, ar
   CHECK_THROWS_WITH_AS(fit(m, train_data(), method, sgd{}, {.epochs = 1}),
                        "fit: the method reads 2 data streams, 1 were given", argument_error);
   // A domain that was to read the second loader, and was not told so.
-  loader first(train_data(), {.batch = 5}), second(train_data(), {.batch = 5, .stream = 1});
+  loader first(train_data(), {.batch = 5}), second(train_data(), {.batch = 5, .augment_stream = 1});
   loader* const both[] = {&first, &second};
   CHECK_THROWS_WITH_AS(fit(m, both, clean_training{}, sgd{}, {.epochs = 1}),
                        doctest::Contains("reads 1 data streams, 2 were given; auxiliary[k].stream says"),

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,8 @@
 #include <advprop/core/shape.hpp>
 
 namespace advprop {
+
+struct byte_image;
 
 /// One image, height x width x channels, in [0, 1].
 using single_image = view<float, 3>;
@@ -41,6 +44,10 @@ struct horizontal_flip {
   float probability = 0.5f;
 
   void operator()(single_image image, random_stream& rng) const;
+  void operator()(byte_image& image, random_stream& rng) const;
+
+ private:
+  bool flips(random_stream& rng) const;
 };
 
 /// Overwrites a square whose centre is uniform over the image; what hangs over the edge is cut off (DeVries and Taylor
@@ -53,12 +60,15 @@ struct cutout {
   void operator()(single_image image, random_stream& rng) const;
 };
 
-/// Several augmentations, first to last, on one random stream: `pipeline(pad_crop{4}, horizontal_flip{})`.
-template <augmentation... A>
+/// Several augmentations, first to last, on one random stream: `pipeline(pad_crop{4}, horizontal_flip{})` of images as
+/// loaders have them, `pipeline(random_resized_crop{128}, horizontal_flip{})` of `byte_image`s, as files give them.
+template <class... A>
 class pipeline {
  public:
   explicit pipeline(A... steps) : steps_(std::move(steps)...) {}
-  void operator()(single_image image, random_stream& rng) const {
+  template <class Image>
+    requires(std::invocable<const A&, std::remove_reference_t<Image>&, random_stream&>&&...)
+  void operator()(Image&& image, random_stream& rng) const {
     std::apply([&](const A&... step) { (step(image, rng), ...); }, steps_);
   }
 
@@ -96,10 +106,14 @@ inline void pad_crop::operator()(single_image image, random_stream& rng) const {
   }
 }
 
-inline void horizontal_flip::operator()(single_image image, random_stream& rng) const {
+inline bool horizontal_flip::flips(random_stream& rng) const {
   if (!(probability >= 0 && probability <= 1))
     fail<argument_error>("horizontal_flip: probability ", probability, " is outside [0, 1]");
-  if (rng.uniform() >= probability) return;
+  return rng.uniform() < probability;
+}
+
+inline void horizontal_flip::operator()(single_image image, random_stream& rng) const {
+  if (!flips(rng)) return;
   const int width = image.extent(1), channels = image.extent(2);
   for (int y = 0; y < image.extent(0); ++y) {
     float* row = image.data() + y * image.stride();

@@ -11,7 +11,7 @@
 namespace advprop {
 
 /// The data set that a policy was searched on.
-enum class policy { imagenet, cifar10 };
+enum class auto_augment_policy { imagenet, cifar10 };
 
 /// One operation of a sub-policy: how likely it is, and its magnitude, level 0..9.
 struct policy_step {
@@ -23,7 +23,7 @@ struct policy_step {
 using sub_policies = std::array<std::array<policy_step, 2>, 25>;
 
 /// The paper's 25 sub-policies (its appendix), as torchvision has them.
-inline const sub_policies& policy_table(policy p) {
+inline const sub_policies& policy_table(auto_augment_policy p) {
   using op = augment_op;
   static constexpr sub_policies imagenet = {{
       {{{op::posterize, 0.4f, 8}, {op::rotate, 0.6f, 9}}},  {{{op::solarize, 0.6f, 5}, {op::autocontrast, 0.6f, 0}}},
@@ -67,13 +67,13 @@ inline const sub_policies& policy_table(policy p) {
       {{{op::equalize, 0.8f, 0}, {op::invert, 0.1f, 0}}},
       {{{op::translate_y, 0.7f, 9}, {op::autocontrast, 0.9f, 0}}},
   }};
-  return p == policy::imagenet ? imagenet : cifar10;
+  return p == auto_augment_policy::imagenet ? imagenet : cifar10;
 }
 
 /// One of 25 sub-policies, drawn uniformly: two operations, each applied with its probability, with a random sign. The
 /// policies and magnitudes of torchvision.transforms.AutoAugment.
 struct auto_augment {
-  policy learnt_on = policy::imagenet;
+  auto_augment_policy learnt_on = auto_augment_policy::imagenet;
   warp moves = {};
 
   /// Takes five positions of the stream.

@@ -5,7 +5,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -44,25 +43,19 @@ struct byte_image {
   friend bool operator==(const byte_image&, const byte_image&) = default;
 };
 
+inline void horizontal_flip::operator()(byte_image& image, random_stream& rng) const {
+  if (!flips(rng)) return;
+  for (int y = 0; y < image.height; ++y)
+    for (int left = 0, right = image.width - 1; left < right; ++left, --right)
+      std::swap_ranges(image.row(y) + left * image.channels, image.row(y) + (left + 1) * image.channels,
+                       image.row(y) + right * image.channels);
+}
+
 /// Changes an image in place, at random; may change its size. The random stream is this image's alone; loader threads
 /// share one object, so the call is const.
 template <class A>
 concept byte_augmentation = requires(const A& a, byte_image& image, random_stream& rng) {
   a(image, rng);
-};
-
-/// Several byte augmentations, first to last, on one random stream: `byte_pipeline(random_resized_crop{128},
-/// byte_flip{})`.
-template <byte_augmentation... A>
-class byte_pipeline {
- public:
-  explicit byte_pipeline(A... steps) : steps_(std::move(steps)...) {}
-  void operator()(byte_image& image, random_stream& rng) const {
-    std::apply([&](const A&... step) { (step(image, rng), ...); }, steps_);
-  }
-
- private:
-  std::tuple<A...> steps_;
 };
 
 /// Makes a byte augmentation that keeps the size an ordinary `augmentation`: round(255 x), change, divide by 255.

@@ -11,7 +11,6 @@
 #include <advprop/core/error.hpp>
 #include <advprop/data/compressed.hpp>
 #include <advprop/data/dataset.hpp>
-#include <advprop/data/idx.hpp>
 
 namespace advprop {
 

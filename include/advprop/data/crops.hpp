@@ -38,7 +38,7 @@ inline byte_image crop(const byte_image& image, const pixel_region& r) {
   return resized_crop(image, r, r.height, r.width);
 }
 
-struct range {
+struct interval {
   float low = 0, high = 1;
 };
 
@@ -47,8 +47,8 @@ struct range {
 /// region whose shape is in `ratio`.
 struct random_resized_crop {
   int size = 224;
-  range scale = {0.08f, 1.0f};
-  range ratio = {3.0f / 4, 4.0f / 3};
+  interval scale = {0.08f, 1.0f};
+  interval ratio = {3.0f / 4, 4.0f / 3};
   resampling filter = resampling::bicubic;
 
   /// Where the next image is cut. Throws `argument_error` for a size below 1 and ranges that are empty or not positive.
@@ -99,21 +99,6 @@ struct whole_image {
     if (image.height != size || image.width != size) image = resize(image, size, size, filter);
   }
   void operator()(byte_image& image, random_stream&) const { (*this)(image); }
-};
-
-/// Mirrors left and right with the given probability: `horizontal_flip` of bytes.
-struct byte_flip {
-  float probability = 0.5f;
-
-  void operator()(byte_image& image, random_stream& rng) const {
-    if (!(probability >= 0 && probability <= 1))
-      fail<argument_error>("byte_flip: probability ", probability, " is outside [0, 1]");
-    if (rng.uniform() >= probability) return;
-    for (int y = 0; y < image.height; ++y)
-      for (int left = 0, right = image.width - 1; left < right; ++left, --right)
-        std::swap_ranges(image.row(y) + left * image.channels, image.row(y) + (left + 1) * image.channels,
-                         image.row(y) + right * image.channels);
-  }
 };
 
 inline pixel_region random_resized_crop::choose(int height, int width, random_stream& rng) const {

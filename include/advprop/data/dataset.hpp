@@ -21,6 +21,9 @@
 
 namespace advprop {
 
+/// Which part of a published data set.
+enum class split { train, test };
+
 /// Labelled images of one shape. `read(i, out)` writes image i as height x width x channels floats in [0, 1]; several
 /// threads call it at once. Labels lie in 0 .. classes-1.
 template <class S>
@@ -65,7 +68,7 @@ shape image_shape(const view<T, 4>& images) {
 struct dataset {
   std::string name;
   int classes = 0;
-  std::vector<std::string> class_names;  ///< empty, or one a class
+  std::vector<std::string> class_names;  ///< empty, or one per class
   shape image_shape;
   std::vector<std::uint8_t> pixels;  ///< images one after the other, each height x width x channels (NHWC)
   std::vector<int> labels;

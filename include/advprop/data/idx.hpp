@@ -13,9 +13,6 @@
 
 namespace advprop {
 
-/// Which part of a data set.
-enum class split { train, test };
-
 /// An array of unsigned bytes inside an IDX file's content, row-major.
 struct idx_array {
   std::vector<int> extents;

@@ -29,8 +29,8 @@ struct loader_options {
   int batch = 128;
   /// Order and augmentation follow from this number, whatever the number of workers.
   advprop::seed seed{0};
-  /// Loaders of one seed and different streams give the same images in the same order, augmented independently.
-  std::uint64_t stream = 0;
+  /// Loaders of one seed and different numbers here give the same images in the same order, augmented independently.
+  std::uint64_t augment_stream = 0;
   bool shuffle = true;
   /// Leaves out an epoch's last batch when it is smaller than the others.
   bool drop_last = false;
@@ -78,7 +78,7 @@ class loader_engine {
         fill_(std::move(f)),
         finish_(std::move(whole)),
         order_base_(random_stream(options.seed.value).split(0)),
-        augment_base_(random_stream(options.seed.value).split(1).split(options.stream)),
+        augment_base_(random_stream(options.seed.value).split(1).split(options.augment_stream)),
         slots_(static_cast<std::size_t>(options.workers == 0 ? 1 : options.prefetch + 1)) {}  // one is the caller's
   ~loader_engine() { stop(); }
   loader_engine(const loader_engine&) = delete;

@@ -20,7 +20,7 @@ concept batch_augmentation = requires(const M& m, image_batch& batch, int classe
 };
 
 /// Zhang et al. 2018: image i becomes share * image i + (1 - share) * its partner, the share being Beta(alpha, alpha),
-/// one a batch, the partner that of a random permutation. The soft label is mixed alike.
+/// one per batch, the partner that of a random permutation. The soft label is mixed alike.
 struct mixup {
   float alpha = 0.2f;
   void operator()(image_batch& batch, int classes, random_stream& rng) const;

@@ -24,8 +24,8 @@ class npy_images {
   int classes = 0;
   std::vector<std::string> class_names;
 
-  /// Images: uint8, images x height x width x 3. Labels: integers, one an image. Throws `file_error` naming the file of
-  /// which type, byte order, order of the axes, shape, size or a label is not so.
+  /// Images: uint8, images x height x width x 3. Labels: integers, one per image. Throws `file_error` naming the file
+  /// of which type, byte order, order of the axes, shape, size or a label is not so.
   npy_images(const std::string& image_path, const std::string& label_path, int class_count);
 
   int size() const { return count_; }

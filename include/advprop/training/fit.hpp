@@ -99,7 +99,7 @@ struct queued_step {
     const loader_options& own = l->options();
     s += "; batch " + std::to_string(own.batch) + " of " + std::to_string(l->batches()) + " seed " +
          std::to_string(own.seed.value);
-    if (own.stream != 0) s += " stream " + std::to_string(own.stream);
+    if (own.augment_stream != 0) s += " stream " + std::to_string(own.augment_stream);
     if (!own.shuffle) s += " in order";
   }
   return s;
