@@ -158,12 +158,13 @@ TEST_CASE("Batch norm fused with an activation equals the two layers apart") {
   CHECK(names(relu_one) == names(relu_two));
 }
 
-TEST_CASE("One value a channel has no batch statistics, and the error names the domain") {
+TEST_CASE("One value per channel has no batch statistics, and the error names the domain") {
   cpu d(1);
   bare_norm m(d);
   const auto x = images(3, 1, 1, 3);
   CHECK_THROWS_WITH_AS(m.forward(x, pass::train(routing{{main_domain, 2}, {auxiliary, 1}})),
-                       "batch_norm: batch statistics need at least 2 values a channel, domain 1 has 1", argument_error);
+                       "batch_norm: batch statistics need at least 2 values per channel, domain 1 has 1",
+                       argument_error);
   CHECK_NOTHROW(m.forward(x, pass::evaluate(routing{{main_domain, 2}, {auxiliary, 1}})));
   CHECK_NOTHROW(m.forward(x.view().slice(0, 2), pass::train(main_domain)));
 }

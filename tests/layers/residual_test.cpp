@@ -110,29 +110,6 @@ TEST_CASE("Option A takes every second pixel and puts zero channels on both side
   check_gradients(m, x, pass::evaluate(), 0.1f);
 }
 
-TEST_CASE("A squeeze-and-excite gate and its gradients") {
-  using squeeze = sequential<global_average_pool, named<"reduce", convolution<2, 1, 1, 0, 1, bias::on>>, silu,
-                             named<"expand", convolution<5, 1, 1, 0, 1, bias::on>>, sigmoid>;
-  cpu d(1);
-  check<net<convolution<5, 3>, named<"se", gated<squeeze>>>>(d, 0.01f);
-  check<net<gated<sequential<global_average_pool, sigmoid>>, convolution<4, 1>>>(d, 0.01f);
-  check<net<gated<sequential<silu, global_average_pool, sigmoid>>, convolution<4, 1>>>(d, 0.01f);  // no mean first
-  net<convolution<5, 3>, named<"se", gated<squeeze>>> m(d);
-  CHECK(names(m) == std::vector<std::string>{"0.weight", "se.reduce.weight", "se.reduce.bias", "se.expand.weight",
-                                             "se.expand.bias"});
-  scramble(m);
-  const auto x = images(2, 4, 4, 3);
-  net<convolution<5, 3>> before(d);
-  std::copy_n(m.values().begin(), before.values().size(), before.values().begin());
-  net<convolution<5, 3>, squeeze> gate(d);
-  std::copy(m.values().begin(), m.values().end(), gate.values().begin());
-  const auto in = before.forward(x, pass::evaluate()), g = gate.forward(x, pass::evaluate()),
-             y = m.forward(x, pass::evaluate());
-  for (int c = 0; c < 5; ++c)
-    CHECK(at(y.view(), 1, c, 2, 3) ==
-          doctest::Approx(at(in.view(), 1, c, 2, 3) * at(g.view(), 1, c, 0, 0)).epsilon(1e-5));
-}
-
 TEST_CASE("The last scale of a body closes its branch; a norm elsewhere does not") {
   cpu d(1);
   net<convolution<5, 3>, batch_norm<>,

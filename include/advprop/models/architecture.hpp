@@ -5,6 +5,7 @@
 #include <advprop/layers/batch_norm.hpp>
 #include <advprop/layers/convolution.hpp>
 #include <advprop/layers/dropout.hpp>
+#include <advprop/layers/gated.hpp>
 #include <advprop/layers/linear.hpp>
 #include <advprop/layers/normalize.hpp>
 #include <advprop/layers/pooling.hpp>
