@@ -33,7 +33,7 @@ TEST_CASE("A domain outside its policy is an error") {
   CHECK_THROWS_WITH_AS(domains<1>::auxiliary(0), "domain out of range: auxiliary 0 of 0", argument_error);
 }
 
-TEST_CASE("What is shared has one set, what is not has one a domain") {
+TEST_CASE("What is shared has one set, what is not has one per domain") {
   for (int i = 0; i < 3; ++i) {
     const domain d = domains<3>::at(i);
     CHECK(domains<3>::statistic_set(d) == i);

@@ -129,7 +129,7 @@ TEST_CASE("A training pass touches its own domain's gradients and statistics onl
   CHECK(m.batches_tracked(2) == 1);
 }
 
-TEST_CASE("One concatenated pass equals one pass a part: logits, gradients and statistics") {
+TEST_CASE("One concatenated pass equals one pass per part: logits, gradients and statistics") {
   cpu d(1);
   triple whole(d, seed{6}), parts(d, seed{6});
   scramble(whole);

@@ -80,7 +80,7 @@ void centre(Model& m) {
   }
 }
 
-/// Twelve numbers an image, far from 0 and 1.
+/// Twelve numbers per image, far from 0 and 1.
 inline tensor<float, 4> points(int count) {
   tensor<float, 4> x({count, 1, 1, 12});
   random_stream r(1);

@@ -269,7 +269,7 @@ TEST_CASE("The same bits on one thread and on two, over several steps") {
 }
 
 TEST_CASE(
-    "After the first step, a step asks the system for nothing; with an attack, for one number an image at the most") {
+    "After the first step, a step asks the system for nothing; with an attack, for one number per image at the most") {
   cpu d(1);
   triple m(d);
   sgd::state<triple> optimizer({}, m);

@@ -39,7 +39,7 @@ struct image_buffer : device_images<Device> {
       : device_images<Device>(d, image_view(static_cast<float*>(m.data()), extents)), memory(std::move(m)) {}
 };
 
-/// One number an image, in the device's memory.
+/// One number per image, in the device's memory.
 template <class Device>
 struct image_numbers : image_buffer<Device> {
   image_numbers(Device& d, int images) : image_buffer<Device>(d, {images, 1, 1, 1}) {}

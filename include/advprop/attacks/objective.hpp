@@ -77,8 +77,7 @@ class objective {
 };
 
 /// Runs `attack` on `images` in place, through one domain of `net`; images in the host's memory go to the device and
-/// back. `label_smoothing` and `noise` are
-/// the training pass's; they count only for attacks that want them.
+/// back. `label_smoothing` and `noise` are the training pass's; they count only for attacks that want them.
 template <class Model, attack_policy Attack>
 void perturb(Model& net, const Attack& attack, image_view images, const target_view& labels, random_stream& rng,
              domain through = main_domain, float label_smoothing = 0, const layer_noise& noise = {}) {

@@ -19,7 +19,7 @@ inline int processors() {
 
 namespace detail {
 
-/// Calls range(f, first, last) for ranges that cover [0, count), one a thread. Apart from `parallel_for` so that the
+/// Calls range(f, first, last) for ranges that cover [0, count), one per thread. Apart from `parallel_for` so that the
 /// threads are not started by a template, once for every loop.
 [[gnu::noinline]] inline void start_threads(int threads, std::ptrdiff_t count, const void* f,
                                             void (*range)(const void*, std::ptrdiff_t, std::ptrdiff_t)) {

@@ -78,7 +78,7 @@ class view {
 /// Images at the interface: NHWC, float in [0, 1].
 using image_view = view<float, 4>;
 using const_image_view = view<const float, 4>;
-/// Class indices, one an image.
+/// Class indices, one per image.
 using label_view = view<int, 1>;
 using const_label_view = view<const int, 1>;
 

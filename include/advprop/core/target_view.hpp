@@ -27,7 +27,7 @@ ADVPROP_HD constexpr int wrong_class(int label, int second, int classes, random_
   return k + (k >= high);
 }
 
-/// Labels, one an image, and with `soft` (batch x classes, each row adding up to 1) the probabilities that a loss is
+/// Labels, one per image, and with `soft` (batch x classes, each row adding up to 1) the probabilities that a loss is
 /// taken for; then the label is the class with the largest share. Labels alone are targets, too: they convert.
 struct target_view : const_label_view {
   view<const float, 2> soft;  ///< data null: hard labels
@@ -47,7 +47,7 @@ struct target_view : const_label_view {
   }
 };
 
-/// Throws `argument_error` beginning with `who` when there is not one target an image, not one share a class, or a
+/// Throws `argument_error` beginning with `who` when there is not one target per image, not one share per class, or a
 /// label outside 0 .. classes-1. Labels that are not `readable` lie in a device's memory, where they were chosen.
 inline void check_targets(const char* who, const target_view& t, int images, int classes, bool readable = true) {
   if (t.extent(0) != images) fail<argument_error>(who, ": ", images, " images but ", t.extent(0), " labels");

@@ -33,7 +33,7 @@ inline std::ptrdiff_t second_level_cache() {
 /// `gemm` is im2col and Eigen, the reference.
 enum class convolution_policy { fastest, winograd_2, direct, gemm };
 
-/// Outlives the models made on it. Several models may share one; use one a thread of control.
+/// Outlives the models made on it. Several models may share one; use one per thread of control.
 class cpu {
  public:
   /// Channels lie in blocks of this many (nChw8c); the lanes past the last channel are always zero.
@@ -63,8 +63,8 @@ class cpu {
   void convolutions(convolution_policy p) { convolutions_ = p; }
 
   /// How many images of a batch should go through a network together where none knows of another: equal shares whose
-  /// largest maps, `map` numbers an image, take at most half of the threads' second-level caches. All of them where the
-  /// network has so many weights that these are what moves through the caches.
+  /// largest maps, `map` numbers per image, take at most half of the threads' second-level caches. All of them where
+  /// the network has so many weights that these are what moves through the caches.
   int images_at_once(int batch, std::ptrdiff_t map, std::ptrdiff_t weights) const {
     const std::ptrdiff_t cache = detail::second_level_cache() / std::ptrdiff_t{sizeof(float)};
     if (weights > 4 * cache || batch < 1) return batch;

@@ -22,7 +22,7 @@ class recorder {
   enum class operation {
     normalize,       ///< (x - numbers[0]) / numbers[1], the input stage; the numbers are `constants`
     convolution,     ///< weights numbers[0], `conv`
-    bias,            ///< x + numbers[0], one a channel
+    bias,            ///< x + numbers[0], one per channel
     norm,            ///< numbers: mean, variance, scale, shift; `epsilon`
     add,             ///< x + other
     scale,           ///< x * other, which is 1x1

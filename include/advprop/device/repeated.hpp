@@ -39,8 +39,8 @@ class repeated<Device> {
   typename Device::recording_type recording_;
 };
 
-/// Keeps what is learnt as it is from the first watched number that is not finite on, where updates are queued before
-/// the host can look at it. Elsewhere there is nothing to do.
+/// Holds back all updates once a watched number is not finite, where updates are queued before the host can look.
+/// Elsewhere there is nothing to do.
 template <class Device>
 struct update_guard {
   explicit update_guard(Device&) {}

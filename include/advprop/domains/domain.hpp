@@ -10,8 +10,8 @@ namespace advprop {
 /// What the domains of a policy own in common. Zhang et al. 2024 (arXiv:2403.19150) ask for both ablations.
 enum class share {
   nothing,     ///< each domain has statistics, scale and shift of its own (AdvProp, section 4)
-  statistics,  ///< one set of running statistics; scale and shift a domain
-  affine       ///< one scale and shift; running statistics a domain
+  statistics,  ///< one set of running statistics; scale and shift per domain
+  affine       ///< one scale and shift; running statistics per domain
 };
 
 /// The index of one domain. Only a policy makes one, so it is in range for every model of that policy.

@@ -26,9 +26,8 @@ class routing {
   static constexpr int limit = 16;
 
   /// The whole batch, however large, goes to one domain.
-  constexpr routing(domain d) : parts_{}, size_(1), whole_(true) {
-    parts_[0].domain = d;
-  }  // NOLINT: a domain is a route
+  // NOLINTNEXTLINE: a domain is a route
+  constexpr routing(domain d) : parts_{}, size_(1), whole_(true) { parts_[0].domain = d; }
   constexpr routing(std::initializer_list<part> parts) : parts_{}, size_(0), whole_(false) {
     for (const part& p : parts) push(p);
   }

@@ -28,7 +28,7 @@ struct named_value {
 struct progress_state {
   int epoch = 1, epochs = 1;
   std::int64_t images = 0, total = 0;
-  std::vector<named_value> losses;      ///< one a domain: {"clean", 0.41}
+  std::vector<named_value> losses;      ///< one per domain: {"clean", 0.41}
   std::vector<named_value> accuracies;  ///< fractions in [0, 1]; one with an empty name is just "accuracy"
 };
 

@@ -75,7 +75,7 @@ class norm_state {
       if (c.source == statistics::batch) {
         const std::ptrdiff_t count = std::ptrdiff_t{p.count} * x.image().height * x.image().width;
         if (count < 2)
-          fail<argument_error>("batch_norm: batch statistics need at least 2 values a channel, domain ",
+          fail<argument_error>("batch_norm: batch statistics need at least 2 values per channel, domain ",
                                p.domain.index(), " has ", count);
         if (measured)
           norm_forward(c.device, s.after, in, n, added.slice(first, p.count), y.slice(first, p.count));

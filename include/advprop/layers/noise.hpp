@@ -15,8 +15,8 @@ struct layer_noise {
   int first_part;  ///< the number, in the training step, of the pass's first part
   bool matched;    ///< all parts draw from one stream: image k of every part gets the same masks
 
-  constexpr layer_noise(random_stream s = random_stream(), int first = 0,
-                        bool match = false)  // NOLINT: a stream is noise
+  // NOLINTNEXTLINE: a stream is noise
+  constexpr layer_noise(random_stream s = random_stream(), int first = 0, bool match = false)
       : stream(s), first_part(first), matched(match) {}
 
   /// The stream of the pass's part `i`; each layer splits its own off.

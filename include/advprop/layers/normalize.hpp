@@ -9,7 +9,7 @@
 
 namespace advprop {
 
-/// Mean and standard deviation a channel of a data set, in [0,1].
+/// Mean and standard deviation per channel of a data set, in [0,1].
 struct imagenet_statistics {
   static constexpr std::array<float, 3> mean{0.485f, 0.456f, 0.406f}, deviation{0.229f, 0.224f, 0.225f};
 };

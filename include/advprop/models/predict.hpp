@@ -28,7 +28,7 @@ auto logits_in_groups(Model& net, const_image_view images, domain through) {
   return logits;
 }
 
-/// The host's copy of logits in the device's layout, in which the blocks of a 1x1 feature map are one row an image.
+/// The host's copy of logits in the device's layout, in which the blocks of a 1x1 feature map are one row per image.
 template <class Device, int Classes>
 class host_logits {
  public:

@@ -63,7 +63,7 @@ ADVPROP_API void norm_forward_batch(cpu& d, activation a, feature_view<const flo
                                     const norm_parameters& p, feature_view<const float> add, feature_view<float> y)
     ADVPROP_OPERATION_WITH_WORKSPACE(norm_forward_batch(d, a, x, mean, variance, p, add, y));
 
-/// running = (1 - momentum) * running + momentum * value, the variance made unbiased from `count` values a channel.
+/// running = (1 - momentum) * running + momentum * value, the variance made unbiased from `count` values per channel.
 ADVPROP_API void norm_update_running(cpu& d, int channels, const float* mean, const float* variance,
                                      std::ptrdiff_t count, float momentum, float* running_mean, float* running_variance)
     ADVPROP_OPERATION(norm_update_running(d, channels, mean, variance, count, momentum, running_mean,
@@ -143,7 +143,7 @@ ADVPROP_API void global_average_pool_backward(cpu& d, feature_view<const float> 
 
 // What works number by number: input stage, adds, gates, dropout, attacks' loops.
 
-/// y = (image - mean) / deviation, a mean and a deviation a channel; NHWC to channel blocks.
+/// y = (image - mean) / deviation, a mean and a deviation per channel; NHWC to channel blocks.
 ADVPROP_API void normalize_forward(cpu& d, const_image_view images, const float* mean, const float* deviation,
                                    feature_view<float> y)
     ADVPROP_OPERATION(normalize_forward(d, images, mean, deviation, y));
@@ -155,7 +155,7 @@ ADVPROP_API void normalize_backward(cpu& d, feature_view<const float> dy, const 
 /// y += a
 ADVPROP_API void add(cpu& d, feature_view<const float> a, feature_view<float> y) ADVPROP_OPERATION(add(d, a, y));
 
-/// y += b, one number a channel.
+/// y += b, one number per channel.
 ADVPROP_API void bias_forward(cpu& d, const float* b, feature_view<float> y) ADVPROP_OPERATION(bias_forward(d, b, y));
 
 /// db += the sum of dy over batch x height x width.
@@ -173,7 +173,7 @@ ADVPROP_API void subsample_backward(cpu& d, int stride, int pad_before, feature_
                                     feature_view<float> dx)
     ADVPROP_OPERATION(subsample_backward(d, stride, pad_before, dy, dx));
 
-/// y = x * gate, one number an image and channel (gate is 1x1); y may be x's memory.
+/// y = x * gate, one number per image and channel (gate is 1x1); y may be x's memory.
 ADVPROP_API void scale_forward(cpu& d, feature_view<const float> x, feature_view<const float> gate,
                                feature_view<float> y) ADVPROP_OPERATION(scale_forward(d, x, gate, y));
 

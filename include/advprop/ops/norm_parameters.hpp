@@ -3,7 +3,7 @@
 
 namespace advprop {
 
-/// One number a channel each (device memory). `variance` is the biased one; `epsilon` is added to it.
+/// One number per channel each (device memory). `variance` is the biased one; `epsilon` is added to it.
 struct norm_parameters {
   const float *mean = nullptr, *variance = nullptr, *scale = nullptr, *shift = nullptr;
   float epsilon = 1e-5f;

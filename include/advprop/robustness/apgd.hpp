@@ -153,7 +153,7 @@ class apgd_search {
     return {logits_.data() + i * logits_.view().stride(), static_cast<std::size_t>(logits_.extent(1))};
   }
   device_images<device_type> some(const buffer& b) const { return b.slice(0, count()); }
-  /// Hands f(image's ascent), one number an image, to the device.
+  /// Hands f(image's ascent), one number per image, to the device.
   void tell(const auto& f) {
     std::vector<float> numbers;
     for (ascent& a : active_) numbers.push_back(f(a));

@@ -40,7 +40,7 @@ inline void check_fraction(const char* who, double value) {
 }
 }  // namespace detail
 
-/// The mean of errors (one a severity, or one a corruption), all fractions: what CIFAR-10-C and CIFAR-100-C report,
+/// The mean of errors (one per severity, or one per corruption), all fractions: what CIFAR-10-C and CIFAR-100-C report,
 /// over 15 corruptions of 5 severities (RobustBench).
 inline double mean_error(std::span<const double> errors) {
   if (errors.empty()) fail<argument_error>("mean_error: there are no errors");

@@ -128,7 +128,7 @@ struct adversarial_training {
 };
 /// How several domains go through the network. Gradients are equal up to rounding.
 enum class execution {
-  sequential,   ///< one pass a domain: less memory
+  sequential,   ///< one pass per domain: less memory
   concatenated  ///< one pass for all
 };
 
@@ -154,7 +154,7 @@ class adversarial_propagation {
 
   /// Weight of the clean loss.
   float clean_weight = 1;
-  /// One a auxiliary domain.
+  /// One per auxiliary domain.
   std::array<auxiliary_options, sizeof...(Attacks)> auxiliary{};
   /// Image k goes through the same dropout and stochastic-depth masks in every domain; otherwise each domain draws its
   /// own, as independent passes of a PyTorch or TensorFlow network do.

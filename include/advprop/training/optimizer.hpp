@@ -91,7 +91,7 @@ class optimizer_state {
 
   auto& device() const { return net_->device(); }
 
-  /// Has an update bring all gradients together to a length of at most `clip_norm`; 0: no clipping.
+  /// Has the update scale the gradients so that their common L2 length is at most `clip_norm`; 0: no clipping.
   template <class Spec>
   void clip(Spec& spec, float clip_norm) {
     if (!(clip_norm > 0)) return;

@@ -19,8 +19,8 @@ struct labelled_images {
 /// What a method needs besides the network and the data.
 struct step_options {
   float label_smoothing = 0;
-  random_stream
-      rng{};  ///< everything random in the step; a function of the seed and the step number, so a resume repeats it
+  /// Everything random in the step: a function of the seed and the step's number, so that a resumed run repeats it.
+  random_stream rng{};
 
   /// The masks of part `part` and those after it. `matched`: every part of the step has the same.
   layer_noise noise(int part, bool matched) const { return {rng.split(0xD201), part, matched}; }

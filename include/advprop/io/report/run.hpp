@@ -75,7 +75,7 @@ struct run_report {
   std::string name;                                           ///< such as the method
   std::vector<measurement> results;                           ///< the page's first numbers
   std::vector<std::pair<std::string, std::string>> settings;  ///< name, value
-  std::vector<curve> losses, accuracies;                      ///< over epochs, one a domain; accuracies in [0, 1]
+  std::vector<curve> losses, accuracies;                      ///< over epochs, one per domain; accuracies in [0, 1]
   std::vector<point> learning_rate;                           ///< over epochs
   std::vector<curve> robustness;                              ///< accuracy over ε in pixels of 255, one an attack
   confusion_matrix confusion;

@@ -12,7 +12,7 @@
 namespace advprop {
 namespace detail {
 
-/// Channels [first, first + count) of image n as a dense matrix, one row a channel.
+/// Channels [first, first + count) of image n as a dense matrix, one row per channel.
 inline void gather_channels(feature_view<const float> x, int n, int first, int count, float* out) {
   const std::ptrdiff_t pixels = std::ptrdiff_t{x.height} * x.width;
   for (int c = first; c < first + count; ++c) {

@@ -43,7 +43,7 @@ void pack_weights(cuda_device& d, const float* w, int out, int in, int area, T* 
   });
 }
 
-/// to[tap][channel] = w[channel][tap] times a factor a channel: what depthwise kernels read.
+/// to[tap][channel] = w[channel][tap] times a factor per channel: what depthwise kernels read.
 inline void pack_depthwise(cuda_device& d, const float* w, int channels, int area, float* to,
                            const norm_parameters& p = {}) {
   each(d, std::ptrdiff_t{channels} * area, [=] ADVPROP_HD(std::ptrdiff_t i) {

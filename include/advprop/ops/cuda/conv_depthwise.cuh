@@ -164,7 +164,7 @@ void depthwise_backward_input_at(cuda_device& d, depthwise_window s, const depth
   });
 }
 
-/// One row of taps at a time: Kernel * V sums a thread.
+/// One row of taps at a time: Kernel * V sums per thread.
 template <int Kernel, int V, class T>
 void depthwise_backward_weight_at(cuda_device& d, depthwise_window s, const T* x, grid in, const T* dy, grid out,
                                   float* dw) {

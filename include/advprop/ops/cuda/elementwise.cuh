@@ -13,7 +13,7 @@ namespace advprop {
 
 namespace detail {
 
-/// A number a channel, handed to a kernel with its arguments: an input stage's mean and deviation.
+/// A number per channel, handed to a kernel with its arguments: an input stage's mean and deviation.
 struct channel_numbers {
   static constexpr int limit = 32;
   float v[limit] = {};
@@ -65,7 +65,7 @@ void bias_backward_at(cuda_device& d, const T* dy, grid g, float* db) {
                  });
 }
 
-/// Gradients arrive by one number an image and channel.
+/// Gradients arrive by one number per image and channel.
 template <int V, class T>
 void scale_forward_at(cuda_device& d, const T* x, const T* gate, T* y, grid g) {
   each(d, g.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {

@@ -365,7 +365,7 @@ struct direct_target {
 struct direct_plan {
   direct_problem p;
   direct_target y;
-  bool by_rows;  // runs are rows of the output; else whole images, which takes one copy a column of the kernel
+  bool by_rows;  // runs are rows of the output; else whole images, which takes one copy per column of the kernel
   bool collect;  // results first lie densely in scratch
   direct_layout layout;
   direct_tile_function kernels[2];
