@@ -168,7 +168,7 @@ struct convolution {
   };
 };
 
-/// One filter a channel.
+/// One filter per channel.
 template <int Kernel, int Stride = 1, int Padding = Kernel / 2>
 struct depthwise {
   static constexpr bool folds = true;
