@@ -32,7 +32,7 @@ std::string result_table(const std::vector<experiment_result>& results) {
       {fgsm_name(first), [](const auto& r) { return r.headline.fgsm; }, percent},
       {pgd_name(first), [](const auto& r) { return r.headline.pgd; }, percent},
       {"training", [](const auto& r) { return r.training_seconds; }, [](double v) { return fixed(v, 1) + " s"; }, true},
-      {"a step", [](const auto& r) { return 1000 * r.step_seconds; }, [](double v) { return fixed(v, 1) + " ms"; },
+      {"per step", [](const auto& r) { return 1000 * r.step_seconds; }, [](double v) { return fixed(v, 1) + " ms"; },
        true},
   };
   if (first.corrupted.images > 0)

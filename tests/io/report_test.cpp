@@ -233,7 +233,7 @@ TEST_CASE("a confusion matrix of many classes stays drawable, and one of a wrong
 TEST_CASE("errors by corruption and severity are a heat map a run, with a gap where nothing was measured") {
   report r;
   r.title = "evaluation";
-  for (const char* name : {"first", "second"}) {
+  for (const char* name : {"first", "the second run"}) {
     run_report run;
     run.name = name;
     run.corruption_errors = {{"fog", "<frost>"}, {"1", "mean"}, "severity", {0.125, 0.5, 0.9, NAN}};
@@ -249,9 +249,10 @@ TEST_CASE("errors by corruption and severity are a heat map a run, with a gap wh
   CHECK(count(page, "<rect class=\"cell error\"") == 6 + 2);
   CHECK(count(page, "<rect class=\"cell none\"") == 2 + 4);
   CHECK(has(page, "<figcaption>Mean of the severities</figcaption>"));
+  CHECK(has(page, ">the second run</text>"));  // as wide as its column
   CHECK(has(page, "fog, first: 50.00%"));
-  CHECK(has(page, "fog, second: not measured"));
-  CHECK(has(page, "snow, second: 50.00%"));
+  CHECK(has(page, "fog, the second run: not measured"));
+  CHECK(has(page, "snow, the second run: 50.00%"));
   CHECK(has(page, ">12.5</text>"));
   CHECK(has(page, "fill-opacity=\"0.900\""));
   CHECK(has(page, "&lt;frost&gt;, 1: 90.00%"));

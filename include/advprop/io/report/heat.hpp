@@ -36,7 +36,7 @@ inline std::string heat_figure(const heat_map& m, const std::string& title) {
       "<svg viewBox=\"0 0 " + n(width) + " " + n(height) + "\" role=\"img\" aria-label=\"" + escape(title) + "\">";
   for (std::size_t c = 0; c < columns; ++c)
     svg += "<text class=\"mid\" x=\"" + n(left + cell * (static_cast<double>(c) + 0.5)) + "\" y=\"" + n(top - 7) +
-           "\">" + escape(shortened(m.columns[c], 7)) + "</text>";
+           "\">" + escape(shortened(m.columns[c], std::max(7, static_cast<int>(cell / 7)))) + "</text>";
   for (std::size_t r = 0; r < rows; ++r) {
     const double y = top + high * static_cast<double>(r);
     svg += "<text class=\"end\" x=\"" + n(left - 7) + "\" y=\"" + n(y + high / 2 + 4.3) + "\">" +
