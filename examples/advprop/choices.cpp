@@ -77,6 +77,8 @@ chosen_method method_of(const settings& s) {
   m.mixture = !s.adversarial_only;
   m.concatenated = choose<bool>("--execution", s.execution, {{"sequential", false}, {"concatenated", true}});
   m.matched_noise = s.matched_noise;
+  m.shares = s.shares;
+  m.decoupled = s.decoupled;
   int stream = 0;
   for (std::size_t i = 0; i < s.attacks.size(); ++i) {
     m.attacks.push_back(attack_of(s, s.attacks[i], s.epsilons[i], s.step_sizes[i], s.steps[i]));

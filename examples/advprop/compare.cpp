@@ -59,7 +59,7 @@ std::string result_table(const std::vector<experiment_result>& results) {
 metrics_entry summary_of(const settings& s, const std::vector<experiment_result>& results) {
   metrics_entry j;
   j["settings"] = to_json(s);
-  for (const char* own : {"method", "aux", "attack", "weights", "execution"}) j["settings"].erase(own);
+  for (const char* own : {"method", "aux", "attack", "weights", "execution", "share", "decoupled"}) j["settings"].erase(own);
   j["epsilon"] = results[0].headline.epsilon;
   for (const auto& r : results)
     j["methods"][r.name] = {{"accuracy", r.accuracy},
@@ -81,6 +81,7 @@ void compare(const settings& given) {
     settings s = given;
     s.method = method;
     s.out = given.out + "/" + method;
+    if (method != "advprop") s.shares.clear(), s.decoupled = false;
     if (method == "clean") s.attacks.clear();
     if (method == "adversarial") {
       s.attacks.resize(std::min<std::size_t>(1, s.attacks.size()));

@@ -45,8 +45,9 @@ auto method_for(const chosen_method& m) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       adversarial_propagation method(((void)I, m.attacks.at(I))...);
       method.clean_weight = m.weights.at(0);
-      method.auxiliary = {auxiliary_options{m.weights.at(I + 1), m.streams.at(I)}...};
+      method.auxiliary = {auxiliary_options{m.weights.at(I + 1), m.streams.at(I), m.shares.at(I)}...};
       method.matched_noise = m.matched_noise;
+      method.decoupled = m.decoupled;
       method.execution = m.concatenated ? execution::concatenated : execution::sequential;
       return method;
     }

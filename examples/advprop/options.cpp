@@ -200,6 +200,16 @@ void training_options(CLI::App& app, settings& s) {
       ->check(within(0.f, 1e30f))
       ->group(group);
   number(app, "--aux", s.auxiliaries, 1, 15, "advprop: auxiliary domains")->group(group);
+  app.add_option("--share", s.shares,
+                 "advprop: of each batch, what an auxiliary domain takes; once, or once for each [1]")
+      ->delimiter(',')
+      ->check(within(0.f, 1.f))
+      ->group(group);
+  app.add_flag(
+         "--decoupled", s.decoupled,
+         "advprop: images that an auxiliary domain takes leave the clean pass; with --share 0.2 --weights 0.8,0.2 "
+         "and one attack step, 1.2 times the passes of clean training")
+      ->group(group);
   name(app, "--execution", s.execution, {"sequential", "concatenated"}, "advprop: a pass per domain, or one for all")
       ->group(group);
 }

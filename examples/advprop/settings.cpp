@@ -67,7 +67,11 @@ metrics_entry training(const settings& s) {
     j["attack-noise"] = s.attack_noise;
     j["matched-noise"] = s.matched_noise;
     if (s.method == "adversarial") j["adversarial-only"] = s.adversarial_only;
-    if (s.method == "advprop") j["execution"] = s.execution;
+    if (s.method == "advprop") {
+      j["execution"] = s.execution;
+      j["share"] = numbers(s.shares);
+      j["decoupled"] = s.decoupled;
+    }
     j["weights"] = numbers(s.weights);
   }
   j["epochs"] = s.epochs;
@@ -128,6 +132,8 @@ settings resolved(settings s) {
                            " more");
   }
   if (s.method == "advprop") {
+    if (s.shares.empty()) s.shares = {1};
+    spread(s.shares, s.auxiliaries, "--share");
     // A domain without an attack has to differ from the main one in something.
     if (s.aux_augments.empty())
       for (const auto& attack : s.attacks)
@@ -138,6 +144,8 @@ settings resolved(settings s) {
         fail<argument_error>("--aux-augment none leaves nothing for a domain with --attack none");
   } else if (!s.aux_augments.empty()) {
     fail<argument_error>("--aux-augment is for auxiliary domains: --method advprop");
+  } else if (!s.shares.empty() || s.decoupled) {
+    fail<argument_error>("--share and --decoupled are for auxiliary domains: --method advprop");
   }
   if (s.data == "folder" && s.image_size == 0) s.image_size = native_size(s.model);
   if (s.data != "folder" && s.image_size != 0)

@@ -43,6 +43,8 @@ struct settings {
   bool adversarial_only = false;
   std::string execution = "sequential";
   std::vector<float> weights;  // clean, then each auxiliary domain
+  std::vector<float> shares;   // one for all auxiliary domains, or one for each
+  bool decoupled = false;
 
   int epochs = 15, batch = 128;
   std::string optimizer = "sgd";

@@ -177,6 +177,53 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("A domain may take a share of the images, and decoupled they leave the clean pass") {
+  cpu d(1);
+  const data all(10), other(4, 9);
+  const auto first_of = [](const data& from, int first, int count) {
+    data part(count);
+    std::copy_n(from.x.data() + first * from.x.view().stride(), part.x.size(), part.x.data());
+    std::copy_n(from.y.data() + first, count, part.y.data());
+    return part;
+  };
+  for (execution how : {execution::sequential, execution::concatenated})
+    for (const bool decoupled : {false, true}) {
+      INFO("decoupled ", decoupled);
+      triple m(d, seed{3}), n(d, seed{3});
+      scramble(m);
+      scramble(n);
+      adversarial_propagation method{climb, jump};
+      method.execution = how;
+      method.decoupled = decoupled;
+      method.auxiliary = {auxiliary_options{.share = 0.26f}, auxiliary_options{.weight = 2, .share = 0.2f}};
+      const auto metrics = gradients(m, method, {all});
+      const data climbed = attacked(n, climb, first_of(all, 0, 3), three::auxiliary(0)),
+                 jumped = attacked(n, jump, first_of(all, decoupled ? 3 : 0, 2), three::auxiliary(1)),
+                 clean = decoupled ? first_of(all, 5, 5) : all;
+      CHECK(distance(m.gradients(), sum({{1.f, by_hand(n, clean, main_domain)},
+                                         {1.f, by_hand(n, climbed, three::auxiliary(0))},
+                                         {2.f, by_hand(n, jumped, three::auxiliary(1))}})) < 1e-5);
+      CHECK(distance(m.running(), n.running()) < 1e-6);
+      CHECK((metrics.parts[0].images == (decoupled ? 5 : 10) && metrics.parts[1].images == 3 &&
+             metrics.parts[2].images == 2));
+    }
+  // Images of another stream are nobody's clean ones.
+  two m(d, seed{3}), n(d, seed{3});
+  adversarial_propagation method{climb};
+  method.decoupled = true;
+  method.auxiliary[0] = {.stream = 1, .share = 0.01f};  // one image at least
+  const auto metrics = gradients(m, method, {all, other});
+  CHECK((metrics.parts[0].images == 10 && metrics.parts[1].images == 1));
+
+  for (const float share : {0.f, -1.f, 1.5f, NAN}) {
+    method.auxiliary[0].share = share;
+    CHECK_THROWS_WITH_AS(gradients(m, method, {all, other}), doctest::Contains("must be in (0, 1]"), argument_error);
+  }
+  method.auxiliary[0] = {.share = 0.95f};
+  CHECK_THROWS_WITH_AS(gradients(m, method, {all}), doctest::Contains("leave none of 10 images for the clean pass"),
+                       argument_error);
+}
+
 TEST_CASE("Concatenated and sequential execution agree: losses, adversarial images and gradients, part by part") {
   cpu d(1);
   triple m(d, seed{3}), n(d, seed{3});

@@ -97,6 +97,12 @@ advprop)
   # Both executions are the same method.
   run train $small --method advprop --attack pgd --execution concatenated --out concatenated
   present concatenated
+  # A share of the images, which the clean pass does without.
+  run train $small --method advprop --share 0.25 --decoupled --weights 0.75,0.25 --out decoupled
+  tr -d ' \n' <decoupled/summary.json >flat
+  contains flat '"decoupled":true.*"share":\[0.25\]'
+  refused 1 "leave none of" train $small --method advprop --decoupled --out bad
+  refused 1 "for auxiliary domains" train $small --method clean --share 0.25 --out bad
   ;;
 
 compare)

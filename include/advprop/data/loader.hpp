@@ -87,6 +87,7 @@ class loader_engine {
   const loader_options& options() const { return options_; }
   advprop::shape image() const { return image_; }
   int batches() const { return batches_; }
+  int images() const { return options_.drop_last ? batches_ * options_.batch : count_; }
   loader_state state() const { return {taken_ / batches_, static_cast<int>(taken_ % batches_)}; }
 
   void seek(loader_state s) {
@@ -258,8 +259,9 @@ class loader {
 
   /// The next batch, which stays valid and may be changed until the call after this one.
   image_batch& next() { return engine_->next(); }
-  /// Batches an epoch.
+  /// Batches of an epoch, and images in all of them.
   int batches() const { return engine_->batches(); }
+  int images() const { return engine_->images(); }
   const loader_options& options() const { return engine_->options(); }
   shape image() const { return engine_->image(); }
   loader_state state() const { return engine_->state(); }

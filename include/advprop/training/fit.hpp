@@ -364,7 +364,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
       if (done || !options.queue_ahead || save || at.step_of_epoch == steps) report_queued();
       if (save && at.step_of_epoch < steps) save_state();
     }
-    const epoch_report report{at.epoch, at.metrics, rate, at.seconds, at.metrics.parts[0].images};
+    const epoch_report report{at.epoch, at.metrics, rate, at.seconds, data[0]->images()};
     ++at.epoch;
     at.step_of_epoch = 0;
     at.metrics = {};

@@ -14,6 +14,14 @@ namespace advprop {
 struct labelled_images {
   const_image_view images;
   target_view labels;
+
+  /// Images [first, first + count) with their labels. Throws `argument_error` when there are not as many of these.
+  labelled_images slice(int first, int count) const {
+    const int all = images.extent(0);
+    if (labels.extent(0) != all || (labels.soft.data() && labels.soft.extent(0) != all))
+      fail<argument_error>("step: ", all, " images but ", labels.extent(0), " labels");
+    return {images.slice(first, count), labels.slice(first, count)};
+  }
 };
 
 /// What a method needs besides the network and the data.
