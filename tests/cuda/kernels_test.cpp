@@ -29,6 +29,17 @@ inline thread* running = nullptr;
 inline const std::function<void()>* kernel = nullptr;
 
 inline void barrier() { swapcontext(&running->context, &scheduler); }
+/// The word that the thread `half` on in the same warp has. Barriers hold back the whole block, which is more than a
+/// warp does.
+inline unsigned shuffle_down(unsigned, unsigned word, unsigned half) {
+  static unsigned words[256];
+  const unsigned own = threadIdx.y * blockDim.x + threadIdx.x;
+  words[own] = word;
+  barrier();
+  const unsigned other = own % 32 + half < 32 ? words[own + half] : word;
+  barrier();
+  return other;
+}
 inline void enter() {
   (*kernel)();
   running->ended = true;
@@ -85,7 +96,9 @@ inline bool launch(extent grid, extent block, unsigned seed, const std::function
 #define __global__ inline
 #define __shared__ static
 #define __launch_bounds__(threads)
+#define __device__ inline
 #define __syncthreads simulated::barrier
+#define __shfl_down_sync simulated::shuffle_down
 namespace advprop::detail {
 using simulated::blockDim, simulated::blockIdx, simulated::gridDim, simulated::threadIdx;
 }
@@ -142,8 +155,11 @@ TEST_CASE("columns_kernel comes to every row and column once, with what was prep
   }
 }
 
-TEST_CASE("sums_kernel gives the bits of the loop that stands for it, whatever the order of its threads") {
-  constexpr int sums = 2;
+namespace {
+
+/// `sums` sums of each column, by the kernel in two launches and by the loop that stands for it: the same bits.
+template <int sums>
+void compare_sums() {
   int sliced = 0;
   for (const matrix& m : matrices) {
     CAPTURE(m.groups);
@@ -157,7 +173,8 @@ TEST_CASE("sums_kernel gives the bits of the loop that stands for it, whatever t
       return [x, m](int state, int group, std::ptrdiff_t row, int column, float* s) {
         const float v = x[(group * m.rows + row) * m.columns + column];
         s[0] += v;
-        s[1] += state % 4 == 0 ? v : -v;  // no product: a compiler may fuse it with the sum in one place only
+        for (int k = 1; k < sums; ++k)
+          s[k] += (state + k) % 4 == 0 ? v : -v;  // no product: a compiler may fuse it with the sum in one place only
       };
     };
     const auto finish_to = [&](float* y) {
@@ -170,25 +187,75 @@ TEST_CASE("sums_kernel gives the bits of the loop that stands for it, whatever t
 
     const kernels::tiling t(d.multiprocessors(), m.rows, m.columns, m.groups);
     sliced += t.slices > 1;
+    const simulated::extent block{unsigned(t.x), unsigned(t.y)};
+    const auto grid = [&](int slices) {
+      return simulated::extent{unsigned(t.tiles), unsigned(slices), unsigned(m.groups)};
+    };
     for (unsigned seed = 0; seed < 3; ++seed) {
       std::vector<float> found(static_cast<std::size_t>(results), -7.f);
       std::vector<float> partial(static_cast<std::size_t>(results * t.slices), -7.f);
-      CHECK(simulated::launch({unsigned(t.tiles), unsigned(t.slices), unsigned(m.groups)},
-                              {unsigned(t.x), unsigned(t.y)}, seed, [&] {
-                                kernels::sums_kernel<sums>(m.rows, m.columns, doubled(), term_of(values.data()),
-                                                           finish_to(found.data()), partial.data());
-                              }));
-      if (t.slices > 1)  // added up by `each`, in the order of the slices
-        for (std::ptrdiff_t g = 0; g < m.groups; ++g)
-          for (std::ptrdiff_t i = 0; i < std::ptrdiff_t{sums} * m.columns; ++i) {
-            float sum = 0;
-            for (std::ptrdiff_t s = 0; s < t.slices; ++s)
-              sum += partial[static_cast<std::size_t>((g * t.slices + s) * sums * m.columns + i)];
-            found[static_cast<std::size_t>(g * sums * m.columns + i)] = sum;
-          }
+      CHECK(simulated::launch(grid(t.slices), block, seed, [&] {
+        kernels::sums_kernel<sums>(m.rows, m.columns, doubled(), term_of(values.data()), finish_to(found.data()),
+                                   partial.data());
+      }));
+      const auto slice_term = [&](int, int group, std::ptrdiff_t slice, int column, float* s) {
+        for (int k = 0; k < sums; ++k)
+          s[k] += partial[static_cast<std::size_t>(
+              kernels::partial_place<sums>(std::ptrdiff_t{group} * t.slices + slice, k, m.columns, column))];
+      };
+      if (t.slices > 1)
+        CHECK(simulated::launch(grid(1), block, seed + 9, [&] {
+          kernels::sums_kernel<sums>(t.slices, m.columns, doubled(), slice_term, finish_to(found.data()), nullptr);
+        }));
       CHECK(found == expected.host());
     }
   }
   CHECK(sliced >= 3);
+}
+
+}  // namespace
+
+TEST_CASE("sums_kernel gives the bits of the loop that stands for it, whatever the order of its threads") {
+  compare_sums<2>();
+  compare_sums<20>();  // more than go through shared memory at a time
+}
+
+TEST_CASE("rows_kernel gives the bits of the loop that stands for it, whatever the order of its threads") {
+  struct sums_of_row {
+    const float* x;
+    int columns;
+    float* y;
+    struct state {
+      float sum, alternating;
+    };
+    state start() const { return {0, 0}; }
+    void add(state& s, std::ptrdiff_t row, int column) const {
+      const float v = x[row * columns + column];
+      s.sum += v;
+      s.alternating += column % 2 ? v : -v;
+    }
+    void combine(state& s, const state& other) const {
+      s.sum += other.sum;
+      s.alternating += other.alternating;
+    }
+    void finish(std::ptrdiff_t row, const state& s) const {
+      y[2 * row] = s.sum;
+      y[2 * row + 1] = s.alternating;
+    }
+  };
+  for (const auto& [rows, columns] : {std::pair{1, 1}, {3, 10}, {5, 32}, {9, 1000}}) {
+    const auto values = numbers_of(rows * columns);
+    const std::vector<float> none(static_cast<std::size_t>(2 * rows), -7.f);
+    cuda d;
+    const numbers on_device(d, values), expected(d, none);
+    kernels::for_rows(d, rows, columns, sums_of_row{on_device.data(), columns, expected.data()});
+    for (unsigned seed = 0; seed < 3; ++seed) {
+      auto found = none;
+      CHECK(simulated::launch({static_cast<unsigned>((rows + 3) / 4)}, {32, 4}, seed, [&] {
+        kernels::rows_kernel(rows, columns, sums_of_row{values.data(), columns, found.data()});
+      }));
+      CHECK(found == expected.host());
+    }
+  }
 }
 #endif

@@ -35,7 +35,7 @@ class label_memory {
 TEST_EACH_ELEMENT("Losses, their gradients and what is counted are the CPU's, for hard and soft targets") {
   cpu c(1);
   basic_cuda<T> d;
-  for (int classes : {1, 2, 10, 101})
+  for (int classes : {1, 2, 10, 1000})
     for (float smoothing : {0.f, 0.1f})
       for (bool soft : {false, true}) {
         CAPTURE(classes);
@@ -115,4 +115,35 @@ TEST_CASE("Losses that are read late are the ones that were asked for") {
   }
   for (int i = 0; i < 20; ++i)
     CHECK(loss_result(waiting[std::size_t(i)]).loss == doctest::Approx(std::log1p(std::exp(i))).epsilon(1e-5));
+}
+
+TEST_CASE("Logits of any size: far apart, equal, infinitely low, and no numbers") {
+  cpu c(1);
+  cuda d;
+  constexpr float lowest = -std::numeric_limits<float>::infinity();
+  const int classes = 40;
+  map z = map::zero(5, classes, 1, 1);
+  for (int k = 0; k < classes; ++k) {
+    z(0, k, 0, 0) = 80.f * static_cast<float>(k % 3);  // exponentials of 160 are no floats
+    z(1, k, 0, 0) = -3e4f;                             // all equal
+    z(2, k, 0, 0) = k == 7 || k == 31 ? 2.f : lowest;  // a lane may see nothing else
+    z(3, k, 0, 0) = static_cast<float>(k) - 1e5f;      // rising, so that the maximum moves
+    z(4, k, 0, 0) = static_cast<float>(-k);            // falling
+  }
+  tensor<int, 1> labels({5});
+  labels(0) = 2, labels(1) = 0, labels(2) = 31, labels(3) = 39, labels(4) = 1;
+  map dz = z.like();
+  const loss_result expected = cross_entropy(c, z, labels, 0.f, 1.f, dz);
+  const auto gz = upload(d, z), gdz = garbage(d, z);
+  const loss_result found = cross_entropy(d, gz, labels, 0.f, 1.f, gdz);
+  CHECK(std::isfinite(expected.loss));
+  CHECK(found.loss == doctest::Approx(expected.loss).epsilon(1e-5));
+  CHECK(found.correct == expected.correct);
+  CHECK(found.correct5 == expected.correct5);
+  CHECK(distance(download(d, gdz), dz) < 1e-5);
+
+  z(3, 38, 0, 0) = std::numeric_limits<float>::quiet_NaN();
+  const loss_result broken = cross_entropy(d, upload(d, z), labels, 0.f, 1.f, {});
+  CHECK(std::isnan(broken.loss));
+  CHECK(broken.correct == expected.correct - 1);  // a miss
 }

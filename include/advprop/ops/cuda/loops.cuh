@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <optional>
+#include <utility>
 
 #include <advprop/core/error.hpp>
 #include <advprop/core/host_device.hpp>
@@ -32,24 +34,30 @@
 
 namespace advprop::detail {
 
-inline constexpr int block_threads = 256;
+inline constexpr int block_threads = 256, warp = 32;
 
 /// How a matrix of rows and columns is dealt to blocks: `x` threads side by side take a column each, `y` lanes a row
-/// each, and `slices` blocks share the rows.
+/// each, and `slices` blocks share the rows. Columns are cut evenly, so that few threads have none.
 struct tiling {
   int x = 1, y = block_threads, tiles = 1, slices = 1;
 
   tiling(int multiprocessors, std::ptrdiff_t rows, int columns, int groups) {
-    while (x < 32 && x < columns) x *= 2;
+    tiles = (columns + 31) / 32;
+    x = (columns + tiles - 1) / tiles;
     y = block_threads / x;
-    tiles = (columns + x - 1) / x;
     const std::ptrdiff_t wanted = std::max(1, 8 * multiprocessors / (tiles * groups));  // blocks that fill the GPU
     const std::ptrdiff_t most = (rows + 8 * y - 1) / (8 * y);                           // at least 8 rows a lane
     slices = static_cast<int>(std::clamp<std::ptrdiff_t>(std::min(wanted, most), 1, 65535));
   }
 };
 
-// A test runs these three on the processor as well, thread by thread (tests/cuda/kernels_test.cpp).
+/// Where sum k of a slice's column lies among the partial sums: columns side by side, as threads read them.
+template <int K>
+ADVPROP_HD std::ptrdiff_t partial_place(std::ptrdiff_t slice, int k, int columns, int column) {
+  return (slice * K + k) * columns + column;
+}
+
+// A test runs these on the processor as well, thread by thread (tests/cuda/kernels_test.cpp).
 #if defined(__CUDACC__) || defined(ADVPROP_CUDA_KERNELS)
 
 template <class F>
@@ -72,7 +80,8 @@ __global__ void __launch_bounds__(block_threads)
 template <int K, class Prepare, class Term, class Finish>
 __global__ void __launch_bounds__(block_threads)
     sums_kernel(std::ptrdiff_t rows, int columns, Prepare prepare, Term term, Finish finish, float* partial) {
-  __shared__ float lanes[block_threads];
+  constexpr int together = K < 16 ? K : 16;  // sums that are added up between the same barriers
+  __shared__ float lanes[together][block_threads];
   const int column = blockIdx.x * blockDim.x + threadIdx.x, group = blockIdx.z;
   float sums[K] = {};
   if (column < columns) {
@@ -81,23 +90,53 @@ __global__ void __launch_bounds__(block_threads)
          row += std::ptrdiff_t{gridDim.y} * blockDim.y)
       term(state, group, row, column, sums);
   }
-  for (int k = 0; k < K; ++k) {
-    float* own = lanes + threadIdx.y * blockDim.x + threadIdx.x;
-    *own = sums[k];
-    for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
+  const unsigned own = threadIdx.y * blockDim.x + threadIdx.x;
+  ADVPROP_CUDA_UNROLL
+  for (int first = 0; first < K; first += together) {
+    ADVPROP_CUDA_UNROLL
+    for (int k = 0; k < together; ++k)
+      if (first + k < K) lanes[k][own] = sums[first + k];
+    for (unsigned half, left = blockDim.y; left > 1; left = half) {
+      half = (left + 1) / 2;
       __syncthreads();
-      if (threadIdx.y < half) *own += own[half * blockDim.x];
+      if (threadIdx.y < left - half)
+        for (int k = 0; k < together; ++k) lanes[k][own] += lanes[k][own + half * blockDim.x];
     }
-    sums[k] = *own;   // the whole sum in row 0, whose threads alone go on
-    __syncthreads();  // before another row is overwritten
+    ADVPROP_CUDA_UNROLL
+    for (int k = 0; k < together; ++k)
+      if (first + k < K) sums[first + k] = lanes[k][own];  // the whole sum in row 0, whose threads alone go on
+    if (first + together < K) __syncthreads();             // before other rows are overwritten
   }
   if (threadIdx.y != 0 || column >= columns) return;
   if (gridDim.y == 1) {
     finish(group, column, sums);
   } else {
-    const std::ptrdiff_t at = (std::ptrdiff_t{group} * gridDim.y + blockIdx.y) * columns + column;
-    for (int k = 0; k < K; ++k) partial[at * K + k] = sums[k];
+    const std::ptrdiff_t slice = std::ptrdiff_t{group} * gridDim.y + blockIdx.y;
+    for (int k = 0; k < K; ++k) partial[partial_place<K>(slice, k, columns, column)] = sums[k];
   }
+}
+
+/// `half` lanes on, in the same warp.
+template <class State>
+__device__ State shuffled_down(const State& state, unsigned half) {
+  static_assert(sizeof(State) % sizeof(unsigned) == 0);
+  unsigned words[sizeof(State) / sizeof(unsigned)];
+  std::memcpy(words, &state, sizeof state);
+  ADVPROP_CUDA_UNROLL
+  for (unsigned& word : words) word = __shfl_down_sync(0xffffffffu, word, half);
+  State other;
+  std::memcpy(&other, words, sizeof other);
+  return other;
+}
+
+template <class F>
+__global__ void __launch_bounds__(block_threads) rows_kernel(std::ptrdiff_t rows, int columns, F f) {
+  const std::ptrdiff_t row = std::ptrdiff_t{blockIdx.x} * blockDim.y + threadIdx.y;
+  auto state = f.start();
+  if (row < rows)
+    for (int column = static_cast<int>(threadIdx.x); column < columns; column += warp) f.add(state, row, column);
+  for (unsigned half = warp / 2; half > 0; half /= 2) f.combine(state, shuffled_down(state, half));
+  if (row < rows && threadIdx.x == 0) f.finish(row, state);
 }
 
 #endif
@@ -155,26 +194,41 @@ void for_columns(cuda_device& d, std::ptrdiff_t rows, int columns, Prepare prepa
 #endif
 }
 
+/// What f makes of each row: a warp's lanes add to a state of their own, f.add(f.start(), row, column), which are
+/// combined in pairs, f.combine(state, other), and f.finish(row, state) takes the result. A state is made of words.
+template <class F>
+void for_rows(cuda_device& d, std::ptrdiff_t rows, int columns, F f) {
+  if (rows <= 0 || d.dry()) return;
+#ifdef __CUDACC__
+  constexpr int together = 4;  // few rows, and each waits for its loads: rather more blocks than large ones
+  rows_kernel<<<static_cast<unsigned>((rows + together - 1) / together), dim3(warp, together), 0, d.stream()>>>(
+      rows, columns, f);
+  check_launch();
+#else
+  emulate(d, [=] {
+    for (std::ptrdiff_t row = 0; row < rows; ++row) {
+      decltype(f.start()) lanes[warp];
+      for (int lane = 0; lane < warp; ++lane) {
+        lanes[lane] = f.start();
+        for (int column = lane; column < columns; column += warp) f.add(lanes[lane], row, column);
+      }
+      for (int half = warp / 2; half > 0; half /= 2)
+        for (int lane = 0; lane < half; ++lane) f.combine(lanes[lane], lanes[lane + half]);
+      f.finish(row, lanes[0]);
+    }
+  });
+#endif
+}
+
 /// For columns whose rows share nothing.
 struct nothing_to_prepare {
   ADVPROP_HD nothing_to_prepare operator()(int) const { return {}; }
 };
 
-/// K sums for every column of each of `groups` matrices: term(prepare(column), group, row, column, sums) adds a row's
-/// share, and finish(group, column, sums) takes the result. The order of the additions depends on the shape and the
-/// GPU's size alone.
+/// The sums of each slice, in `partial`; where there is one slice, finished.
 template <int K, class Prepare, class Term, class Finish>
-void column_sums(cuda_device& d, int groups, std::ptrdiff_t rows, int columns, Prepare prepare, Term term,
-                 Finish finish) {
-  if (groups <= 0 || columns <= 0) return;
-  if (groups > 65535) fail<argument_error>("cuda: ", groups, " images in one operation; at most 65535");
-  const tiling t(d.state().multiprocessors(), rows, columns, groups);
-  arena::block memory;
-  if (t.slices > 1)
-    memory = d.memory().allocate(sizeof(float) * K * static_cast<std::size_t>(groups) *
-                                 static_cast<std::size_t>(t.slices) * static_cast<std::size_t>(columns));
-  if (d.dry()) return;
-  auto* partial = static_cast<float*>(memory.data());
+void sum_slices(cuda_device& d, const tiling& t, int groups, std::ptrdiff_t rows, int columns, Prepare prepare,
+                Term term, Finish finish, float* partial) {
 #ifdef __CUDACC__
   sums_kernel<K><<<dim3(t.tiles, t.slices, groups), dim3(t.x, t.y), 0, d.stream()>>>(rows, columns, prepare, term,
                                                                                      finish, partial);
@@ -189,24 +243,47 @@ void column_sums(cuda_device& d, int groups, std::ptrdiff_t rows, int columns, P
           for (int y = 0; y < t.y; ++y)
             for (std::ptrdiff_t r = std::ptrdiff_t{slice} * t.y + y; r < rows; r += std::ptrdiff_t{t.slices} * t.y)
               term(state, g, r, c, lanes[y]);
-          for (int half = t.y / 2; half > 0; half /= 2)
-            for (int y = 0; y < half; ++y)
+          for (int half, left = t.y; left > 1; left = half) {
+            half = (left + 1) / 2;
+            for (int y = 0; y < left - half; ++y)
               for (int k = 0; k < K; ++k) lanes[y][k] += lanes[y + half][k];
+          }
           if (t.slices == 1)
             finish(g, c, lanes[0]);
           else
-            std::copy_n(lanes[0], K, partial + ((std::ptrdiff_t{g} * t.slices + slice) * columns + c) * K);
+            for (int k = 0; k < K; ++k)
+              partial[partial_place<K>(std::ptrdiff_t{g} * t.slices + slice, k, columns, c)] = lanes[0][k];
         }
   });
 #endif
+}
+
+/// K sums for every column of each of `groups` matrices: term(prepare(column), group, row, column, sums) adds a row's
+/// share, and finish(group, column, sums) takes the result. The order of the additions depends on the shape and the
+/// GPU's size alone.
+template <int K, class Prepare, class Term, class Finish>
+void column_sums(cuda_device& d, int groups, std::ptrdiff_t rows, int columns, Prepare prepare, Term term,
+                 Finish finish) {
+  if (groups <= 0 || columns <= 0) return;
+  if (groups > 65535) fail<argument_error>("cuda: ", groups, " images in one operation; at most 65535");
+  tiling t(d.state().multiprocessors(), rows, columns, groups);
+  arena::block memory;
+  if (t.slices > 1)
+    memory = d.memory().allocate(sizeof(float) * K * static_cast<std::size_t>(groups) *
+                                 static_cast<std::size_t>(t.slices) * static_cast<std::size_t>(columns));
+  if (d.dry()) return;
+  auto* partial = static_cast<float*>(memory.data());
+  sum_slices<K>(d, t, groups, rows, columns, prepare, term, finish, partial);
   if (t.slices == 1) return;
-  each(d, std::ptrdiff_t{groups} * columns, [=] ADVPROP_HD(std::ptrdiff_t i) {
-    const std::ptrdiff_t g = i / columns, c = i % columns;
-    float sums[K] = {};
-    for (std::ptrdiff_t s = 0; s < t.slices; ++s)
-      for (int k = 0; k < K; ++k) sums[k] += partial[((g * t.slices + s) * columns + c) * K + k];
-    finish(static_cast<int>(g), static_cast<int>(c), sums);
-  });
+  // The slices' sums are rows to be added up, too.
+  const int slices = std::exchange(t.slices, 1);
+  sum_slices<K>(
+      d, t, groups, slices, columns, nothing_to_prepare(),
+      [=] ADVPROP_HD(nothing_to_prepare, int group, std::ptrdiff_t slice, int column, float* sums) {
+        for (int k = 0; k < K; ++k)
+          sums[k] += partial[partial_place<K>(std::ptrdiff_t{group} * slices + slice, k, columns, column)];
+      },
+      finish, nullptr);
 }
 
 }  // namespace advprop::detail

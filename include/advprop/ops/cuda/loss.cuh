@@ -1,5 +1,5 @@
-// Softmax cross entropy, and what else is read off logits, a 1x1 feature map. A thread takes an image: there are few
-// logits beside what a network computes.
+// Softmax cross entropy, and what else is read off logits, a 1x1 feature map. Training's loss has a warp per image; in
+// the others, which evaluation asks for, a thread takes one.
 #pragma once
 
 #include <algorithm>
@@ -25,47 +25,72 @@ struct exponentials {
   }
 };
 
-/// What one image adds to a batch's loss.
+/// One image's part of a batch's loss.
 struct image_loss {
   float loss, correct, correct5;
+  float maximum, sum;  // of the exponentials, as above
+  float shares;        // of the target, all together
 };
 
-template <class T>
-struct loss_of_image {
-  int classes, batch;
-  const T* logits;
+/// The share of class k that the loss is taken for.
+struct smoothed_targets {
+  int classes;
   const int* labels;
   const float* soft;  // null: hard labels
-  float smoothing, weight;
-  T* dlogits;  // null: not wanted
+  float smoothing;
+
+  ADVPROP_HD float operator()(std::ptrdiff_t n, int k) const {
+    const float p = soft ? soft[n * classes + k] : k == labels[n] ? 1.f : 0.f;
+    return (1 - smoothing) * p + smoothing / static_cast<float>(classes);
+  }
+};
+
+/// One sweep over the logits: the exponentials are summed relative to the largest logit so far.
+template <class T>
+struct loss_of_images {
+  const T* logits;
+  smoothed_targets targets;
   image_loss* results;
 
-  ADVPROP_HD void operator()(std::ptrdiff_t n) const {
-    const T* z = logits + n * classes;
-    const float* shares_of = soft ? soft + n * classes : nullptr;
-    const int label = labels[n];
-    const auto own = static_cast<float>(z[label]);
-    const exponentials e(z, classes);
-    const float log_sum = e.maximum + std::log(e.sum);
-    float loss = 0, shares = 0;
-    int rank = 0;
-    for (int k = 0; k < classes; ++k) {
-      const auto v = static_cast<float>(z[k]);
-      const float p = shares_of ? shares_of[k] : k == label ? 1.f : 0.f;
-      const float target = (1 - smoothing) * p + smoothing / static_cast<float>(classes);
-      shares += target;
-      if (target != 0) loss += target * (log_sum - v);
-      rank += v > own || (v == own && k < label);
-    }
-    if (loss != loss) rank = classes;
-    results[n] = {loss, rank == 0 ? 1.f : 0.f, rank < (classes < 5 ? classes : 5) ? 1.f : 0.f};
-    if (!dlogits) return;
-    T* dz = dlogits + n * classes;
-    const float share = weight / static_cast<float>(batch);
-    for (int k = 0; k < classes; ++k) {
-      const float p = shares_of ? shares_of[k] : k == label ? 1.f : 0.f;
-      const float target = (1 - smoothing) * p + smoothing / static_cast<float>(classes);
-      dz[k] = T(share * (shares * (std::exp(static_cast<float>(z[k]) - e.maximum) / e.sum) - target));
+  struct state {
+    float maximum, sum, shares, aimed;  // aimed: the sum of share * (logit - the label's logit)
+    int rank;                           // how many logits come before the label's
+  };
+  ADVPROP_HD state start() const { return {-INFINITY, 0, 0, 0, 0}; }
+  ADVPROP_HD void add(state& s, std::ptrdiff_t n, int k) const {
+    const T* z = logits + n * targets.classes;
+    const int label = targets.labels[n];
+    const auto v = static_cast<float>(z[k]), own = static_cast<float>(z[label]);
+    join(s, v, 1);
+    const float target = targets(n, k);
+    s.shares += target;
+    if (target != 0) s.aimed += target * (v - own);
+    s.rank += v > own || (v == own && k < label);
+  }
+  ADVPROP_HD void combine(state& s, const state& other) const {
+    join(s, other.maximum, other.sum);
+    s.shares += other.shares;
+    s.aimed += other.aimed;
+    s.rank += other.rank;
+  }
+  ADVPROP_HD void finish(std::ptrdiff_t n, const state& s) const {
+    const int classes = targets.classes;
+    const auto own = static_cast<float>(logits[n * classes + targets.labels[n]]);
+    const float loss = s.shares * (s.maximum - own + std::log(s.sum)) - s.aimed;  // relative: logits may be large
+    const int rank = loss != loss ? classes : s.rank;
+    results[n] = {loss,    rank == 0 ? 1.f : 0.f, rank < (classes < 5 ? classes : 5) ? 1.f : 0.f, s.maximum, s.sum,
+                  s.shares};
+  }
+
+ private:
+  /// `sum` is relative to `maximum`, which may be the infinity that there is nothing to subtract from; a NaN goes into
+  /// the sum.
+  static ADVPROP_HD void join(state& s, float maximum, float sum) {
+    if (maximum > s.maximum) {
+      s.sum = s.sum * std::exp(s.maximum - maximum) + sum;
+      s.maximum = maximum;
+    } else {
+      s.sum += maximum == s.maximum ? sum : sum * std::exp(maximum - s.maximum);
     }
   }
 };
@@ -102,9 +127,19 @@ pending_loss cross_entropy(basic_cuda<T>& d, view_of<const T> logits, const targ
   const resident<float> soft(d, targets.soft.data(), std::ptrdiff_t{batch} * classes);
   const arena::block memory = d.memory().allocate(sizeof(image_loss) * static_cast<std::size_t>(batch));
   auto* results = static_cast<image_loss*>(memory.data());
-  each(d, batch,
-       loss_of_image<T>{classes, batch, logits.data, labels.data(), soft.data(), smoothing, weight, dlogits.data,
-                        results});
+  const smoothed_targets shares{classes, labels.data(), soft.data(), smoothing};
+  for_rows(d, batch, classes, loss_of_images<T>{logits.data, shares, results});
+  if (dlogits.data) {
+    const T* z = logits.data;
+    T* dz = dlogits.data;
+    const float share = weight / static_cast<float>(batch);
+    each(d, std::ptrdiff_t{batch} * classes, [=] ADVPROP_HD(std::ptrdiff_t i) {
+      const std::ptrdiff_t n = i / classes;
+      const image_loss& own = results[n];
+      const float p = std::exp(static_cast<float>(z[i]) - own.maximum) / own.sum;
+      dz[i] = T(share * (own.shares * p - shares(n, static_cast<int>(i % classes))));
+    });
+  }
   auto* sums = static_cast<float*>(d.state().pinned(sizeof(image_loss)));
   column_sums<3>(
       d, 1, batch, 1, nothing_to_prepare(),
