@@ -318,6 +318,43 @@ TEST_CASE("Without resume, or without a file, a run starts at its beginning") {
   CHECK(run(f.file("killed"), 1, 0, false) == whole);
 }
 
+TEST_CASE("Images that are not in [0, 1] are refused before anything is learnt") {
+  struct bytes_as_floats {
+    int classes = 4;
+    float worst = 255;
+    int size() const { return 8; }
+    shape image() const { return {1, 8, 8}; }
+    int label(int i) const { return i % 4; }
+    void read(int i, float* out) const { std::fill_n(out, 64, i == 5 ? worst : 0.5f); }
+  };
+  cpu d(1);
+  two m(d);
+  const snapshot before(m);
+  for (const float worst : {255.f, -0.5f, NAN}) {
+    const bytes_as_floats data{.worst = worst};
+    CHECK_THROWS_WITH_AS(fit(m, data, clean_training{}, sgd{}, {.epochs = 1, .batch = 8}),
+                         doctest::Contains("of the batch is outside [0, 1]"), argument_error);
+    CHECK_THROWS_WITH_AS(evaluate(m, data), doctest::Contains("in image 5 of the batch is outside [0, 1]"),
+                         argument_error);
+  }
+  CHECK(snapshot(m) == before);
+}
+
+TEST_CASE("A diverging run without a checkpoint yet names none") {
+  const folder f;
+  cpu d(1);
+  two m(d);
+  std::string what;
+  try {
+    fit(m, train_data(), clean_training{}, sgd{.learning_rate = 1e30f},
+        {.epochs = 2, .batch = 4, .checkpoint = f.file("none")});
+  } catch (const numeric_error& e) {
+    what = e.what();
+  }
+  CHECK(what.starts_with("fit: the loss is not a finite number in epoch 1, step "));
+  CHECK(what.find("last good state") == std::string::npos);
+}
+
 TEST_CASE("A checkpoint is refused by a run with other options, and says which") {
   const folder f;
   cpu d(1);

@@ -249,6 +249,21 @@ TEST_CASE("Concatenated and sequential execution agree: losses, adversarial imag
   }
 }
 
+TEST_CASE("Attacks come before the training passes, where domains share statistics, too") {
+  cpu d(1);
+  using sharing = small_model<domains<3, share::statistics>>;
+  sharing m(d, seed{3}), n(d, seed{3});
+  scramble(m);
+  scramble(n);
+  const data a(7);
+  adversarial_propagation method{climb, jump}, together = method;
+  together.execution = execution::concatenated;
+  const auto one_by_one = gradients(m, method, {a}), at_once = gradients(n, together, {a});
+  for (std::size_t i = 0; i < 3; ++i)
+    CHECK(one_by_one.parts[i].loss() == doctest::Approx(at_once.parts[i].loss()).epsilon(1e-5));
+  CHECK(distance(m.gradients(), n.gradients()) < 1e-5);
+}
+
 TEST_CASE("An auxiliary domain without an attack sees its own stream as it is") {
   cpu d(1);
   two m(d, seed{3}), n(d, seed{3});

@@ -23,7 +23,8 @@ struct pgd {
   bool smoothed = false;
   bool dropped = false;
 
-  /// The paper's rule: steps of one pixel, n = epsilon + 1 of them, but one for epsilon 1 (section 5.1).
+  /// The paper's rule: steps of one pixel, n = epsilon + 1 of them, but one for epsilon 1 (section 5.1). Away from the
+  /// label; the authors' code for ImageNet aims at a random class, which `goal` asks for.
   static pgd paper(int epsilon) {
     pgd p;
     p.epsilon = static_cast<float>(epsilon);

@@ -170,6 +170,15 @@ struct image_batch {
   target_view targets() const { return {labels.view(), soft.size() == 0 ? view<const float, 2>() : soft.view()}; }
 };
 
+/// Throws `argument_error` beginning with `who` for a value outside [0, 1]: a network would learn from images of 0 to
+/// 255, and an attack would clip them to noise.
+inline void check_unit_interval(const char* who, const_image_view images) {
+  const float* bad = std::find_if(images.begin(), images.end(), [](float v) { return !(v >= 0 && v <= 1); });
+  if (bad != images.end())
+    fail<argument_error>(who, ": value ", *bad, " in image ", (bad - images.begin()) / images.stride(),
+                         " of the batch is outside [0, 1]");
+}
+
 /// Images [first, first + count) in order, as they are: for evaluation and pictures.
 template <source S>
 image_batch read_batch(const S& s, int first, int count) {

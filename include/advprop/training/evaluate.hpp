@@ -26,8 +26,8 @@ struct evaluation {
   std::vector<long> confusion;  ///< [true class][predicted class]
 };
 
-/// Runs the whole source through the network with running statistics, each batch attacked first. Throws `memory_error`
-/// where a batch is too large for the device.
+/// Runs the whole source through the network with running statistics, each batch attacked first. Throws
+/// `argument_error` for values outside [0, 1], and `memory_error` where a batch is too large for the device.
 template <class Model, source Source, attack_policy Attack = attack::none>
 evaluation evaluate(Model& net, const Source& data, const evaluate_options& options = {},
                     const Attack& attack = {}) try {
@@ -45,6 +45,7 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
     const int n = std::min(options.batch, count - first);
     auto batch = read_batch(data, first, n);
     check_targets("evaluate", batch.targets(), n, Model::classes);
+    check_unit_interval("evaluate", batch.images.view());
     random_stream rng = random_stream(options.seed.value).split(static_cast<std::uint64_t>(index));
     perturb(net, attack, batch.images.view(), batch.labels.view(), rng, options.through, 0, rng.split(1));
     const auto logits = detail::logits_in_groups(net, batch.images.view(), options.through);

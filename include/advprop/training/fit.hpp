@@ -105,6 +105,12 @@ struct queued_step {
   return s;
 }
 
+/// What an error adds where there is something to go back to.
+[[gnu::cold]] inline std::string last_good_state(const fit_options& o) {
+  if (o.checkpoint.empty() || !file_exists(o.checkpoint)) return {};
+  return "; the last good state is in " + o.checkpoint;
+}
+
 /// The arrays that a checkpoint keeps besides the model.
 template <class Model, class State>
 std::vector<std::pair<std::string, std::span<float>>> training_arrays(const State& optimizer,
@@ -246,7 +252,8 @@ template <class Model, class Method, class Optimizer>
 /// leaves the last checkpoint as it is; a GPU may have the next step's gradients in the model by then. Weights or
 /// statistics that are not finite at an epoch's end, or where a checkpoint is due, throw it, too. A run that was killed
 /// and resumed ends in the same bits as one that was not (on a GPU with `engine_choice::fixed`). An `average` follows
-/// the model from step to step. Where a GPU's memory is too small, `memory_error` says which batch would fit.
+/// the model from step to step. Throws `argument_error` for values outside [0, 1] in the first batches. Where a GPU's
+/// memory is too small, `memory_error` says which batch would fit.
 template <class Model, training_method<Model> Method, class Optimizer>
 void fit(Model& net, std::span<loader* const> data, const Method& method, const Optimizer& optimizer,
          const fit_options& options = {}, averaged_weights<Model>* average = nullptr) try {
@@ -285,11 +292,12 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
     for (std::span<const float> numbers : {net.values(), net.running()})
       if (!std::isfinite(squared_norm(net.device(), numbers)))
         fail<numeric_error>("fit: after ", at.step, " steps the weights or statistics are not finite",
-                            options.checkpoint.empty() ? "" : "; the last good state is in ", options.checkpoint);
+                            detail::last_good_state(options));
     if (options.checkpoint.empty()) return;
     detail::write_training(options.checkpoint, net, state, average, at, data, fingerprint);
   };
 
+  const std::int64_t begun = at.step;
   const int steps = data[0]->batches();
   std::vector<labelled_images> streams(data.size());
   repeated<device> work;
@@ -305,7 +313,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
     for (int set = 0; const std::int64_t batches : q.tracked) net.batches_tracked(set++) = batches;
     if (average) average->updates = q.averaged;
     fail<numeric_error>("fit: the loss is not a finite number in epoch ", q.epoch + 1, ", step ", q.step,
-                        options.checkpoint.empty() ? "" : "; the last good state is in ", options.checkpoint);
+                        detail::last_good_state(options));
   };
   /// The losses of the step that was queued last, unless they were read.
   const auto report_queued = [&] {
@@ -328,6 +336,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
       now.begin = clock::now();
       for (std::size_t i = 0; i < data.size(); ++i) {
         const auto& b = data[i]->next();
+        if (at.step == begun) check_unit_interval("fit", b.images.view());
         const auto pixels = staged[i].bring({b.images.data(), static_cast<std::size_t>(b.images.size())});
         streams[i] = {{pixels.data(), b.images.extents()}, b.targets()};
       }

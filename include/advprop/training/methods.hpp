@@ -198,15 +198,24 @@ class adversarial_propagation {
       });
       accumulate_gradients(net, batch.all(), route, options, m, 0, matched_noise);
     } else {
-      accumulate_gradients(net, clean, routing{{main_domain, count, clean_weight}}, options, m, 0, matched_noise);
+      // Attacks come first, as in the paper: a training pass may move running statistics that domains share.
+      std::array<arena::block, sizeof...(Attacks)> memory;
+      std::array<image_view, sizeof...(Attacks)> adversarial;
       each([&, &images = images](const auto& attack, std::size_t k) {
-        const int own = images[k].images.extent(0);
-        detail::concatenation<typename Model::device_type, Model::classes> batch(net.device(), own, images[k].images);
-        craft(net, attack, batch.push(images[k]), images[k].labels, k, options);
-        accumulate_gradients(net, batch.all(),
-                             routing{{domains::auxiliary(static_cast<int>(k)), own, auxiliary[k].weight}}, options, m,
-                             1 + static_cast<int>(k), matched_noise);
+        const const_image_view& from = images[k].images;
+        memory[k] = net.device().memory().allocate(sizeof(float) * static_cast<std::size_t>(from.size()));
+        adversarial[k] = {static_cast<float*>(memory[k].data()), from.extents()};
+        memory_copy(net.device(), std::span<const float>(from.begin(), from.end()),
+                    std::span<float>(adversarial[k].begin(), adversarial[k].end()));
+        craft(net, attack, adversarial[k], images[k].labels, k, options);
       });
+      accumulate_gradients(net, clean, routing{{main_domain, count, clean_weight}}, options, m, 0, matched_noise);
+      for (std::size_t k = 0; k < images.size(); ++k) {
+        const int number = static_cast<int>(k);
+        const routing route{{domains::auxiliary(number), images[k].images.extent(0), auxiliary[k].weight}};
+        accumulate_gradients(net, {adversarial[k], images[k].labels}, route, options, m, 1 + number, matched_noise);
+        memory[k] = {};
+      }
     }
     return m;
   }
