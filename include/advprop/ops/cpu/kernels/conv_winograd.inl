@@ -553,16 +553,15 @@ void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, c
                                u + slice * u_slice + std::ptrdiff_t{b} * 8 * weights.width(slice));
                       }
                     });
-    parallel_ranges(d.threads(), workers, chunks, [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
+    parallel_ranges(d.threads(), workers, g.count, [&](std::ptrdiff_t worker, std::ptrdiff_t tile, std::ptrdiff_t end) {
       float *v = rest + worker * scratch, *m = v + v_floats, *padded = m + m_floats;
-      for (; task < last; ++task) {
-        const std::ptrdiff_t first = task * chunk;
-        const int count = static_cast<int>(std::min<std::ptrdiff_t>(chunk, g.count - first));
+      for (; tile < end; tile += chunk) {
+        const int count = static_cast<int>(std::min<std::ptrdiff_t>(chunk, end - tile));
         for (int b = 0; b < blocks; ++b)
-          winograd_input<Algorithm>(g, x, before, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
+          winograd_input<Algorithm>(g, x, before, b, tile, count, padded, v + b * v_tiles * 8, v_pitch);
         for (int s = 0; s < slices; ++s) {
           multiply(s, 0, blocks, u + s * u_slice, v, count, m);
-          output(s, first, count, m);
+          output(s, tile, count, m);
         }
       }
     });
