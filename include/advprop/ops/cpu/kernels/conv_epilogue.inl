@@ -57,7 +57,8 @@ struct conv_prologue {
   activation after;  // identity, relu or relu6
 
   /// `count` pixels at pixel `first` of image n's block b of dy, which lie at `in`.
-  void apply(const float* in, int n, int b, std::ptrdiff_t first, std::ptrdiff_t count, float* out) const {
+  [[gnu::always_inline]] void apply(const float* in, int n, int b, std::ptrdiff_t first, std::ptrdiff_t count,
+                                    float* out) const {
     const wide f = each_pixel(f8(factor + b * 8));
     const float* result = y.data ? channel_block(y, n, b) + first * 8 : nullptr;
     const auto run = [&]<activation A>() __attribute__((always_inline)) {

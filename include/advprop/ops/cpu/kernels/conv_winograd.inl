@@ -71,7 +71,8 @@ struct winograd_grid {
   std::ptrdiff_t count;
 
   std::ptrdiff_t per_image() const { return std::ptrdiff_t{rows} * columns; }
-  int plane_width() const { return step * columns + overlap; }
+  /// Of a row with its zeros: even, as two pixels are a cache line.
+  int plane_width() const { return (step * columns + overlap + 1) / 2 * 2; }
   /// Whether `tiles` tiles are taken two images at a time, so that vectors of tiles are whole and lie on cache lines.
   bool by_pairs(std::ptrdiff_t tiles) const { return per_image() % winograd_halves == 1 && tiles > per_image(); }
   /// Rows of tiles whose zero-padded rows stay in the first-level cache from the copy to the transform.
@@ -79,7 +80,7 @@ struct winograd_grid {
   /// Floats that the zero-padded rows under up to `tiles` tiles of an image's channel block can take.
   std::ptrdiff_t plane_floats(std::ptrdiff_t tiles) const {
     const std::ptrdiff_t most = std::min<std::ptrdiff_t>(rows, tiles / columns + 2);
-    return whole_lines((step * most + overlap) * plane_width() * 8);
+    return whole_lines((step * most + overlap) * plane_width() * 8 + 8);
   }
   /// The same, of `tiles` tiles.
   std::ptrdiff_t planes_floats(std::ptrdiff_t tiles) const { return plane_floats(tiles) * (by_pairs(tiles) ? 2 : 1); }
@@ -95,26 +96,36 @@ winograd_grid make_winograd_grid(int batch, int height, int width, int above, in
       rows, columns,         std::ptrdiff_t{batch} * rows * columns};
 }
 
-/// Copies rows [first, first + count) of a channel block, counted from the grid's first, with zeros around.
+/// Copies rows [first, first + count) of a channel block, counted from the grid's first, with zeros around. Rows are
+/// short: calls of memcpy and memset would take longer than what they do.
 inline void winograd_plane(const winograd_grid& g, feature_view<const float> x, const conv_prologue* before, int n,
                            int b, int first, int count, float* plane) {
-  const std::ptrdiff_t pitch = std::ptrdiff_t{g.plane_width()} * 8;
-  const int begin = g.left, used = std::min(x.width, g.plane_width() - begin);
+  const int width = g.plane_width(), begin = g.left, used = std::min(x.width, width - begin);
   const float* source = channel_block(x, n, b);
-  for (int r = 0; r < count; ++r, plane += pitch) {
+  const auto zero = [&](int from, int pixels) __attribute__((always_inline)) {
+    for_pixels(
+        from, pixels, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
+          store_pixels<Whole>(wide(0.f), plane + i);
+        });
+  };
+  for (int r = 0; r < count; ++r, plane += std::ptrdiff_t{width} * 8) {
     const int y = first + r - g.above;
     if (y < 0 || y >= x.height) {
-      std::memset(plane, 0, sizeof(float) * static_cast<std::size_t>(pitch));
+      zero(0, width);
       continue;
     }
-    std::memset(plane, 0, sizeof(float) * 8 * static_cast<std::size_t>(begin));
+    zero(0, begin);
+    zero(begin + used, width - begin - used);
     const std::ptrdiff_t pixel = std::ptrdiff_t{y} * x.width;
+    const float* row = source + pixel * 8;
+    float* to = plane + begin * 8;
     if (before)
-      before->apply(source + pixel * 8, n, b, pixel, used, plane + begin * 8);
+      before->apply(row, n, b, pixel, used, to);
     else
-      std::memcpy(plane + begin * 8, source + pixel * 8, sizeof(float) * 8 * static_cast<std::size_t>(used));
-    std::memset(plane + (begin + used) * 8, 0,
-                sizeof(float) * 8 * static_cast<std::size_t>(g.plane_width() - begin - used));
+      for_pixels(
+          0, used, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
+            store_pixels<Whole>(load_pixels<Whole>(row + i), to + i);
+          });
   }
 }
 
@@ -126,6 +137,7 @@ void winograd_input(const winograd_grid& g, feature_view<const float> x, const c
   constexpr int reads = Algorithm::reads, step = Algorithm::step, points = Algorithm::v_side;
   const std::ptrdiff_t row_pitch = std::ptrdiff_t{g.plane_width()} * 8;
   const std::ptrdiff_t plane_pitch = g.plane_floats(g.per_image());
+  plane += g.left % 2 * 8;  // the map's first pixel begins a cache line
   while (count > 0) {
     const std::ptrdiff_t n = first / g.per_image(), inside = first % g.per_image();
     const int images = inside == 0 && g.by_pairs(count) ? 2 : 1;
