@@ -202,6 +202,33 @@ TEST_EACH_SET(
         }
 }
 
+TEST_EACH_SET("A channel block that the cache does not hold is shared out by images, with the same bits") {
+  const auto pixels = static_cast<int>(advprop::detail::second_level_cache() / 32);  // of one block's 8 floats
+  const int n = 5, c = 16, w = 64, h = pixels / (n * w) + 1;
+  const affine p(c, 11, activation::relu);
+  const map x = map::random(n, c, h, w, 1, 2.f), dy = map::random(n, c, h, w, 2);
+  cpu single(1, tested);
+  affine q = p;
+  map expected = x.like();
+  norm_statistics(single, x, q.mean.data(), q.variance.data());
+  norm_forward(single, activation::relu, x, q.parameters(), {}, expected);
+  const gradients g = backward(single, activation::relu, statistics::batch, x, nullptr, q, dy);
+  for (int threads : {1, 2, 3}) {
+    CAPTURE(threads);
+    cpu d(threads, tested);
+    affine r = p;
+    map y = x.like();
+    norm_forward_batch(d, activation::relu, x, r.mean.data(), r.variance.data(), r.parameters(), {}, y);
+    CHECK(maps::same_bits(r.mean, q.mean));
+    CHECK(maps::same_bits(r.variance, q.variance));
+    CHECK(maps::same_bits(y, expected));
+    const gradients more = backward(d, activation::relu, statistics::batch, x, nullptr, q, dy);
+    CHECK(maps::same_bits(more.dx, g.dx));
+    CHECK(maps::same_bits(more.dscale, g.dscale));
+    CHECK(maps::same_bits(more.dshift, g.dshift));
+  }
+}
+
 TEST_EACH_SET("A NaN passes through relu, silu and relu6") {
   cpu d(1, tested);
   const affine p(3, 1);

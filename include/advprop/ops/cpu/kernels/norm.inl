@@ -81,12 +81,15 @@ class norm_blocks {
 };
 
 /// first(c, b) for every chunk of every channel block, between(b) when a block's are done, second(n, b) for every
-/// image. Where it shares the work out well, a thread does all of one block before the next, so that the second sweep
-/// finds the block in the cache, its last image first. Nothing but the order of independent work depends on that.
+/// image. Where a block of the whole batch stays in the second-level cache and that shares the work out well, a thread
+/// does all of one block before the next; else a thread has some images, as in the convolutions before and behind. The
+/// second sweep begins with the first one's last image, which is in the cache. Nothing but the order of independent
+/// work depends on that.
 template <class First, class Between, class Second>
 void sweep_twice(cpu& d, const norm_chunks& chunks, int blocks, const First& first, const Between& between,
                  const Second& second) {
-  if (blocks % d.threads() == 0 || blocks >= 4 * d.threads()) {
+  const std::ptrdiff_t block_bytes = std::ptrdiff_t{chunks.batch} * chunks.pixels * 8 * std::ptrdiff_t{sizeof(float)};
+  if (block_bytes <= second_level_cache() && (blocks % d.threads() == 0 || blocks >= 4 * d.threads())) {
     parallel_for(d.threads(), blocks, [&](std::ptrdiff_t i) {
       const int b = static_cast<int>(i);
       for (int c = 0; c < chunks.count; ++c) first(c, b);
@@ -98,8 +101,10 @@ void sweep_twice(cpu& d, const norm_chunks& chunks, int blocks, const First& fir
   parallel_for(d.threads(), std::ptrdiff_t{chunks.count} * blocks,
                [&](std::ptrdiff_t i) { first(static_cast<int>(i / blocks), static_cast<int>(i % blocks)); });
   for (int b = 0; b < blocks; ++b) between(b);
-  parallel_for(d.threads(), std::ptrdiff_t{chunks.batch} * blocks,
-               [&](std::ptrdiff_t i) { second(static_cast<int>(i / blocks), static_cast<int>(i % blocks)); });
+  parallel_ranges(d.threads(), d.threads(), std::ptrdiff_t{chunks.batch} * blocks,
+                  [&](std::ptrdiff_t, std::ptrdiff_t begin, std::ptrdiff_t i) {
+                    while (i-- > begin) second(static_cast<int>(i / blocks), static_cast<int>(i % blocks));
+                  });
 }
 
 /// Null stays null.
