@@ -70,15 +70,14 @@ TEST_EACH_ELEMENT("Convolutions are the CPU's in all three passes") {
 
 TEST_EACH_ELEMENT("A convolution's statistics are those of its result, taken by the library or not") {
   cpu c(1);
-  basic_cuda<T> d;
-  for (bool fuses : {true, false})
+  for (bool fuses : {true, false}) {
+    if (!fuses && !fusing::can_change) continue;
+    basic_cuda<T> d;
+    const fusing setting(d, fuses);
     for (const problem& p : problems) {
       const conv_spec& s = p.s;
-#ifdef ADVPROP_GPU_TESTS
-      if (!fuses) continue;
-#else
-      d.state().own().fuses = fuses;
-      const long before = d.state().own().fused;
+#ifndef ADVPROP_GPU_TESTS
+      const long before = fused(d);
 #endif
       CAPTURE(fuses);
       CAPTURE(s.in);
@@ -101,25 +100,23 @@ TEST_EACH_ELEMENT("A convolution's statistics are those of its result, taken by 
 #ifndef ADVPROP_GPU_TESTS
       const bool depthwise = s.groups > 1 && s.groups == s.in && s.in == s.out;
       const bool expected = fuses && !depthwise && s.out % 4 == 0 && std::is_same_v<T, bfloat16>;
-      CHECK(d.state().own().fused - before == (expected ? 1 : 0));
+      CHECK((fused(d) > before) == expected);
 #endif
     }
+  }
 }
 
 TEST_EACH_ELEMENT(
     "A convolution with a fixed batch norm is the CPU's, forward and backward, fused by the library or not") {
   cpu c(1);
-  basic_cuda<T> d;
-  for (bool fuses : {true, false})
+  for (bool fuses : {true, false}) {
+    if (!fuses && !fusing::can_change) continue;
+    basic_cuda<T> d;
+    const fusing setting(d, fuses);
     for (const problem& p : problems)
       for (activation a : {activation::identity, activation::relu, activation::relu6, activation::silu})
         for (bool added : {false, true}) {
           if (!fuses && a != activation::relu) continue;
-#ifdef ADVPROP_GPU_TESTS
-          if (!fuses) continue;
-#else
-          d.state().own().fuses = fuses;
-#endif
           const conv_spec& s = p.s;
           CAPTURE(fuses);
           CAPTURE(s.in);
@@ -152,6 +149,7 @@ TEST_EACH_ELEMENT(
                                    added ? upload(d, shortcut) : feature_map<basic_cuda<T>>());
           CHECK(distance(download(d, gdx), dx) < 16 * bound<T>);
         }
+  }
 }
 
 TEST_CASE("Folded weights follow every number that is folded in") {
@@ -238,6 +236,37 @@ TEST_EACH_ELEMENT("Linear layers are the CPU's in all three passes") {
 }
 
 #ifndef ADVPROP_GPU_TESTS
+TEST_CASE("An error names the operation and its shapes") {
+  cuda d;
+  const conv_spec s{8, 16, 3, 2, 1, 1};
+  const auto x = upload(d, map::random(2, 8, 6, 5, 1)), z = upload(d, map::random(2, 8, 6, 5, 1));
+  const auto y = garbage(d, map::zero(2, 16, 3, 3));
+  const numbers w(d, std::vector<float>(8 * 16 * 9, 1.f));
+  const auto message = [&](const auto& operation) {
+    fail_next_launch(d);
+    try {
+      operation();
+    } catch (const error& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  const auto names = [](const std::string& text, const std::string& operation) {
+    CAPTURE(text);
+    return text.find("cuda: kernel launch: ") == 0 && text.ends_with(operation);
+  };
+  CHECK(names(message([&] { add(d, x, z); }), " in add of 2 x 8x6x5"));
+  CHECK(names(message([&] { fill(d, 1, w.span()); }), " in fill, bytes read 0, written 4608"));
+  CHECK(
+      names(message([&] { conv_forward(d, s, x, w.data(), y); }),
+            " in packing weights, bytes read 4608, written 4608 in conv_forward of 2 x 8x6x5 to 2 x 16x3x3, kernel 3, "
+            "stride 2, groups 1"));
+  conv_forward(d, s, x, w.data(), y);  // goes on
+  CHECK(names(message([&] { add(d, x, z); }), " in add of 2 x 8x6x5"));
+}
+#endif
+
+#ifdef ADVPROP_CUDA_STAND_IN
 TEST_CASE("Where engines are fixed nothing is run to be timed, and a plan knows") {
   const conv_spec s{8, 8, 3, 1, 1, 1};
   const map x = map::random(2, 8, 6, 6, 1);

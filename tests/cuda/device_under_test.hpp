@@ -1,9 +1,13 @@
-// The CUDA device that these tests run on: a GPU, with ADVPROP_GPU_TESTS, or the stand-in of emulated.hpp.
+// The CUDA device that these tests run on: a GPU, with ADVPROP_GPU_TESTS; simulated libraries of CUDA's, with
+// ADVPROP_CUDA_SIMULATED; or else the stand-in of emulated.hpp.
 #pragma once
 
-#ifdef ADVPROP_GPU_TESTS
+#if defined(ADVPROP_GPU_TESTS)
 #include <advprop/ops/cuda.hpp>
+#elif defined(ADVPROP_CUDA_SIMULATED)
+#include "simulated/device.hpp"
 #else
+#define ADVPROP_CUDA_STAND_IN
 #include "emulated.hpp"
 #endif
 
@@ -24,6 +28,16 @@ namespace device_tests {
 
 using namespace advprop;
 using maps::map;
+
+#ifdef ADVPROP_GPU_TESTS  // nothing can be changed about it
+struct early_copies {
+  early_copies(cuda_device&, bool) {}
+};
+struct fusing {
+  static constexpr bool can_change = false;
+  fusing(cuda_device&, bool) {}
+};
+#endif
 
 /// The numbers that a device can hold: what is compared starts from the same on both.
 template <class T>

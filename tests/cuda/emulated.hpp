@@ -23,6 +23,7 @@
 
 #include <advprop/core/error.hpp>
 #include <advprop/ops/cuda/library.hpp>
+#include <advprop/ops/cuda/operation.hpp>
 
 namespace advprop::detail {
 
@@ -57,6 +58,7 @@ struct cuda_state::implementation {
   bool capturing = false;
   bool fuses = true;          // whether convolutions have engines that do more than convolve
   bool eager_copies = false;  // copies run as soon as they may
+  bool failing = false;       // the next launch fails
   std::vector<std::function<void()>> graph;
   std::array<stream, 2> streams;
 
@@ -122,6 +124,7 @@ struct cuda_state::implementation {
 template <class F>
 void emulate(cuda_state& s, F f) {
   auto& own = s.own();
+  if (std::exchange(own.failing, false)) fail("cuda: kernel launch: failed", operation_at_work::text());
   if (own.capturing) {
     own.graph.push_back(f);
     return;
@@ -161,11 +164,7 @@ inline void cuda_state::wait() {
   ++own_->waits;
   own_->run_all(operations);
 }
-inline void cuda_state::finish() noexcept {
-  own_->run_all(operations);
-  own_->run_all(copies);
-  packed.clear();
-}
+inline void cuda_state::drain(queue q) noexcept { own_->run_all(q); }
 
 inline void* cuda_state::take(std::size_t bytes) {
   if (own_->taken + bytes > own_->most) return nullptr;
@@ -336,3 +335,26 @@ inline void cuda_state::multiply(cuda_device&, const matrix_product& p, const vo
 }  // namespace advprop::detail
 
 #include <advprop/ops/cuda/all.cuh>
+
+// What tests change about the device, and what they ask it.
+namespace device_tests {
+
+/// The device has so many bytes in all.
+struct memory_limit {
+  memory_limit(advprop::cuda_device& d, std::size_t bytes) { d.state().own().most = bytes; }
+};
+/// Copies beside the operations run as soon as they may.
+struct early_copies {
+  early_copies(advprop::cuda_device& d, bool early) { d.state().own().eager_copies = early; }
+};
+/// Whether convolutions have engines that do more than convolve.
+struct fusing {
+  static constexpr bool can_change = true;
+  fusing(advprop::cuda_device& d, bool fuses) { d.state().own().fuses = fuses; }
+};
+inline void fail_next_launch(advprop::cuda_device& d) { d.state().own().failing = true; }
+inline long fused(advprop::cuda_device& d) { return d.state().own().fused; }            // convolutions that did
+inline long host_waits(advprop::cuda_device& d) { return d.state().own().waits; }       // of the host for the device
+inline long graph_updates(advprop::cuda_device& d) { return d.state().own().updates; }  // of graphs
+
+}  // namespace device_tests

@@ -1,6 +1,6 @@
 // The kernels of ops/cuda/loops.cuh themselves, thread by thread on the processor: threads take turns at barriers, in
 // several orders. They must give the bits of the loops that stand for them in the other tests, whatever the order.
-#ifndef ADVPROP_GPU_TESTS
+#if !defined(ADVPROP_GPU_TESTS) && !defined(ADVPROP_CUDA_SIMULATED)
 #include <ucontext.h>
 
 #include <algorithm>

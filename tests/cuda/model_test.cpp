@@ -120,7 +120,7 @@ TEST_CASE("Models on devices of their own do not know of one another") {
   CHECK(gradients(b1) == other);
 }
 
-#ifndef ADVPROP_GPU_TESTS
+#ifdef ADVPROP_CUDA_STAND_IN
 TEST_CASE("Attack passes wait for nothing, and a step's memory comes from the arena") {
   cuda d;
   model<resnet20<10>, domains<2>, cuda> net(d, seed{1});

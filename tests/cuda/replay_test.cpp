@@ -210,9 +210,7 @@ TEST_CASE("What is brought beside the operations is there when they read it, and
   for (const bool eager : {false, true}) {
     CAPTURE(eager);
     cuda d;
-#ifndef ADVPROP_GPU_TESTS
-    d.state().own().eager_copies = eager;
-#endif
+    const early_copies setting(d, eager);
     const std::vector<std::size_t> sizes{100, 100, 30, 100, 5000, 200, 100};
     std::vector<numbers> read;
     for (std::size_t n : sizes) read.emplace_back(d, std::vector<float>(n));

@@ -196,7 +196,7 @@ TEST_CASE("Logits that are no numbers stop an attack on the CUDA device, too") {
   CHECK_THROWS_AS(square{}.run(target, b), numeric_error);
 }
 
-#ifndef ADVPROP_GPU_TESTS
+#ifdef ADVPROP_CUDA_STAND_IN
 TEST_CASE("Images stay on the device while they are attacked, and few sizes of batches go through the network") {
   for (const attack::norm norm : {attack::norm::infinity, attack::norm::two}) {
     moved<float> there;

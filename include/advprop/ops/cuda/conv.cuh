@@ -26,6 +26,7 @@ void* derived(cuda_device& d, const float* w, const float* variance, std::size_t
     entry.fresh = false;
   }
   if (!entry.fresh) {
+    ADVPROP_NAME(flat_item("packing weights", static_cast<double>(from[0].bytes), static_cast<double>(bytes)));
     entry.from = from;
     make(entry.memory.data());
     entry.fresh = true;

@@ -12,11 +12,13 @@
 #include <advprop/core/error.hpp>
 #include <advprop/ops/cuda/handle.hpp>
 #include <advprop/ops/cuda/library.hpp>
+#include <advprop/ops/cuda/operation.hpp>
 
 namespace advprop::detail {
 
 inline void check_cublas(cublasStatus_t status, const char* call) {
-  if (status != CUBLAS_STATUS_SUCCESS) fail("cuda: ", call, ": ", cublasLtGetStatusString(status));
+  if (status != CUBLAS_STATUS_SUCCESS)
+    fail("cuda: ", call, ": ", cublasLtGetStatusString(status), operation_at_work::text());
 }
 
 /// cuBLASLt's matrices are column-major, and a row-major matrix is the transpose of the same numbers in columns: what
@@ -57,7 +59,7 @@ class cublas_product {
                                                        1, &found, &count);
     if (status != CUBLAS_STATUS_SUCCESS || count == 0)
       fail("cuda: cuBLASLt has no algorithm for a product of ", p.rows, " x ", p.depth, " and ", p.depth, " x ",
-           p.columns, ": ", cublasLtGetStatusString(status));
+           p.columns, ": ", cublasLtGetStatusString(status), operation_at_work::text());
     algorithm_ = found.algo;
     workspace_ = found.workspaceSize;
   }

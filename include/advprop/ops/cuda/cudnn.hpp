@@ -15,6 +15,7 @@
 
 #include <advprop/core/error.hpp>
 #include <advprop/ops/cuda/library.hpp>
+#include <advprop/ops/cuda/operation.hpp>
 
 namespace advprop::detail {
 
@@ -94,7 +95,8 @@ class cudnn_descriptor {
     if (status == CUDNN_STATUS_SUCCESS) return;
     char message[512] = {};
     cudnnGetLastErrorString(message, sizeof message);
-    fail("cuda: cuDNN: ", what, ": ", cudnnGetErrorString(status), ": ", message);
+    fail("cuda: cuDNN: ", what, ": ", cudnnGetErrorString(status), message[0] ? ": " : "", message,
+         operation_at_work::text());
   }
 
  private:
@@ -115,9 +117,10 @@ struct cudnn_target {
   }
 };
 
-/// A convolution as one engine of cuDNN's computes it.
+/// A convolution as one engine of cuDNN's computes it. The configuration stays as long as the plan, as in cuDNN's own
+/// frontend: whether a plan copies it is not documented.
 struct cudnn_plan {
-  cudnn_descriptor plan;
+  cudnn_descriptor configuration, plan;
   std::size_t workspace;
 };
 
@@ -330,7 +333,7 @@ inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_tar
     for (const std::size_t limit : {most_workspace(p), SIZE_MAX})
       for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
         if (!plans.empty()) break;
-        for (const cudnn_descriptor& configuration : suggestions(g, target, mode)) {
+        for (cudnn_descriptor& configuration : suggestions(g, target, mode)) {
           if (plans.size() == most) break;
           if (!allowed(configuration, p)) continue;
           cudnn_descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
@@ -338,7 +341,7 @@ inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_tar
           plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
           if (!plan.try_finalize()) continue;  // a suggestion need not fit
           const auto workspace = static_cast<std::size_t>(plan.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
-          if (workspace <= limit) plans.push_back({std::move(plan), workspace});
+          if (workspace <= limit) plans.push_back({std::move(configuration), std::move(plan), workspace});
         }
       }
   } catch (const error& e) {

@@ -22,7 +22,6 @@ class dry_state final : public cuda_state {
   CUstream_st* stream() override { return nullptr; }
   int multiprocessors() const override { return multiprocessors_; }
   void wait() override {}
-  void finish() noexcept override { packed.clear(); }
   std::size_t free_memory() override { return 0; }
   void* pinned(std::size_t bytes) override { return host_.emplace_back(std::make_unique<std::byte[]>(bytes)).get(); }
   void upload(const void*, void*, std::size_t) override {}
@@ -49,6 +48,7 @@ class dry_state final : public cuda_state {
   void mark(stream_event&, queue) override {}
   void follow(queue, const stream_event&) override {}
   void wait(const stream_event&) override {}
+  void drain(queue) noexcept override {}
   long replay(cuda_recording&, const std::function<void()>& f) override {
     f();
     return 0;

@@ -93,8 +93,12 @@ class cuda_state {
   virtual CUstream_st* stream();
   virtual int multiprocessors() const;
   virtual void wait();  // for `stream()`; counted; an error while a graph is captured
-  /// wait() for destructors: reports nothing. Gives back what the arena must still take.
-  virtual void finish() noexcept;
+  /// For the device's destructor. Waits for everything, and gives back what the arena must still take.
+  void finish() noexcept {
+    drain(operations);
+    drain(copies);
+    packed.clear();
+  }
   void* take(std::size_t bytes);  // device memory; null when there is no more
   void give(void*);
   virtual std::size_t free_memory();
@@ -117,6 +121,8 @@ class cuda_state {
   virtual void follow(queue q, const stream_event& e);
   /// The host waits for e.
   virtual void wait(const stream_event& e);
+  /// The host waits for all of q. For destructors: reports nothing.
+  virtual void drain(queue q) noexcept;
 
   /// Whether the library has an engine for it.
   virtual bool computes(const conv_problem&);

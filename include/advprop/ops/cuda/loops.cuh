@@ -13,9 +13,12 @@
 #include <advprop/core/host_device.hpp>
 #include <advprop/device/cuda.hpp>
 #include <advprop/ops/cuda/library.hpp>
+#include <advprop/ops/cuda/operation.hpp>
 #include <advprop/ops/work.hpp>
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
+
+#include <advprop/ops/cuda/check.hpp>
 #elif !defined(ADVPROP_CUDA_EMULATED)
 #error "the CUDA device's kernels: compile this file with nvcc, or include ops/cuda.hpp and link advprop::cuda"
 #endif
@@ -27,10 +30,16 @@
 #define ADVPROP_CUDA_UNROLL
 #endif
 
+/// Errors from here to the block's end name the operation. Nothing of it is put together before there is one.
+#define ADVPROP_NAME(call)                            \
+  const auto described_ = [&] { return work::call; }; \
+  const detail::operation_at_work at_work_(described_)
+
 /// An operation's first line: a dry run writes it down with all that it takes from the arena until its end.
 #define ADVPROP_NOTE(call)           \
+  ADVPROP_NAME(call);                \
   std::optional<work::noted> noted_; \
-  if (d.dry()) noted_.emplace(d, work::call)
+  if (d.dry()) noted_.emplace(d, described_())
 
 namespace advprop::detail {
 
@@ -96,11 +105,11 @@ __global__ void __launch_bounds__(block_threads)
     ADVPROP_CUDA_UNROLL
     for (int k = 0; k < together; ++k)
       if (first + k < K) lanes[k][own] = sums[first + k];
-    for (unsigned half, left = blockDim.y; left > 1; left = half) {
-      half = (left + 1) / 2;
+    for (unsigned kept, left = blockDim.y; left > 1; left = kept) {
+      kept = (left + 1) / 2;
       __syncthreads();
-      if (threadIdx.y < left - half)
-        for (int k = 0; k < together; ++k) lanes[k][own] += lanes[k][own + half * blockDim.x];
+      if (threadIdx.y < left - kept)
+        for (int k = 0; k < together; ++k) lanes[k][own] += lanes[k][own + kept * blockDim.x];
     }
     ADVPROP_CUDA_UNROLL
     for (int k = 0; k < together; ++k)
@@ -116,14 +125,14 @@ __global__ void __launch_bounds__(block_threads)
   }
 }
 
-/// `half` lanes on, in the same warp.
+/// So many lanes on, in the same warp.
 template <class State>
-__device__ State shuffled_down(const State& state, unsigned half) {
+__device__ State shuffled_down(const State& state, unsigned kept) {
   static_assert(sizeof(State) % sizeof(unsigned) == 0);
   unsigned words[sizeof(State) / sizeof(unsigned)];
   std::memcpy(words, &state, sizeof state);
   ADVPROP_CUDA_UNROLL
-  for (unsigned& word : words) word = __shfl_down_sync(0xffffffffu, word, half);
+  for (unsigned& word : words) word = __shfl_down_sync(0xffffffffu, word, kept);
   State other;
   std::memcpy(&other, words, sizeof other);
   return other;
@@ -135,16 +144,10 @@ __global__ void __launch_bounds__(block_threads) rows_kernel(std::ptrdiff_t rows
   auto state = f.start();
   if (row < rows)
     for (int column = static_cast<int>(threadIdx.x); column < columns; column += warp) f.add(state, row, column);
-  for (unsigned half = warp / 2; half > 0; half /= 2) f.combine(state, shuffled_down(state, half));
+  for (unsigned kept = warp / 2; kept > 0; kept /= 2) f.combine(state, shuffled_down(state, kept));
   if (row < rows && threadIdx.x == 0) f.finish(row, state);
 }
 
-#endif
-#ifdef __CUDACC__
-inline void check_launch() {
-  if (const cudaError_t status = cudaGetLastError(); status != cudaSuccess)
-    fail("cuda: kernel launch: ", cudaGetErrorString(status));
-}
 #endif
 
 /// f(i) for i in [0, count).
@@ -212,8 +215,8 @@ void for_rows(cuda_device& d, std::ptrdiff_t rows, int columns, F f) {
         lanes[lane] = f.start();
         for (int column = lane; column < columns; column += warp) f.add(lanes[lane], row, column);
       }
-      for (int half = warp / 2; half > 0; half /= 2)
-        for (int lane = 0; lane < half; ++lane) f.combine(lanes[lane], lanes[lane + half]);
+      for (int kept = warp / 2; kept > 0; kept /= 2)
+        for (int lane = 0; lane < kept; ++lane) f.combine(lanes[lane], lanes[lane + kept]);
       f.finish(row, lanes[0]);
     }
   });
@@ -243,10 +246,10 @@ void sum_slices(cuda_device& d, const tiling& t, int groups, std::ptrdiff_t rows
           for (int y = 0; y < t.y; ++y)
             for (std::ptrdiff_t r = std::ptrdiff_t{slice} * t.y + y; r < rows; r += std::ptrdiff_t{t.slices} * t.y)
               term(state, g, r, c, lanes[y]);
-          for (int half, left = t.y; left > 1; left = half) {
-            half = (left + 1) / 2;
-            for (int y = 0; y < left - half; ++y)
-              for (int k = 0; k < K; ++k) lanes[y][k] += lanes[y + half][k];
+          for (int kept, left = t.y; left > 1; left = kept) {
+            kept = (left + 1) / 2;
+            for (int y = 0; y < left - kept; ++y)
+              for (int k = 0; k < K; ++k) lanes[y][k] += lanes[y + kept][k];
           }
           if (t.slices == 1)
             finish(g, c, lanes[0]);

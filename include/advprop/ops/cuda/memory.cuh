@@ -68,6 +68,8 @@ ADVPROP_CUDA_API void memory_swap(cuda_device& d, std::span<float> a, std::span<
 
 ADVPROP_CUDA_API std::span<const float> cuda_staging::bring(std::span<const float> from) {
   using state = detail::cuda_state;
+  const auto bytes = static_cast<double>(from.size_bytes());
+  ADVPROP_NAME(flat_item("staging", bytes, bytes));
   state& s = device_->state();
   place& p = places_[turn_ = 1 - turn_];
   s.wait(p.copied);
@@ -88,12 +90,7 @@ ADVPROP_CUDA_API std::span<const float> cuda_staging::bring(std::span<const floa
   s.follow(state::operations, p.copied);
   return there;
 }
-ADVPROP_CUDA_API cuda_staging::~cuda_staging() {
-  for (const place& p : places_) try {
-      device_->state().wait(p.copied);
-    } catch (const error&) {  // the next operation throws it
-    }
-}
+ADVPROP_CUDA_API cuda_staging::~cuda_staging() { device_->state().drain(detail::cuda_state::copies); }
 
 ADVPROP_CUDA_API void fill(cuda_device& d, float value, std::span<float> values) {
   ADVPROP_NOTE(fill(d, value, values));

@@ -49,6 +49,7 @@ ADVPROP_CUDA_API long cuda_state::replay(cuda_recording& r, const std::function<
   recording_ = r.state_ != cuda_recording::direct;  // so that f reads no loss
   try {
     f();
+    if (capture) launch_capture(r.graph_);
   } catch (...) {
     recording_ = false;
     if (capture) {
@@ -60,7 +61,6 @@ ADVPROP_CUDA_API long cuda_state::replay(cuda_recording& r, const std::function<
   }
   recording_ = false;
   if (capture) {
-    launch_capture(r.graph_);
     ++r.replays_;
   } else if (r.state_ == cuda_recording::learning && waits_ != waits) {
     r.state_ = cuda_recording::direct;

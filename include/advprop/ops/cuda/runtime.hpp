@@ -13,17 +13,13 @@
 #include <vector>
 
 #include <advprop/core/error.hpp>
+#include <advprop/ops/cuda/check.hpp>
 #include <advprop/ops/cuda/cublas.hpp>
 #include <advprop/ops/cuda/cudnn.hpp>
 #include <advprop/ops/cuda/handle.hpp>
 #include <advprop/ops/cuda/library.hpp>
 
 namespace advprop::detail {
-
-/// Throws `error` naming the call.
-inline void check_cuda(cudaError_t status, const char* call) {
-  if (status != cudaSuccess) fail("cuda: ", call, ": ", cudaGetErrorString(status));
-}
 
 using cuda_stream = handle_owner<cudaStream_t, cudaStreamDestroy>;
 using cuda_event = handle_owner<cudaEvent_t, cudaEventDestroy>;
@@ -55,12 +51,12 @@ struct cuda_state::implementation {
 
   static cuda_stream make_stream() {
     cudaStream_t s;
-    check_cuda(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking), "cudaStreamCreate");
+    check_cuda(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     return cuda_stream(s);
   }
   static cuda_event make_event(unsigned flags) {
     cudaEvent_t e;
-    check_cuda(cudaEventCreateWithFlags(&e, flags), "cudaEventCreate");
+    check_cuda(cudaEventCreateWithFlags(&e, flags), "cudaEventCreateWithFlags");
     return cuda_event(e);
   }
   cudaStream_t stream_of(queue q) const { return q == operations ? stream.get() : copies.get(); }
@@ -68,6 +64,7 @@ struct cuda_state::implementation {
   /// Milliseconds of what f queues, the better of two runs.
   template <class F>
   float time(const F& f) {
+    check_cuda(cudaSetDevice(index), "cudaSetDevice");  // an event is of the current device
     cuda_event marks[3];
     for (auto& m : marks) m = make_event(cudaEventDefault);
     const auto mark = [&](int i) { check_cuda(cudaEventRecord(marks[i].get(), stream.get()), "cudaEventRecord"); };
@@ -87,8 +84,7 @@ struct cuda_state::implementation {
 
 ADVPROP_CUDA_API cuda_state::cuda_state(int index, engine_choice engines) : own_(std::make_unique<implementation>()) {
   int count = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess) fail("cuda: there is no usable GPU: ", cudaGetErrorString(status));
+  check_cuda(cudaGetDeviceCount(&count), "cudaGetDeviceCount: there is no usable GPU");
   if (index < 0 || index >= count) fail<argument_error>("cuda: device ", index, " of ", count);
   check_cuda(cudaSetDevice(index), "cudaSetDevice");
   cudaDeviceProp p;
@@ -110,11 +106,10 @@ ADVPROP_CUDA_API cuda_state::cuda_state(int index, engine_choice engines) : own_
 
 ADVPROP_CUDA_API cuda_state::~cuda_state() = default;
 
-ADVPROP_CUDA_API void cuda_state::finish() noexcept {
+ADVPROP_CUDA_API void cuda_state::drain(queue q) noexcept {
   cudaSetDevice(own_->index);
-  cudaStreamSynchronize(own_->stream.get());
-  cudaStreamSynchronize(own_->copies.get());
-  packed.clear();
+  cudaStreamSynchronize(own_->stream_of(q));
+  cudaGetLastError();  // or the next launch would report it
 }
 
 ADVPROP_CUDA_API CUstream_st* cuda_state::stream() {
@@ -128,7 +123,8 @@ ADVPROP_CUDA_API void cuda_state::wait() {
   if (own_->capturing) fail("cuda: an operation that waits for the GPU cannot be part of a graph");
   ++waits_;
   check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
-  check_cuda(cudaStreamSynchronize(own_->stream.get()), "cudaStreamSynchronize");
+  check_cuda(cudaStreamSynchronize(own_->stream.get()),
+             "cudaStreamSynchronize (what was queued before may have failed)");
 }
 
 ADVPROP_CUDA_API void* cuda_state::take(std::size_t bytes) {
@@ -190,7 +186,8 @@ ADVPROP_CUDA_API void cuda_state::follow(queue q, const stream_event& e) {
 }
 
 ADVPROP_CUDA_API void cuda_state::wait(const stream_event& e) {
-  if (e) check_cuda(cudaEventSynchronize(e->event.get()), "cudaEventSynchronize");
+  if (e)
+    check_cuda(cudaEventSynchronize(e->event.get()), "cudaEventSynchronize (what was queued before may have failed)");
 }
 
 ADVPROP_CUDA_API void cuda_state::begin_capture() {
@@ -200,7 +197,7 @@ ADVPROP_CUDA_API void cuda_state::begin_capture() {
 }
 
 ADVPROP_CUDA_API void cuda_state::drop_capture() noexcept {
-  own_->capturing = false;
+  if (!std::exchange(own_->capturing, false)) return;  // ended, with an error
   cudaGraph_t graph = nullptr;
   cudaStreamEndCapture(own_->stream.get(), &graph);
   if (graph) cudaGraphDestroy(graph);

@@ -91,6 +91,7 @@ ADVPROP_CUDA_API cuda_update_guard::cuda_update_guard(cuda_device& d)
 ADVPROP_CUDA_API cuda_update_guard::~cuda_update_guard() { device_->state().held = before_; }
 
 ADVPROP_CUDA_API void cuda_update_guard::watch(const float* number) {
+  ADVPROP_NAME(flat_item("update_guard", sizeof(float), sizeof(float)));
   auto* held = static_cast<float*>(held_.data());
   detail::each(*device_, 1, [=] ADVPROP_HD(std::ptrdiff_t) {
     if (!(*number - *number == 0)) *held = 1;  // NaN or infinite
