@@ -56,7 +56,10 @@ ADVPROP_CUDA_API long cuda_state::replay(cuda_recording& r, const std::function<
       drop_capture();
       for (auto& [source, entry] : packed) entry.fresh = false;  // what would have made them was not run
     }
-    mark(pool.done, operations);
+    try {
+      mark(pool.done, operations);
+    } catch (const error&) {  // the first error says more
+    }
     throw;
   }
   recording_ = false;
