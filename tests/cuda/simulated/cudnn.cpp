@@ -291,7 +291,8 @@ std::vector<engine> suggested(const std::vector<operation>& graph, cudnnBackendH
   const notes own = half ? notes{CUDNN_NUMERICAL_NOTE_TENSOR_CORE} : notes{};
   const engine changing{{CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC}, engine::wrong, 0, 0.1};
   const engine narrow{{CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS}, engine::wrong, 0, 0.1};
-  const engine tensor_cores{{CUDNN_NUMERICAL_NOTE_TENSOR_CORE}, half ? engine::exact : engine::tensor_float, 300, 0.5};
+  const engine tensor_cores{
+      {CUDNN_NUMERICAL_NOTE_TENSOR_CORE}, half ? engine::exact : engine::tensor_float, 300, half ? 0.5 : 0.2};
   const engine huge{own, engine::exact, std::int64_t{1} << 40, 0.1};
   const engine large{own, engine::exact, std::int64_t{200} << 20, 1};
   if (c.of[1].size[2] == 7) return mode == CUDNN_HEUR_MODE_A ? std::vector{changing} : std::vector{narrow, large};
