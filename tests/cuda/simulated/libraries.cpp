@@ -429,3 +429,21 @@ TEST_CASE("The simulated runtime does late what CUDA does late, and refuses what
   here().complaints.clear();
   cudaGetLastError();
 }
+
+TEST_CASE("Learnt numbers may lie at any address that floats may") {
+  const tidy t;
+  cpu c(1);
+  cuda d;
+  const auto w = maps::normals(65, 2);
+  const numbers there(d, w);
+  const map x = map::random(2, 8, 4, 4, 1), flat = map::random(2, 8, 1, 1, 3);
+  map y = x.like(), z = flat.like();
+  const auto gy = garbage(d, y), gz = garbage(d, z);
+  const conv_spec s{8, 8, 1, 1, 0, 1};
+  conv_forward(c, s, x, w.data() + 1, y);
+  conv_forward(d, s, upload(d, x), there.data() + 1, gy);
+  CHECK(distance(download(d, gy), y) < bound<float>);
+  linear_forward(c, flat, w.data() + 1, nullptr, z);
+  linear_forward(d, upload(d, flat), there.data() + 1, nullptr, gz);
+  CHECK(distance(download(d, gz), z) < bound<float>);
+}
