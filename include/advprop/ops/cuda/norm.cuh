@@ -24,6 +24,15 @@ work_item norm_backward(const basic_cuda<T>& d, activation a, statistics source,
 
 namespace detail {
 
+/// 1 / sqrt(v)
+ADVPROP_HD inline float inverse_root(float v) {
+#ifdef __CUDA_ARCH__
+  return rsqrtf(v);  // no branches: the loads of all channels are under way together
+#else
+  return 1 / std::sqrt(v);
+#endif
+}
+
 /// What normalises V neighbouring channels.
 template <int V>
 struct channel_norm {
@@ -33,9 +42,8 @@ struct channel_norm {
     for (int k = 0; k < V; ++k) {
       const int c = column * V + k;
       mean[k] = p.mean[c];
-      const float deviation = std::sqrt(p.variance[c] + p.epsilon);
-      inverse[k] = 1 / deviation;
-      factor[k] = p.scale[c] / deviation;
+      inverse[k] = inverse_root(p.variance[c] + p.epsilon);
+      factor[k] = p.scale[c] * inverse[k];
       shift[k] = p.shift[c];
     }
   }
@@ -47,6 +55,30 @@ template <int V>
 struct prepare_norm {
   norm_parameters p;
   ADVPROP_HD channel_norm<V> operator()(int column) const { return {p, column}; }
+};
+
+/// The norm, and what batch statistics take from the gradient g: mean + (x - norm.mean) * along. A sweep that read
+/// these from memory would do so for every row, since what it stores might have changed them.
+template <int V>
+struct channel_norm_backward {
+  channel_norm<V> norm;
+  floats<V> mean{}, along{};
+
+  ADVPROP_HD channel_norm_backward(const norm_parameters& p, const float* means, int column) : norm(p, column) {
+    if (!means) return;
+    const floats<2 * V> m = load<2 * V>(means, column);
+    for (int k = 0; k < V; ++k) {
+      mean[k] = m[k];
+      along[k] = m[V + k] * norm.inverse[k];
+    }
+  }
+};
+
+template <int V>
+struct prepare_norm_backward {
+  norm_parameters p;
+  const float* means;
+  ADVPROP_HD channel_norm_backward<V> operator()(int column) const { return {p, means, column}; }
 };
 
 /// dy through the activation, for V channels of one pixel.
@@ -132,7 +164,7 @@ void norm_forward_at(cuda_device& d, activation a, const feature_view<const T>& 
               });
 }
 
-/// `means`: the mean of g and of g * xhat of every channel, null for running statistics.
+/// `means`: of every V channels, the means of g and then those of g * xhat; null for running statistics.
 template <int V, class T>
 void norm_backward_at(cuda_device& d, const activated_gradient<T, V>& gradient, const feature_view<const T>& dy,
                       const norm_parameters& p, float* means, T* dx, T* dadd, float* dscale, float* dshift) {
@@ -150,32 +182,26 @@ void norm_backward_at(cuda_device& d, const activated_gradient<T, V>& gradient, 
     };
     column_sums<2 * V>(d, 1, rows, columns, prepare_norm<V>{p}, term,
                        [=] ADVPROP_HD(int, int column, const float* sums) {
-                         for (int k = 0; k < V; ++k) {
-                           const int c = column * V + k;
-                           if (means) {
-                             means[2 * c] = sums[k] / static_cast<float>(rows);
-                             means[2 * c + 1] = sums[V + k] / static_cast<float>(rows);
+                         if (means)
+                           for (int k = 0; k < 2 * V; ++k)
+                             means[column * 2 * V + k] = sums[k] / static_cast<float>(rows);
+                         if (dscale)
+                           for (int k = 0; k < V; ++k) {
+                             dshift[column * V + k] += sums[k];
+                             dscale[column * V + k] += sums[V + k];
                            }
-                           if (dscale) {
-                             dshift[c] += sums[k];
-                             dscale[c] += sums[V + k];
-                           }
-                         }
                        });
   }
-  for_columns(d, rows, columns, prepare_norm<V>{p},
-              [=] ADVPROP_HD(const channel_norm<V>& n, std::ptrdiff_t row, int column) {
+  for_columns(d, rows, columns, prepare_norm_backward<V>{p, means},
+              [=] ADVPROP_HD(const channel_norm_backward<V>& n, std::ptrdiff_t row, int column) {
                 const std::ptrdiff_t i = row * columns + column;
-                floats<V> g = gradient(n, i);
+                floats<V> g = gradient(n.norm, i);
                 if (dadd) store<V>(dadd, i, g);
                 if (means) {
                   const floats<V> v = load<V>(x, i);
-                  for (int k = 0; k < V; ++k) {
-                    const int c = column * V + k;
-                    g[k] -= means[2 * c] + n.centred(v[k], k) * means[2 * c + 1];
-                  }
+                  for (int k = 0; k < V; ++k) g[k] -= n.mean[k] + (v[k] - n.norm.mean[k]) * n.along[k];
                 }
-                for (int k = 0; k < V; ++k) g[k] *= n.factor[k];
+                for (int k = 0; k < V; ++k) g[k] *= n.norm.factor[k];
                 store<V>(dx, i, g);
               });
 }
