@@ -91,6 +91,32 @@ TEST_EACH_ELEMENT("Batch norm with its activation and its add is the CPU's, forw
       }
 }
 
+TEST_EACH_ELEMENT("The slopes of relu and relu6 are the same told from the input as from the output") {
+  basic_cuda<T> d;
+  const int channels = 16;
+  const std::vector<float> zeros(channels), ones(channels, 1.f);
+  const numbers zero(d, zeros), one(d, ones), dscale(d, zeros), dshift(d, zeros);
+  // Results on both sides of the corners, so near that bfloat16 rounds some to 6.
+  map x = rounded<T>(map::random(3, channels, 5, 5, 1, 0.03f));
+  x(0, 1, 2, 3) = NAN;
+  const map dy = rounded<T>(map::random(3, channels, 5, 5, 2));
+  const auto gx = upload(d, x), gdy = upload(d, dy);
+  for (activation a : {activation::relu, activation::relu6})
+    for (float corner : {0.f, 6.f}) {
+      CAPTURE(int(a));
+      CAPTURE(corner);
+      const numbers shift(d, std::vector<float>(channels, corner));
+      const norm_parameters p{zero.data(), one.data(), one.data(), shift.data(), 1e-6f};
+      const auto y = garbage(d, x), from_x = garbage(d, x), from_y = garbage(d, x), dadd = garbage(d, x);
+      norm_forward(d, a, gx, p, {}, y);
+      norm_backward(d, a, statistics::running, gx, {}, gdy, {}, p, from_x, {}, dscale.data(), dshift.data());
+      norm_backward(d, a, statistics::running, {}, y, gdy, {}, p, from_y, dadd, nullptr, nullptr);
+      CHECK(distance(download(d, from_x), download(d, from_y)) == 0);
+      CHECK(std::isnan(download(d, y)(0, 1, 2, 3)));
+      CHECK(download(d, from_x)(0, 1, 2, 3) == 0);
+    }
+}
+
 TEST_EACH_ELEMENT("The gradient of the input alone needs neither sums nor x") {
   cpu c(1);
   basic_cuda<T> d;

@@ -123,6 +123,8 @@ void norm_update_running(basic_cuda<T>& d, int channels, const float* mean, cons
 template <class T>
 void norm_forward(basic_cuda<T>& d, activation a, view_of<const T> x, const norm_parameters& p, view_of<const T> add,
                   view_of<T> y);
+/// relu's and relu6's slopes are told from x, not y, where x is read besides, and dadd and add are null: dadd is to be
+/// given where something was added.
 template <class T>
 void norm_backward(basic_cuda<T>& d, activation a, statistics source, view_of<const T> x, view_of<const T> y,
                    view_of<const T> dy, view_of<const T> add, const norm_parameters& p, view_of<T> dx, view_of<T> dadd,

@@ -5,6 +5,16 @@
 
 namespace advprop {
 
+namespace detail {
+
+/// Whether a norm's backward sweeps tell slopes from x, not from y: silu's always, those of relu and relu6 where x is
+/// read for `sums` anyway and nothing was added, since they are not given what was.
+constexpr bool slope_from_norm(activation a, bool sums, bool added) {
+  return slope_from_output(a) ? sums && !added : a != activation::identity;
+}
+
+}  // namespace detail
+
 namespace work {
 
 /// Where there are sums to find, two sweeps over the same maps.
@@ -13,10 +23,10 @@ work_item norm_backward(const basic_cuda<T>& d, activation a, statistics source,
                         map<basic_cuda<T>> y, map<basic_cuda<T>> dy, map<basic_cuda<T>> add, const norm_parameters& p,
                         map<basic_cuda<T>> dx, map<basic_cuda<T>> dadd, float* dscale) {
   const bool batch = source == statistics::batch, sums = batch || dscale;
-  const bool silu = a == activation::silu;
-  const double g = bytes(d, dy) + (slope_from_output(a) ? bytes(d, y) : silu ? bytes(d, x) + bytes(d, add) : 0);
-  const double rest = silu ? 0 : bytes(d, x);
-  const double read = (sums ? g + rest : 0) + g + (batch ? rest : 0);
+  const bool from_x = detail::slope_from_norm(a, sums, add.data || dadd.data);
+  const double slopes = slope_from_output(a) ? from_x ? 0 : bytes(d, y) : from_x ? bytes(d, add) : 0;
+  const double g = bytes(d, dy) + slopes;
+  const double read = (sums ? g + bytes(d, x) : 0) + g + (batch || from_x ? bytes(d, x) : 0);
   return with_norm(item("norm_backward", dx, dy, read, bytes(d, dx) + bytes(d, dadd), p.scale), a, dadd.data, source);
 }
 
@@ -85,18 +95,24 @@ struct prepare_norm_backward {
 template <class T, int V>
 struct activated_gradient {
   activation a;
-  const T *x, *y, *dy, *add;
+  bool from_x;
+  const T *y, *dy, *add;
 
-  ADVPROP_HD floats<V> operator()(const channel_norm<V>& n, std::ptrdiff_t i) const {
+  ADVPROP_HD floats<V> operator()(const channel_norm<V>& n, const floats<V>& x, std::ptrdiff_t i) const {
     floats<V> g = load<V>(dy, i);
     if (a == activation::identity) return g;
-    floats<V> v = load<V>(slope_from_output(a) ? y : x, i);
-    if (!slope_from_output(a)) {
-      for (int k = 0; k < V; ++k) v[k] = n(v[k], k);
+    floats<V> v;
+    if (from_x) {
+      for (int k = 0; k < V; ++k) v[k] = n(x[k], k);
       if (add) {
         const floats<V> s = load<V>(add, i);
         for (int k = 0; k < V; ++k) v[k] += s[k];
       }
+      // Rounded as y was, 5.99 to 6 in bfloat16. What is above zero stays so, but for numbers below 2^-133.
+      if (a == activation::relu6)
+        for (int k = 0; k < V; ++k) v[k] = static_cast<float>(T(v[k]));
+    } else {
+      v = load<V>(y, i);
     }
     for (int k = 0; k < V; ++k) g[k] *= slope(a, v[k]);
     return g;
@@ -166,15 +182,15 @@ void norm_forward_at(cuda_device& d, activation a, const feature_view<const T>& 
 
 /// `means`: of every V channels, the means of g and then those of g * xhat; null for running statistics.
 template <int V, class T>
-void norm_backward_at(cuda_device& d, const activated_gradient<T, V>& gradient, const feature_view<const T>& dy,
-                      const norm_parameters& p, float* means, T* dx, T* dadd, float* dscale, float* dshift) {
+void norm_backward_at(cuda_device& d, const activated_gradient<T, V>& gradient, const T* x,
+                      const feature_view<const T>& dy, const norm_parameters& p, float* means, T* dx, T* dadd,
+                      float* dscale, float* dshift) {
   const std::ptrdiff_t rows = pixels(dy);
   const int columns = dy.channels / V;
-  const T* x = gradient.x;
   if (means || dscale) {
     const auto term = [=] ADVPROP_HD(const channel_norm<V>& n, int, std::ptrdiff_t row, int column, float* sums) {
       const std::ptrdiff_t i = row * columns + column;
-      const floats<V> g = gradient(n, i), v = load<V>(x, i);
+      const floats<V> v = load<V>(x, i), g = gradient(n, v, i);
       for (int k = 0; k < V; ++k) {
         sums[k] += g[k];
         sums[V + k] += g[k] * n.centred(v[k], k);
@@ -192,13 +208,14 @@ void norm_backward_at(cuda_device& d, const activated_gradient<T, V>& gradient, 
                            }
                        });
   }
+  if (!means && !gradient.from_x) x = nullptr;  // not read
   for_columns(d, rows, columns, prepare_norm_backward<V>{p, means},
               [=] ADVPROP_HD(const channel_norm_backward<V>& n, std::ptrdiff_t row, int column) {
                 const std::ptrdiff_t i = row * columns + column;
-                floats<V> g = gradient(n.norm, i);
+                const floats<V> v = x ? load<V>(x, i) : floats<V>{};
+                floats<V> g = gradient(n.norm, v, i);
                 if (dadd) store<V>(dadd, i, g);
                 if (means) {
-                  const floats<V> v = load<V>(x, i);
                   for (int k = 0; k < V; ++k) g[k] -= n.mean[k] + (v[k] - n.norm.mean[k]) * n.along[k];
                 }
                 for (int k = 0; k < V; ++k) g[k] *= n.norm.factor[k];
@@ -248,14 +265,15 @@ void norm_backward(basic_cuda<T>& d, activation a, statistics source, view_of<co
                    view_of<const T> dy, view_of<const T> add, const norm_parameters& p, view_of<T> dx, view_of<T> dadd,
                    float* dscale, float* dshift) {
   ADVPROP_NOTE(norm_backward(d, a, source, x, y, dy, add, p, dx, dadd, dscale));
+  const bool batch = source == statistics::batch;
+  const bool from_x = detail::slope_from_norm(a, batch || dscale, add.data || dadd.data);
   arena::block means;
-  if (source == statistics::batch)
-    means = d.memory().allocate(2 * sizeof(float) * static_cast<std::size_t>(dy.channels));
+  if (batch) means = d.memory().allocate(2 * sizeof(float) * static_cast<std::size_t>(dy.channels));
   detail::with_width<T>(
       dy.channels,
       [&]<int V>() {
-        detail::norm_backward_at<V>(d, detail::activated_gradient<T, V>{a, x.data, y.data, dy.data, add.data}, dy, p,
-                                    static_cast<float*>(means.data()), dx.data, dadd.data, dscale, dshift);
+        detail::norm_backward_at<V>(d, detail::activated_gradient<T, V>{a, from_x, y.data, dy.data, add.data}, x.data,
+                                    dy, p, static_cast<float*>(means.data()), dx.data, dadd.data, dscale, dshift);
       },
       x.data, y.data, dy.data, add.data, dx.data, dadd.data);
 }
