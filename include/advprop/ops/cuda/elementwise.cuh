@@ -117,6 +117,23 @@ void drop_elements(cuda_device& d, float rate, const random_stream& r, feature_v
   });
 }
 
+/// A row is an image: what drops it is drawn once for V numbers.
+template <int V, class T>
+void drop_images_at(cuda_device& d, float rate, const random_stream& r, const T* x, T* y, int images, int columns) {
+  const float scale = 1 / (1 - rate);
+  for_columns(d, images, columns, nothing_to_prepare(),
+              [=] ADVPROP_HD(nothing_to_prepare, std::ptrdiff_t row, int column) {
+                const std::ptrdiff_t i = row * columns + column;
+                const float u = random_stream::to_uniform(r.at(r.position() + static_cast<std::uint64_t>(row)));
+                floats<V> v{};
+                if (u >= rate) {
+                  v = load<V>(x, i);
+                  for (int k = 0; k < V; ++k) v[k] *= scale;
+                }
+                store<V>(y, i, v);
+              });
+}
+
 /// numbers[image] = finish(the sum of term(v) over the image's numbers).
 template <class Term, class Finish>
 void image_sums(cuda_device& d, const_image_view x, float* numbers, Term term, Finish finish) {
@@ -244,13 +261,10 @@ template <class T>
 void drop_images(basic_cuda<T>& d, float rate, random_stream r, view_of<const T> x, view_of<T> y) {
   ADVPROP_NOTE(drop_images(d, rate, r, x, y));
   const std::ptrdiff_t size = x.image().size();
-  const float scale = 1 / (1 - rate);
-  const T* from = x.data;
-  T* to = y.data;
-  detail::each(d, x.batch * size, [=] ADVPROP_HD(std::ptrdiff_t i) {
-    const float u = random_stream::to_uniform(r.at(r.position() + static_cast<std::uint64_t>(i / size)));
-    to[i] = T(u >= rate ? static_cast<float>(from[i]) * scale : 0.f);
-  });
+  detail::with_width<T>(
+      size,
+      [&]<int V>() { detail::drop_images_at<V>(d, rate, r, x.data, y.data, x.batch, static_cast<int>(size / V)); },
+      x.data, y.data);
 }
 
 ADVPROP_CUDA_API void fill_uniform(cuda_device& d, random_stream r, float low, float high, image_view x) {
