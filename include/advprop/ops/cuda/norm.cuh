@@ -46,19 +46,17 @@ ADVPROP_HD inline float inverse_root(float v) {
 /// What normalises V neighbouring channels.
 template <int V>
 struct channel_norm {
-  floats<V> mean, factor, shift, inverse;  // of the deviation; factor = scale / deviation
+  floats<V> mean, factor, shift;  // factor = scale / deviation
 
   ADVPROP_HD channel_norm(const norm_parameters& p, int column) {
     for (int k = 0; k < V; ++k) {
       const int c = column * V + k;
       mean[k] = p.mean[c];
-      inverse[k] = inverse_root(p.variance[c] + p.epsilon);
-      factor[k] = p.scale[c] * inverse[k];
+      factor[k] = p.scale[c] * inverse_root(p.variance[c] + p.epsilon);
       shift[k] = p.shift[c];
     }
   }
   ADVPROP_HD float operator()(float x, int k) const { return (x - mean[k]) * factor[k] + shift[k]; }
-  ADVPROP_HD float centred(float x, int k) const { return (x - mean[k]) * inverse[k]; }
 };
 
 template <int V>
@@ -76,11 +74,8 @@ struct channel_norm_backward {
 
   ADVPROP_HD channel_norm_backward(const norm_parameters& p, const float* means, int column) : norm(p, column) {
     if (!means) return;
-    const floats<2 * V> m = load<2 * V>(means, column);
-    for (int k = 0; k < V; ++k) {
-      mean[k] = m[k];
-      along[k] = m[V + k] * norm.inverse[k];
-    }
+    mean = load<V>(means, 2 * column);
+    along = load<V>(means, 2 * column + 1);
   }
 };
 
@@ -180,7 +175,8 @@ void norm_forward_at(cuda_device& d, activation a, const feature_view<const T>& 
               });
 }
 
-/// `means`: of every V channels, the means of g and then those of g * xhat; null for running statistics.
+/// `means`: of every V channels, the means of g and then those of g * xhat over the deviation; null for running
+/// statistics.
 template <int V, class T>
 void norm_backward_at(cuda_device& d, const activated_gradient<T, V>& gradient, const T* x,
                       const feature_view<const T>& dy, const norm_parameters& p, float* means, T* dx, T* dadd,
@@ -193,19 +189,24 @@ void norm_backward_at(cuda_device& d, const activated_gradient<T, V>& gradient, 
       const floats<V> v = load<V>(x, i), g = gradient(n, v, i);
       for (int k = 0; k < V; ++k) {
         sums[k] += g[k];
-        sums[V + k] += g[k] * n.centred(v[k], k);
+        sums[V + k] += g[k] * (v[k] - n.mean[k]);
       }
     };
     column_sums<2 * V>(d, 1, rows, columns, prepare_norm<V>{p}, term,
                        [=] ADVPROP_HD(int, int column, const float* sums) {
-                         if (means)
-                           for (int k = 0; k < 2 * V; ++k)
-                             means[column * 2 * V + k] = sums[k] / static_cast<float>(rows);
-                         if (dscale)
-                           for (int k = 0; k < V; ++k) {
-                             dshift[column * V + k] += sums[k];
-                             dscale[column * V + k] += sums[V + k];
+                         for (int k = 0; k < V; ++k) {
+                           const int c = column * V + k;
+                           const float inverse = inverse_root(p.variance[c] + p.epsilon);
+                           const float along = sums[V + k] * inverse;
+                           if (means) {
+                             means[2 * column * V + k] = sums[k] / static_cast<float>(rows);
+                             means[(2 * column + 1) * V + k] = along * inverse / static_cast<float>(rows);
                            }
+                           if (dscale) {
+                             dshift[c] += sums[k];
+                             dscale[c] += along;
+                           }
+                         }
                        });
   }
   if (!means && !gradient.from_x) x = nullptr;  // not read
