@@ -1,6 +1,8 @@
 // Depthwise convolutions: they are bound by memory, so a thread computes a vector of channels of a few pixels.
 #pragma once
 
+#include <algorithm>
+
 #include <advprop/ops/cuda/pool.cuh>
 
 namespace advprop {
@@ -164,30 +166,42 @@ void depthwise_backward_input_at(cuda_device& d, depthwise_window s, const depth
   });
 }
 
-/// One row of taps at a time: Kernel * V sums per thread.
-template <int Kernel, int V, class T>
-void depthwise_backward_weight_at(cuda_device& d, depthwise_window s, const T* x, grid in, const T* dy, grid out,
-                                  float* dw) {
-  for (int r = 0; r < Kernel; ++r) {
-    const auto term = [=] ADVPROP_HD(nothing_to_prepare, int, std::ptrdiff_t row, int column, float* sums) {
-      const place p = out.at(row * out.columns + column);
-      const int h = p.h * s.stride - s.top + r;
-      if (h < 0 || h >= in.height) return;
-      const floats<V> g = load<V>(dy, row * out.columns + column);
+/// Rows [first, first + Rows) of the taps: Rows * Kernel * V sums per thread.
+template <int Kernel, int Rows, int V, class T>
+void depthwise_backward_weight_rows(cuda_device& d, depthwise_window s, int first, const T* x, grid in, const T* dy,
+                                    grid out, float* dw) {
+  const auto term = [=] ADVPROP_HD(nothing_to_prepare, int, std::ptrdiff_t row, int column, float* sums) {
+    const place p = out.at(row * out.columns + column);
+    const floats<V> g = load<V>(dy, row * out.columns + column);
+    ADVPROP_CUDA_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      const int h = p.h * s.stride - s.top + first + r;
+      if (h < 0 || h >= in.height) continue;
+      ADVPROP_CUDA_UNROLL
       for (int q = 0; q < Kernel; ++q) {
         const int c = p.w * s.stride - s.left + q;
         if (c < 0 || c >= in.width) continue;
         const floats<V> v = load<V>(x, in.index(p.n, h, c, column));
-        for (int k = 0; k < V; ++k) sums[q * V + k] += g[k] * v[k];
+        for (int k = 0; k < V; ++k) sums[(r * Kernel + q) * V + k] += g[k] * v[k];
       }
-    };
-    column_sums<Kernel * V>(d, 1, out.size() / out.columns, out.columns, nothing_to_prepare(), term,
-                            [=] ADVPROP_HD(int, int column, const float* sums) {
-                              for (int k = 0; k < V; ++k)
-                                for (int q = 0; q < Kernel; ++q)
-                                  dw[(column * V + k) * Kernel * Kernel + r * Kernel + q] += sums[q * V + k];
-                            });
-  }
+    }
+  };
+  column_sums<Rows * Kernel * V>(d, 1, out.size() / out.columns, out.columns, nothing_to_prepare(), term,
+                                 [=] ADVPROP_HD(int, int column, const float* sums) {
+                                   for (int k = 0; k < V; ++k)
+                                     for (int tap = 0; tap < Rows * Kernel; ++tap)
+                                       dw[((column * V + k) * Kernel + first) * Kernel + tap] += sums[tap * V + k];
+                                 });
+}
+
+/// Both maps are read once for as many rows of taps as registers have room for: 80 sums.
+template <int Kernel, int V, class T>
+void depthwise_backward_weight_at(cuda_device& d, depthwise_window s, const T* x, grid in, const T* dy, grid out,
+                                  float* dw) {
+  constexpr int rows = std::clamp(80 / (Kernel * V), 1, Kernel), rest = Kernel % rows;
+  for (int first = 0; first + rows <= Kernel; first += rows)
+    depthwise_backward_weight_rows<Kernel, rows, V>(d, s, first, x, in, dy, out, dw);
+  if constexpr (rest > 0) depthwise_backward_weight_rows<Kernel, rest, V>(d, s, Kernel - rest, x, in, dy, out, dw);
 }
 
 template <class T>
