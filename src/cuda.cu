@@ -24,7 +24,7 @@ namespace advprop {
   template void norm_forward(basic_cuda<T>& d, activation a, view_of<const T> x, const norm_parameters& p, view_of<const T> add, view_of<T> y); \
   template void norm_backward(basic_cuda<T>& d, activation a, statistics source, view_of<const T> x, view_of<const T> y, view_of<const T> dy, view_of<const T> add, const norm_parameters& p, view_of<T> dx, view_of<T> dadd, float* dscale, float* dshift); \
   template void conv_norm_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, const float* w, activation a, const norm_parameters& p, view_of<const T> add, view_of<T> y); \
-  template void conv_norm_backward_input(basic_cuda<T>& d, const conv_spec& s, activation a, view_of<const T> y, view_of<const T> dy, const float* w, const norm_parameters& p, view_of<T> dx, view_of<const T> add); \
+  template void conv_norm_backward_input(basic_cuda<T>& d, const conv_spec& s, activation a, view_of<const T> y, view_of<const T> dy, const float* w, const norm_parameters& p, view_of<T> dx, view_of<const T> add, activation below, view_of<const T> x); \
   template void activation_forward(basic_cuda<T>& d, activation a, view_of<const T> x, view_of<T> y); \
   template void activation_backward(basic_cuda<T>& d, activation a, view_of<const T> x, view_of<const T> dy, view_of<T> dx); \
   template void max_pool_forward(basic_cuda<T>& d, const pool_spec& s, view_of<const T> x, view_of<T> y); \

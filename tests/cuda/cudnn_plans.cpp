@@ -116,6 +116,29 @@ TEST_CASE("cuDNN fuses bias, add and activation into convolutions, and adds into
   }
 }
 
+TEST_CASE(
+    "cuDNN sends input gradients through the activation below as it stores them, behind the add if there is one") {
+  struct shape_of_one {
+    conv_spec s;
+    bool add;
+    activation mask;
+  };
+  for (const char* gpu : {"h100", "a100"}) {
+    const cudnn_descriptor properties = described(gpu);
+    for (const element_type type : {element_type::bfloat16, element_type::float32})
+      for (const shape_of_one& o : {shape_of_one{{128, 128, 3, 2, 1, 1}, false, activation::relu},
+                                    {{64, 256, 1, 1, 0, 1}, false, activation::relu6},
+                                    {{256, 64, 1, 1, 0, 1}, true, activation::relu}}) {
+        conv_problem p{conv_problem::backward_input, o.s, 256, 56, 56, o.s.output(56), o.s.output(56), type};
+        p.add = o.add;
+        p.mask = o.mask;
+        CAPTURE(gpu);
+        CAPTURE(describe(p));
+        CHECK(!find_plans(p, {nullptr, &properties}, 1).empty());
+      }
+  }
+}
+
 TEST_CASE("cuDNN takes statistics with every convolution that ResNet-50 has a batch norm behind, in bfloat16") {
   for (const char* gpu : {"h100", "a100"}) {
     const cudnn_descriptor properties = described(gpu);

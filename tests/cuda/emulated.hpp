@@ -282,7 +282,7 @@ inline void emulated_convolution(const conv_problem& p, const conv_pointers& at)
                                       : p.pass == conv_problem::backward_input ? at.x
                                                                                : at.w);
   const int channels = p.pass == conv_problem::forward ? s.out : s.in;
-  const emulated_array add(p.type, at.add);
+  const emulated_array add(p.type, at.add), input(p.type, at.mask);
   for (std::ptrdiff_t i = 0; i < std::ssize(sums); ++i) {
     double v = sums[static_cast<std::size_t>(i)];
     if (p.bias) v += double(at.bias[i % channels]);
@@ -290,6 +290,10 @@ inline void emulated_convolution(const conv_problem& p, const conv_pointers& at)
     if (slope_from_output(p.after)) v = std::max(v, 0.0);
     if (p.after == activation::relu6) v = std::min(v, 6.0);
     if (p.after == activation::silu) v /= 1 + std::exp(-v);
+    if (p.mask != activation::identity) {
+      const float before = input.get(i);
+      if (before <= 0 || (p.mask == activation::relu6 && before >= 6)) v = 0;  // NaN passes, as in cuDNN
+    }
     result.set(i, v);
     if (!p.statistics) continue;
     if (i < channels) at.sums[i] = at.sums[channels + i] = 0;
@@ -301,7 +305,7 @@ inline void emulated_convolution(const conv_problem& p, const conv_pointers& at)
 
 inline bool cuda_state::computes(const conv_problem& p) {
   if (p.statistics && p.type == element_type::float32) return false;  // cuDNN has none that adds in float alone
-  return own_->fuses || !(p.bias || p.add || p.statistics);
+  return own_->fuses || !(p.bias || p.add || p.statistics || p.mask != activation::identity);
 }
 inline bool cuda_state::prefers(const conv_problem& p, const std::function<void()>& together,
                                 const std::function<void()>& apart) {
@@ -310,7 +314,7 @@ inline bool cuda_state::prefers(const conv_problem& p, const std::function<void(
   return true;
 }
 inline void cuda_state::convolve(cuda_device&, const conv_problem& p, const conv_pointers& at) {
-  own_->fused += p.bias || p.add || p.statistics;
+  own_->fused += p.bias || p.add || p.statistics || p.mask != activation::identity;
   own_->batches.insert(p.batch);
   const auto compute = [=] { emulated_convolution(p, at); };
   own_->time(p, [&] { emulate(*this, compute); });

@@ -9,6 +9,11 @@ TEST_CASE("A step through two domains is the CPU's: EfficientNet-B0 with its noi
   compare_step<efficientnet_b0<10>, float>(two_domains, 3, 40, 1e-4);
 }
 
+TEST_CASE(
+    "Of ResNet-50's 49 activations two have a sweep of their own in an attack's pass back: those before pooling") {
+  CHECK(activation_sweeps<resnet50<10>>() == 2);
+}
+
 TEST_CASE("Ten AdvProp steps: losses within 1 %") {
   cpu c(2);
   cuda d;

@@ -16,6 +16,40 @@ double apart(const tensor<float, 2>& a, const tensor<float, 2>& b) {
   return worst / largest;
 }
 
+/// Folded norms in every place that an activation's gradient comes from, and what keeps it from being handed over.
+template <class Shortcut, class After, class... Body>
+using block = residual<sequential<Body...>, Shortcut, After>;
+template <int Width, int Kernel, int Stride = 1>
+struct unit : sequential<convolution<Width, Kernel, Stride>, batch_norm<>> {};
+struct inner : block<identity, relu, convolution<8, 1>, batch_norm<>, relu6, convolution<8, 3>, batch_norm<>> {};
+struct masked_net
+    : architecture<
+          normalize<cifar10_statistics>, convolution<8, 3>, batch_norm<>, relu,                               //
+          inner, repeat<2, inner>, sequential<inner>,                                                         //
+          block<unit<16, 1, 2>, relu, convolution<16, 3, 2>, batch_norm<>, relu, convolution<16, 3>,          //
+                batch_norm<>>,                                                                                //
+          block<identity, relu, block<identity, relu, convolution<16, 1>, batch_norm<>>,                      // twice
+                convolution<16, 3>, batch_norm<>>,                                                            //
+          block<identity, relu, activate<activation::relu>, convolution<16, 3>, batch_norm<>>,                //
+          block<identity, relu, convolution<16, 3>, batch_norm<>, relu, stochastic_depth>,                    //
+          depthwise<3>, batch_norm<>, relu6, depthwise<3, 2>, batch_norm<>, relu6,                            //
+          convolution<16, 1>, batch_norm<>, relu, convolution<16, 1, 1, 0, 1, bias::on>, batch_norm<>, relu,  //
+          convolution<16, 1>, batch_norm<>, silu, convolution<16, 1>, batch_norm<>, relu, max_pool<2, 2, 0>,  //
+          global_average_pool, linear<10>> {};
+
+/// The gradient of the images in an attack's pass.
+template <class Network, class Device>
+std::vector<float> attack_gradient(Device& d, const batch& b) {
+  model<Network, domains<2>, Device> net(d, seed{1});
+  image_buffer<Device> images(d, b.images.extents());
+  memory_copy(d, {b.images.data(), std::size_t(b.images.size())}, std::span<float>(images.begin(), images.end()));
+  objective target(net, {});
+  const auto gradient = target.input_gradient(images, target_view(b.labels));
+  std::vector<float> v(std::size_t(b.images.size()));
+  memory_copy(d, std::span<const float>(gradient.begin(), gradient.end()), v);
+  return v;
+}
+
 }  // namespace
 
 TEST_CASE("A step through two domains is the CPU's: ResNet-20, float32") {
@@ -55,6 +89,22 @@ TEST_CASE("An attack changes neither weights nor statistics, keeps to its ball, 
   check(attack::pgd{.epsilon = 4, .step = 1, .steps = 1, .goal = attack::goal::least_likely}, true);
   CHECK(weights(net) == values);
   CHECK(host(net, net.running()) == running);
+}
+
+TEST_CASE("An attack's gradient is the CPU's, wherever activations' gradients are taken") {
+  const batch b(3, 16, 10);
+  cpu c(2);
+  const auto expected = attack_gradient<masked_net>(c, b);
+  cuda d;
+  CHECK(difference(attack_gradient<masked_net>(d, b), expected) < 1e-5);
+#ifndef ADVPROP_GPU_TESTS
+  d.state().own().fuses = false;
+  CHECK(difference(attack_gradient<masked_net>(d, b), expected) < 1e-5);
+#endif
+}
+
+TEST_CASE("In an attack's pass no sweep is left to an activation's gradient, but for ResNet-20's last") {
+  CHECK(activation_sweeps<resnet20<10>>() == 1);
 }
 
 TEST_CASE("A model trained, saved and loaded moves between the devices") {

@@ -3,6 +3,7 @@
 
 #include "device_under_test.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include <advprop/advprop.hpp>
@@ -70,6 +71,16 @@ void compare_step(const Method& method, int count, int size, double loss, double
   }
   CHECK(difference(host(net, net.gradients()), host(expected, expected.gradients())) < gradients);
   CHECK(difference(host(net, net.running()), host(expected, expected.running())) < gradients);
+}
+
+/// Sweeps that do nothing but send a gradient through an activation, in a pass of an attack.
+template <class Network>
+std::ptrdiff_t activation_sweeps() {
+  cuda dry(dry_run{});
+  model<Network, domains<2>, cuda> net(dry);
+  const work_plan plan = plan_evaluation(net, 2, 64, 64, attack::pgd{.steps = 1});
+  return std::count_if(plan.items.begin(), plan.items.end(),
+                       [](const work_item& i) { return std::string(i.operation) == "activation_backward"; });
 }
 
 /// Two domains on the same images: every layer in training mode, and nothing that depends on the sign of a number near

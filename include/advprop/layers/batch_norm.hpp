@@ -1,6 +1,7 @@
 // Batch normalisation over a domain policy, fused with the activation and the residual add that follow it.
 #pragma once
 
+#include <concepts>
 #include <utility>
 
 #include <advprop/layers/layer.hpp>
@@ -42,6 +43,35 @@ void check_added(const feature_map<Device>& body, const feature_map<Device>& add
   if (added && a != b)
     fail<argument_error>("residual: the body gives feature maps of ", a.height, "x", a.width, ", the shortcut of ",
                          b.height, "x", b.width);
+}
+
+/// An activation that a gradient has still to go through, and the activation's result.
+template <class Device>
+struct pending_activation {
+  activation which = activation::identity;
+  feature_map<Device> result;
+};
+
+/// On the way back through a folded norm: the activation that gave a node's result. The layer behind may take it away
+/// and send the gradient through it itself. Null where the node has none to give.
+template <class Device, class Node>
+pending_activation<Device>* pending_of(Node& n) {
+  if constexpr (requires {
+                  { n.pending() } -> std::same_as<pending_activation<Device>*>;
+                })
+    return n.pending();
+  else
+    return nullptr;
+}
+
+/// node.backward, for a node whose input is the result of `below`, which may take that away.
+template <wrt W, class Node, class Domains, class Device>
+feature_map<Device> backward_onto(Node& n, context<Domains, Device>& c, feature_map<Device> dy,
+                                  pending_activation<Device>* below) {
+  if constexpr (requires { n.template backward<W>(c, std::move(dy), below); })
+    return n.template backward<W>(c, std::move(dy), below);
+  else
+    return n.template backward<W>(c, std::move(dy));
 }
 
 struct norm_spec {
@@ -94,6 +124,7 @@ class norm_state {
     x_ = saved_if(keep_x, x);
     y_ = saved_if(backward && slope_from_output(s.after), y);
     added_ = saved_if(backward && s.after == activation::silu, added);
+    pending_ = {};
     return y;
   }
 
@@ -154,10 +185,12 @@ class norm_state {
     }
   }
   void keep_result(const context<Domains, Device>& c, const norm_spec& s, const feature_map<Device>& y) {
-    x_ = added_ = {};
-    y_ = saved_if(c.keep != wrt::nothing && slope_from_output(s.after), y);
+    x_ = y_ = added_ = {};
+    pending_ = {};
+    if (c.keep != wrt::nothing && slope_from_output(s.after)) pending_ = {s.after, y};
   }
-  feature_map<Device> take_result() { return std::move(y_); }
+  /// After `keep_result`, until the way back has come through it.
+  pending_activation<Device>* pending() { return &pending_; }
 
  private:
   void allocate_batch(context<Domains, Device>& c, const norm_spec& s) {
@@ -177,6 +210,7 @@ class norm_state {
 
   std::size_t at_ = 0;
   feature_map<Device> x_, y_, added_;
+  pending_activation<Device> pending_;
   arena::block batch_;  // mean and variance of the present batch, a group
 };
 
@@ -203,6 +237,7 @@ class norm_node {
     return backward_branches<W>(c, std::move(dy), false).first;
   }
   norm_state<Domains, Device>& core() { return state_; }
+  pending_activation<Device>* pending() { return state_.pending(); }
   static bool folds(const context<Domains, Device>& c) { return norm_state<Domains, Device>::folds(c, spec); }
   /// Whether the convolution before runs this norm, too.
   static bool joins(const context<Domains, Device>& c) { return folds(c) || norm_state<Domains, Device>::measures(c); }

@@ -15,6 +15,13 @@ enum class bias { off, on, zero };
 
 namespace detail {
 
+/// Whether a device's convolutions can send the gradient of their input through the activation that gave it.
+template <class Device>
+concept masking_device = requires(Device& d, const conv_spec& s, feature_view<typename Device::element> x,
+                                  const float* w, const norm_parameters& p) {
+  conv_norm_backward_input(d, s, activation::relu, x, x, w, p, x, x, activation::relu, x);
+};
+
 /// What a convolution keeps and does, whatever its shape: compiled once.
 template <class Domains, class Device>
 class conv_state {
@@ -80,25 +87,34 @@ class conv_state {
     return y;
   }
 
-  /// The gradient of x, and that of the added branch when there was one.
+  /// The gradient of x, and that of the added branch when there was one. `added` is added to the gradient of x, which
+  /// then goes through `below`, the activation that gave x, if the device can do that, too.
   [[gnu::noinline]] std::pair<feature_map<Device>, feature_map<Device>> backward(
       context<Domains, Device>& c, const conv_spec& s, norm_state<Domains, Device>& norm, const norm_spec& n,
-      const feature_map<Device>& dy, bool has_add, const feature_map<Device>& added) {
-    const feature_map<Device> y = norm.take_result();
+      const feature_map<Device>& dy, bool has_add, const feature_map<Device>& added,
+      pending_activation<Device>* below) {
+    pending_activation<Device> own = std::exchange(*norm.pending(), {}), input;
     feature_map<Device> g = dy, dadd;
-    activation left = n.after;  // what the convolution's gradient has still to go through
     if (has_add) {
-      if (n.after != activation::identity) {
+      if (own.which != activation::identity) {
         g = writable(c.device, dy, dy.unique());
-        activation_backward(c.device, n.after, y, dy, g);
-        left = activation::identity;
+        activation_backward(c.device, own.which, own.result, dy, g);
+        own.which = activation::identity;
       }
       dadd = g;
     }
+    if (masking_device<Device> && below) input = std::exchange(*below, {});
     feature_map<Device> dx(c.device, dy.batch(), in_);
     norm.for_groups(c, n, [&](int first, int count, const norm_parameters& p) {
-      conv_norm_backward_input(c.device, s, left, y.slice(first, count), g.slice(first, count), c.store.weight(weight_),
-                               p, dx.slice(first, count), added.slice(first, count));
+      const auto backward_input = [&](const auto&... through) {
+        conv_norm_backward_input(c.device, s, own.which, own.result.slice(first, count), g.slice(first, count),
+                                 c.store.weight(weight_), p, dx.slice(first, count), added.slice(first, count),
+                                 through...);
+      };
+      if constexpr (masking_device<Device>)
+        backward_input(input.which, input.result.slice(first, count));
+      else
+        backward_input();
     });
     return {std::move(dx), std::move(dadd)};
   }
@@ -159,8 +175,8 @@ struct convolution {
     }
     template <class Norm>
     auto backward(context<Domains, Device>& c, Norm& norm, feature_map<Device> dy, bool has_add,
-                  feature_map<Device> added = {}) {
-      return state_.backward(c, conv, norm.core(), Norm::spec, dy, has_add, added);
+                  detail::pending_activation<Device>* below, feature_map<Device> added = {}) {
+      return state_.backward(c, conv, norm.core(), Norm::spec, dy, has_add, added, below);
     }
 
    private:

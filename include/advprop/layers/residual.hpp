@@ -181,17 +181,19 @@ class node<L, In, Domains, Device> {
   }
 
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy,
+                               [[maybe_unused]] detail::pending_activation<Device>* below = nullptr) {
     auto [dbody, dshortcut] = backward_end<W>(c, std::move(dy));
     feature_map<Device> ds = shortcut_.template backward<W>(c, std::move(dshortcut)), dx;
     if constexpr (has(W, wrt::input) && sequential_layer<detail::body_of<L>>) {
-      dx = body_.template backward<W>(c, std::move(dbody), std::move(ds));
+      dx = body_.template backward<W>(c, std::move(dbody), below, std::move(ds));
     } else {
       if constexpr (has(W, wrt::input) || learnt_before_conv) dx = body_.template backward<W>(c, std::move(dbody));
       if constexpr (has(W, wrt::input)) add(c.device, ds, dx);
     }
     return dx;
   }
+  detail::pending_activation<Device>* pending() { return detail::pending_of<Device>(last_); }
 
  private:
   /// Add and activation on their own, for bodies that do not end in a batch norm.
@@ -220,7 +222,7 @@ class node<L, In, Domains, Device> {
                                                                    feature_map<Device> dy) {
     constexpr wrt inner = has(W, wrt::parameters) ? wrt::both : W;
     if constexpr (folds && W == wrt::input) {
-      if (last_.folds(c)) return conv_.backward(c, last_, std::move(dy), true);
+      if (last_.folds(c)) return conv_.backward(c, last_, std::move(dy), true, detail::pending_of<Device>(body_));
     }
     auto both = last_.template backward_branches<inner>(c, std::move(dy), true);
     if constexpr (ends_in_conv) {

@@ -224,26 +224,34 @@ class chain {
     x = node_.forward(c, std::move(x));
     rest_.forward(c, x);
   }
-  /// Turns dy into the gradient of the chain's input, plus `added` if there is something.
+  /// Turns dy into the gradient of the chain's input, plus `added` if there is something. `below` gave the input; who
+  /// takes it has added `added` before.
   template <wrt W>
-  void backward(context<Domains, Device>& c, feature_map<Device>& dy, feature_map<Device> added = {}) {
+  void backward(context<Domains, Device>& c, feature_map<Device>& dy, pending_activation<Device>* below,
+                feature_map<Device> added = {}) {
     if constexpr (folds && W == wrt::input) {
       if (rest_.node_.folds(c)) {
-        rest_.rest_.template backward<W>(c, dy);
-        dy = node_.backward(c, rest_.node_, std::move(dy), false, std::move(added)).first;
+        rest_.rest_.template backward<W>(c, dy, rest_.node_.pending());
+        dy = node_.backward(c, rest_.node_, std::move(dy), false, below, std::move(added)).first;
         return;
       }
     }
     // The gradient goes no further down than the first layer that has something to learn.
     constexpr wrt mine = all::places[I].learnt_before && has(W, wrt::parameters) ? wrt::both : W;
     constexpr bool wanted = has(W, wrt::input) || all::places[I + 1].learnt_before;
-    rest_.template backward<W>(c, dy);
+    rest_.template backward<W>(c, dy, pending_of<Device>(node_));
     if constexpr (wanted && folding_layer<layer>) {
       dy = node_.template backward<mine>(c, std::move(dy), std::move(added));
     } else if constexpr (wanted) {
-      dy = node_.template backward<mine>(c, std::move(dy));
+      dy = backward_onto<mine>(node_, c, std::move(dy), added ? nullptr : below);
       if (added) add(c.device, added, dy);
     }
+  }
+  pending_activation<Device>* pending() {
+    if constexpr (I + 1 == all::count)
+      return pending_of<Device>(node_);
+    else
+      return rest_.pending();
   }
 
  private:
@@ -262,9 +270,11 @@ class chain<L, In, Domains, Device, I> {
   [[gnu::cold]] void setup(registry&, const std::string&) {}
   void forward(context<Domains, Device>&, feature_map<Device>&) {}
   template <wrt W>
-  void backward(context<Domains, Device>& c, feature_map<Device>& dy, feature_map<Device> added = {}) {
+  void backward(context<Domains, Device>& c, feature_map<Device>& dy, pending_activation<Device>*,
+                feature_map<Device> added = {}) {
     if (added) add(c.device, added, dy);
   }
+  pending_activation<Device>* pending() { return nullptr; }
 };
 
 }  // namespace detail
@@ -281,10 +291,12 @@ class node<L, In, Domains, Device> {
     return x;
   }
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy, feature_map<Device> added = {}) {
-    chain_.template backward<W>(c, dy, std::move(added));
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy,
+                               detail::pending_activation<Device>* below = nullptr, feature_map<Device> added = {}) {
+    chain_.template backward<W>(c, dy, below, std::move(added));
     return dy;
   }
+  detail::pending_activation<Device>* pending() { return chain_.pending(); }
 
  private:
   detail::chain<L, In, Domains, Device> chain_;
@@ -304,11 +316,16 @@ class node<L, In, Domains, Device> {
     return x;
   }
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy,
+                               detail::pending_activation<Device>* below = nullptr) {
     constexpr wrt inner = learnt && has(W, wrt::parameters) ? wrt::both : W;
-    for (std::size_t i = children_.size(); i-- > 1;) dy = children_[i].template backward<inner>(c, std::move(dy));
+    for (std::size_t i = children_.size(); i-- > 1;)
+      dy = detail::backward_onto<inner>(children_[i], c, std::move(dy), detail::pending_of<Device>(children_[i - 1]));
     if (children_.empty()) return dy;
-    return children_[0].template backward<W>(c, std::move(dy));
+    return detail::backward_onto<W>(children_[0], c, std::move(dy), below);
+  }
+  detail::pending_activation<Device>* pending() {
+    return children_.empty() ? nullptr : detail::pending_of<Device>(children_.back());
   }
 
  private:

@@ -142,10 +142,12 @@ void conv_forward_statistics(basic_cuda<T>& d, const conv_spec& s, view_of<const
 template <class T>
 void conv_norm_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, const float* w, activation a,
                        const norm_parameters& p, view_of<const T> add, view_of<T> y);
+/// The gradient dx goes through `below`, too, whose result is x, the convolution's input.
 template <class T>
 void conv_norm_backward_input(basic_cuda<T>& d, const conv_spec& s, activation a, view_of<const T> y,
                               view_of<const T> dy, const float* w, const norm_parameters& p, view_of<T> dx,
-                              view_of<const T> add = {});
+                              view_of<const T> add = {}, activation below = activation::identity,
+                              view_of<const T> x = {});
 
 // Activations that stand alone.
 

@@ -122,8 +122,9 @@ work_item conv_forward_statistics(const D& d, const conv_spec& s, map<D> x, cons
   return conv_item(d, "conv_forward_statistics", s, x, y, bytes(d, x) + weight_bytes(d, s), bytes(d, y), w);
 }
 template <class D>
-work_item conv_backward_input(const D& d, const conv_spec& s, map<D> dy, const float* w, map<D> dx, map<D> add) {
-  const double read = bytes(d, dy) + weight_bytes(d, s) + bytes(d, add);
+work_item conv_backward_input(const D& d, const conv_spec& s, map<D> dy, const float* w, map<D> dx, map<D> add,
+                              map<D> x = {}) {
+  const double read = bytes(d, dy) + weight_bytes(d, s) + bytes(d, add) + bytes(d, x);
   return with_norm(conv_item(d, "conv_backward_input", s, dx, dy, read, bytes(d, dx), w), activation::identity,
                    add.data);
 }
@@ -183,8 +184,9 @@ work_item conv_norm_forward(const D& d, const conv_spec& s, map<D> x, const floa
 }
 template <class D>
 work_item conv_norm_backward_input(const D& d, const conv_spec& s, activation a, map<D> y, map<D> dy, const float* w,
-                                   const norm_parameters&, map<D> dx, map<D> add) {
-  const double read = bytes(d, dy) + weight_bytes(d, s) + bytes(d, add) + (slope_from_output(a) ? bytes(d, y) : 0);
+                                   const norm_parameters&, map<D> dx, map<D> add, map<D> x = {}) {
+  const double read =
+      bytes(d, dy) + weight_bytes(d, s) + bytes(d, add) + bytes(d, x) + (slope_from_output(a) ? bytes(d, y) : 0);
   return with_norm(conv_item(d, "conv_norm_backward_input", s, dx, dy, read, bytes(d, dx), w), a, add.data);
 }
 

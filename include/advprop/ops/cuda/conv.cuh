@@ -125,19 +125,26 @@ conv_problem problem_of(const basic_cuda<T>& d, conv_problem::direction pass, co
   return {pass, s, batch, in.height, in.width, out.height, out.width, element_type_of<T>, d.products(), alignment};
 }
 
-/// dx = the gradient of the input + added, from weights packed of w; the add in the same sweep where the library can.
+/// dx = (the gradient of the input + added) * below'(x), from weights packed of w; in the same sweep where the library
+/// can.
 template <class T>
 void backward_input_with(basic_cuda<T>& d, const conv_spec& s, view_of<const T> dy, const float* w, const T* weights,
-                         view_of<T> dx, view_of<const T> added) {
+                         view_of<T> dx, view_of<const T> added, activation below = activation::identity,
+                         view_of<const T> x = {}) {
   conv_problem problem = problem_of(d, conv_problem::backward_input, s, dx.image(), dy.image(), dy.batch,
-                                    alignment_of(dx.data, weights, dy.data, added.data));
+                                    alignment_of(dx.data, weights, dy.data, added.data, x.data));
   problem.add = added.data != nullptr;
+  problem.mask = below;
   const auto together = [&] {
-    ADVPROP_NOTE(conv_backward_input(d, s, dy, w, dx, added));
-    d.state().convolve(d, problem, {dx.data, weights, dy.data, nullptr, added.data});
+    ADVPROP_NOTE(conv_backward_input(d, s, dy, w, dx, added, x));
+    d.state().convolve(d, problem, {dx.data, weights, dy.data, nullptr, added.data, nullptr, x.data});
   };
-  if (!added.data) return together();
+  if (!added.data && !x.data) return together();
   const auto apart = [&] {
+    if (x.data) {
+      backward_input_with(d, s, dy, w, weights, dx, added);
+      return activation_backward(d, below, x, view_of<const T>(dx), dx);
+    }
     backward_input_with(d, s, dy, w, weights, dx, {});
     add(d, added, dx);
   };
@@ -193,7 +200,7 @@ void conv_backward_input(basic_cuda<T>& d, const conv_spec& s, view_of<const T> 
   using namespace detail;
   if (depthwise(s)) {
     ADVPROP_NOTE(conv_backward_input(d, s, dy, w, dx, added));
-    return depthwise_backward_input(d, s, dy, depthwise_weights(d, w, s), dx, added);
+    return depthwise_backward_input(d, s, dy, depthwise_weights(d, w, s), dx, {nullptr, added.data});
   }
   const T* weights = packed_weights<T>(d, w, s.out, s.in / s.groups, s.kernel * s.kernel);
   backward_input_with(d, s, dy, w, weights, dx, added);
@@ -247,12 +254,13 @@ void conv_norm_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x,
 template <class T>
 void conv_norm_backward_input(basic_cuda<T>& d, const conv_spec& s, activation a, view_of<const T> y,
                               view_of<const T> dy, const float* w, const norm_parameters& p, view_of<T> dx,
-                              view_of<const T> added) {
+                              view_of<const T> added, activation below, view_of<const T> x) {
   using namespace detail;
   if (depthwise(s)) {
-    ADVPROP_NOTE(conv_norm_backward_input(d, s, a, y, dy, w, p, dx, added));
+    ADVPROP_NOTE(conv_norm_backward_input(d, s, a, y, dy, w, p, dx, added, x));
     const auto f = fold_depthwise(d, w, p, s);
-    return depthwise_backward_input<T>(d, s, dy, f.weights, dx, added, a, y.data);
+    return depthwise_backward_input<T>(d, s, dy, f.weights, dx,
+                                       {nullptr, added.data, activation::identity, below, x.data}, a, y.data);
   }
   const auto f = fold_dense<T>(d, w, p, s);
   arena::block memory;
@@ -263,7 +271,7 @@ void conv_norm_backward_input(basic_cuda<T>& d, const conv_spec& s, activation a
     activation_backward(d, a, y, dy, g);
     dy = g;
   }
-  backward_input_with(d, s, dy, w, f.weights, dx, added);
+  backward_input_with(d, s, dy, w, f.weights, dx, added, below, x);
 }
 
 }  // namespace advprop

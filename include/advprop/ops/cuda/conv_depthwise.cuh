@@ -18,12 +18,13 @@ struct depthwise_window {
       : kernel(s.kernel), stride(s.stride), top(s.before(in.height)), left(s.before(in.width)) {}
 };
 
-/// What is done with a result before it is stored: y = after(v + bias + add).
+/// What is done with a result before it is stored: y = after(v + bias + add), or (v + add) * below'(x).
 template <class T>
 struct depthwise_end {
   const float* bias = nullptr;  // null: none
   const T* add = nullptr;       // null: none
-  activation after = activation::identity;
+  activation after = activation::identity, below = activation::identity;
+  const T* x = nullptr;  // results of `below`
 
   template <int V>
   ADVPROP_HD void operator()(T* y, std::ptrdiff_t i, int column, floats<V> v) const {
@@ -34,6 +35,10 @@ struct depthwise_end {
       for (int k = 0; k < V; ++k) v[k] += s[k];
     }
     for (int k = 0; k < V; ++k) v[k] = activate(after, v[k]);
+    if (below != activation::identity) {
+      const floats<V> s = load<V>(x, i);
+      for (int k = 0; k < V; ++k) v[k] *= slope(below, s[k]);
+    }
     store<V>(y, i, v);
   }
 };
@@ -143,11 +148,10 @@ void depthwise_forward_at(cuda_device& d, depthwise_window s, const T* x, grid i
 
 template <int V, class T>
 void depthwise_backward_input_at(cuda_device& d, depthwise_window s, const depthwise_gradient<T>& dy, grid out,
-                                 const float* w, T* dx, grid in, const T* added) {
+                                 const float* w, T* dx, grid in, const depthwise_end<T>& end) {
   if constexpr (V > 1)
     if (s.stride == 1 && with_window(s.kernel, 1, [&]<int Kernel, int>() {
-          depthwise_rows<Kernel, 1, true, V>(d, Kernel - 1 - s.top, Kernel - 1 - s.left, dy, out, w, dx, in,
-                                             depthwise_end<T>{nullptr, added});
+          depthwise_rows<Kernel, 1, true, V>(d, Kernel - 1 - s.top, Kernel - 1 - s.left, dy, out, w, dx, in, end);
         }))
       return;
   each(d, in.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
@@ -162,7 +166,7 @@ void depthwise_backward_input_at(cuda_device& d, depthwise_window s, const depth
         const floats<V> f = load<V>(w, std::ptrdiff_t{r * s.kernel + q} * in.columns + p.column);
         for (int k = 0; k < V; ++k) sum[k] += g[k] * f[k];
       }
-    depthwise_end<T>{nullptr, added}(dx, i, p.column, sum);
+    end(dx, i, p.column, sum);
   });
 }
 
@@ -215,16 +219,16 @@ void depthwise_forward(cuda_device& d, const conv_spec& s, feature_view<const T>
 
 template <class T>
 void depthwise_backward_input(cuda_device& d, const conv_spec& s, feature_view<const T> dy, const float* w,
-                              feature_view<T> dx, feature_view<const T> added, activation a = activation::identity,
+                              feature_view<T> dx, const depthwise_end<T>& end, activation a = activation::identity,
                               const T* y = nullptr) {
   const depthwise_window window(s, dx.image());
   with_width<T>(
       dx.channels,
       [&]<int V>() {
         depthwise_backward_input_at<V>(d, window, depthwise_gradient<T>{dy.data, y, a}, grid(dy, V), w, dx.data,
-                                       grid(dx, V), added.data);
+                                       grid(dx, V), end);
       },
-      dy.data, dx.data, added.data, y);
+      dy.data, dx.data, end.add, end.x, y);
 }
 
 template <class T>

@@ -38,6 +38,7 @@ inline std::string describe(const conv_problem& p) {
   if (p.add) text += ", with an add";
   if (p.after != activation::identity) text += ", with an activation";
   if (p.statistics) text += ", with statistics";
+  if (p.mask != activation::identity) text += ", with a mask";
   return text;
 }
 
@@ -131,7 +132,8 @@ enum : std::int64_t {
   bias_tensor = 'b',
   add_tensor = 'a',
   sum_tensor = 's',
-  square_tensor = 'q'
+  square_tensor = 'q',
+  mask_tensor = 'm'
 };
 
 namespace cudnn_graph {
@@ -181,7 +183,8 @@ class graph {
     const bool forward = p.pass == conv_problem::forward;
     result_ = forward ? y : p.pass == conv_problem::backward_input ? x : w;
     type_ = type;
-    following_ = (p.bias ? 1 : 0) + (p.add ? 1 : 0) + (p.after != activation::identity ? 1 : 0);
+    following_ = (p.bias ? 1 : 0) + (p.add ? 1 : 0) + (p.after != activation::identity ? 1 : 0) +
+                 (p.mask != activation::identity ? 1 : 0);
     const auto of = [&](std::int64_t id, const std::array<std::int64_t, 4>& extents, bool computed) -> const auto& {
       return computed ? next_result(id) : keep(tensor(id, extents, type, p.alignment));
     };
@@ -221,6 +224,8 @@ class graph {
     if (p.add) pointwise(id, CUDNN_POINTWISE_ADD, &keep(tensor(add_tensor, result_, type, p.alignment)));
     if (p.after == activation::silu) pointwise(id, CUDNN_POINTWISE_SWISH_FWD, nullptr);
     if (slope_from_output(p.after)) pointwise(id, CUDNN_POINTWISE_RELU_FWD, nullptr);
+    if (p.mask != activation::identity)
+      pointwise(id, CUDNN_POINTWISE_RELU_BWD, &keep(tensor(mask_tensor, result_, type, p.alignment)));
     if (p.statistics) {
       const auto mode = CUDNN_GENSTATS_SUM_SQSUM;
       operation(CUDNN_BACKEND_OPERATION_GEN_STATS_DESCRIPTOR)
@@ -256,15 +261,25 @@ class graph {
   /// Applies a function of one number, or of two, to what came last.
   void pointwise(std::int64_t id, cudnnPointwiseMode_t mode, const cudnn_descriptor* with) {
     const cudnn_descriptor& from = *last_;
+    const bool backward = mode == CUDNN_POINTWISE_RELU_BWD;
     cudnn_descriptor how(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
     how.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode)
         .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT);
-    if (problem_.after == activation::relu6 && mode == CUDNN_POINTWISE_RELU_FWD)
+    if ((problem_.after == activation::relu6 && mode == CUDNN_POINTWISE_RELU_FWD) ||
+        (problem_.mask == activation::relu6 && backward))  // which passes what is less than the clip
       how.set(CUDNN_ATTR_POINTWISE_RELU_UPPER_CLIP, 6.0);
     const cudnn_descriptor& kept = keep(std::move(how.finalize()));
     const cudnn_descriptor& to = next_result(id);
     cudnn_descriptor& o = operation(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
-    o.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, kept).set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, from);
+    o.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, kept);
+    if (backward) {
+      o.set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, *with)
+          .set(CUDNN_ATTR_OPERATION_POINTWISE_DYDESC, from)
+          .set(CUDNN_ATTR_OPERATION_POINTWISE_DXDESC, to)
+          .finalize();
+      return;
+    }
+    o.set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, from);
     if (with) o.set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, *with);
     o.set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, to).finalize();
   }
@@ -363,6 +378,7 @@ inline void execute(cudnnHandle_t handle, const cudnn_plan& plan, const conv_pro
   more(bias_tensor, p.bias);
   more(add_tensor, p.add);
   more(sum_tensor, p.sums);
+  more(mask_tensor, p.mask);
   more(square_tensor, p.sums ? p.sums + of.spec.out : nullptr);
   cudnn_descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
   pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids))

@@ -34,7 +34,7 @@ template <>
 inline constexpr element_type element_type_of<bfloat16> = element_type::bfloat16;
 
 /// One convolution over NHWC maps with weights out x kernel x kernel x in/groups, and what is done with its result
-/// before it is stored: forward y = after(x * w + bias + add), backward_input dx = gradient + add.
+/// before it is stored: forward y = after(x * w + bias + add), backward_input dx = (gradient + add) * mask'(x).
 struct conv_problem {
   enum direction { forward, backward_input, backward_weight } pass = forward;
   conv_spec spec;
@@ -45,7 +45,8 @@ struct conv_problem {
   bool bias = false;   // float, one an output channel
   bool add = false;    // a map like the result
   activation after = activation::identity;
-  bool statistics = false;  // also the sum and the sum of squares of each channel of y
+  bool statistics = false;                 // also the sum and the sum of squares of each channel of y
+  activation mask = activation::identity;  // relu or relu6: x is its result
 
   friend bool operator==(const conv_problem&, const conv_problem&) = default;
 };
@@ -54,7 +55,8 @@ struct conv_pointers {
   const void *x, *w, *y;
   const float* bias = nullptr;
   const void* add = nullptr;
-  float* sums = nullptr;  // of the channels, then of their squares: twice as many floats as y has channels
+  float* sums = nullptr;       // of the channels, then of their squares: twice as many floats as y has channels
+  const void* mask = nullptr;  // the input x where a mask is asked for; `x` is the gradient then
 };
 
 /// Bytes of workspace for a convolution: both maps in another layout, channels padded to eight, and a little. Engines
