@@ -59,7 +59,8 @@ std::string result_table(const std::vector<experiment_result>& results) {
 metrics_entry summary_of(const settings& s, const std::vector<experiment_result>& results) {
   metrics_entry j;
   j["settings"] = to_json(s);
-  for (const char* own : {"method", "aux", "attack", "weights", "execution", "share", "decoupled"}) j["settings"].erase(own);
+  for (const char* own : {"method", "aux", "attack", "weights", "execution", "share", "decoupled"})
+    j["settings"].erase(own);
   j["epsilon"] = results[0].headline.epsilon;
   for (const auto& r : results)
     j["methods"][r.name] = {{"accuracy", r.accuracy},

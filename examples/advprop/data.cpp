@@ -2,7 +2,9 @@
 #include "data.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include <advprop/data/augment.hpp>
@@ -17,6 +19,7 @@
 #include <advprop/layers/normalize.hpp>
 
 #include "choices.hpp"
+#include "content_hash.hpp"
 
 namespace advprop::program {
 
@@ -203,6 +206,21 @@ image_source load_test_data(const settings& s) {
   return load_set(s, split::test, s.test_images, "--test-images");
 }
 
+std::string content_of(const image_source& images) {
+  content_hash hash;
+  const int count = images.size();
+  const shape image = images.image();
+  for (const int n : {count, image.channels, image.height, image.width}) hash.add(n);
+  for (int i = 0; i < count; ++i) hash.add(images.label(i));
+  std::vector<float> pixels(static_cast<std::size_t>(image.size()));
+  const int looked_at = std::min(64, count);
+  for (int i = 0; i < looked_at; ++i) {
+    images.read(static_cast<int>(std::int64_t{i} * count / looked_at), pixels.data());
+    hash.add(std::span<const float>(pixels));
+  }
+  return hash.text();
+}
+
 data_sets load_data(const settings& s) {
   data_sets d;
   if (known(s.data).load) {
@@ -215,6 +233,7 @@ data_sets load_data(const settings& s) {
   if (d.train.class_names != d.test.class_names)
     fail<file_error>(folder_of(s), ": training and test images are of other classes (", d.train.classes, " and ",
                      d.test.classes, ")");
+  d.content = content_of(d.train);
   return d;
 }
 

@@ -20,11 +20,15 @@ namespace advprop::program {
 struct data_sets {
   image_source train, test;             // as they are evaluated
   std::optional<image_folder> folders;  // of training images, where they come from files
+  std::string content;                  // `content_of` the training images
 };
 
 /// Reads the data from `--data-dir`, as far as `--train-images` and `--test-images` say. Throws `file_error`.
 data_sets load_data(const settings& s);
 image_source load_test_data(const settings& s);
+
+/// A hash of all labels and of up to 64 images, spread evenly: the same wherever the files lie.
+std::string content_of(const image_source& images);
 
 /// The same as bytes, for data that are no files of images; and as files, for those that are.
 dataset test_bytes(const settings& s);

@@ -2,9 +2,10 @@
 #include "evaluation.hpp"
 
 #include <algorithm>
-#include <cstdio>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -16,7 +17,9 @@
 #include "cell_file.hpp"
 #include "checkpoint.hpp"
 #include "choices.hpp"
+#include "content_hash.hpp"
 #include "data.hpp"
+#include "options.hpp"
 #include "work_bar.hpp"
 
 namespace advprop::program {
@@ -25,13 +28,11 @@ namespace {
 
 constexpr int block = 250;  // attacked images that are kept together
 
-/// FNV-1a of the file's bytes: tells whether it is the file that was measured.
-std::string content_of(const std::string& path) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const auto b : read_file<std::uint8_t>(path)) hash = (hash ^ b) * 0x100000001b3u;
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return text;
+/// Tells whether it is the file that was measured.
+std::string content_of_file(const std::string& path) {
+  content_hash hash;
+  hash.add(std::span<const std::uint8_t>(read_file<std::uint8_t>(path)));
+  return hash.text();
 }
 
 /// The entry of checkpoint i: a list of one is everybody's.
@@ -60,7 +61,7 @@ std::vector<contender> contenders_of(const settings& s) {
     c.through = domain_of(own);
     if (const int there = auxiliaries_in(c.path); c.through > there)
       fail<argument_error>("--domain ", c.domain, " is out of range: ", c.path, " has ", there, " auxiliary domains");
-    c.content = content_of(c.path);
+    c.content = content_of_file(c.path);
     std::string otherwise = std::filesystem::path(c.path).stem().string();
     if (otherwise == "model" || otherwise == "model-main")  // a run's folder says more
       otherwise = std::filesystem::absolute(c.path).parent_path().filename().string();
@@ -84,8 +85,11 @@ std::vector<strength> strengths_of(const settings& s) {
 }
 
 /// What all measurements depend on.
-metrics_entry fixed_settings(const settings& s) {
-  metrics_entry j = {{"data", s.data}, {"data-dir", s.data_dir}, {"test-images", s.test_images}};
+metrics_entry fixed_settings(const settings& s, const image_source& test) {
+  metrics_entry j = {{"version", version()},
+                     {"data", s.data},
+                     {"test-images", s.test_images},
+                     {"content of test images", content_of(test)}};
   if (s.data == "folder") {
     j["image-size"] = s.image_size;
     j["crop-fraction"] = s.crop_fraction;
@@ -174,7 +178,7 @@ evaluation_result run_evaluation(const settings& s) {
     std::filesystem::create_directories(s.out, failure);
     if (failure) fail<file_error>(s.out, ": cannot be made: ", failure.message());
   }
-  cell_file cells(s.out.empty() ? "" : s.out + "/cells.json", fixed_settings(s), s.force);
+  cell_file cells(s.out.empty() ? "" : s.out + "/cells.json", fixed_settings(s, r.test), s.force);
 
   double total = 0, done = 0;
   const auto count = [&](const std::string& name, double work) {

@@ -41,7 +41,7 @@ struct resumed_at {
   double seconds = 0;  // of the epoch that it is in
 };
 
-resumed_at read_position(const settings& s, const run_folder& folder) {
+resumed_at read_position(const settings& s, const std::string& content, const run_folder& folder) {
   if (!s.resume) return {};
   if (!file_exists(folder.training())) {
     if (file_exists(folder.summary()))
@@ -52,7 +52,7 @@ resumed_at read_position(const settings& s, const run_folder& folder) {
   // `fit` compares all of this text, which begins with the settings; these few words are easier to read.
   const auto run = checkpoint.get<std::string>("run");
   const auto old = metrics_entry::parse(run.substr(0, run.rfind("; epochs ")), nullptr, false);
-  const auto now = metrics_entry::parse(identity(s));
+  const auto now = metrics_entry::parse(identity(s, content));
   if (old.is_object() && old != now)
     fail<file_error>(folder.training(), ": is the checkpoint of another run (", changes(old, now), ")");
   return {true, checkpoint.get<int>("epoch"), checkpoint.get<double>("seconds")};
@@ -240,7 +240,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
                                  const std::string& name, const std::string& title) {
   check_experiment(s, data, folder);
   const auto held = folder.prepare(s.force);
-  const resumed_at before = read_position(s, folder);
+  const resumed_at before = read_position(s, data.content, folder);
   any_device device = device_of(s);
   const int robust_images = s.robust_images == 0 ? data.test.size() : std::min(s.robust_images, data.test.size());
   const run_plan planned = plan_run(s, {data.train.image(), data.train.classes}, data.test.size(), robust_images);
@@ -261,7 +261,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   options.checkpoint = folder.training();
   options.checkpoint_steps = s.checkpoint_steps;
   options.resume = s.resume;
-  options.run = identity(s);
+  options.run = identity(s, data.content);
   options.on_step = [&](const step_report& r) { watch.step(r); };
   if (s.resume)
     watch.message(!before.found              ? "there is no checkpoint yet: beginning anew"

@@ -31,6 +31,8 @@ class image_source {
     void read(int i, float* out) const { images_->read(i, out, nullptr); }
     /// With the randomness of a transform, where reading an image means one.
     void read(int i, float* out, random_stream& rng) const { images_->read(i, out, &rng); }
+    /// Paths of the broken files that other images stood in for so far.
+    std::vector<std::string> skipped() const { return images_->skipped(); }
 
    private:
     struct any {
@@ -39,6 +41,7 @@ class image_source {
       virtual shape image() const = 0;
       virtual int label(int i) const = 0;
       virtual void read(int i, float* out, random_stream* rng) const = 0;
+      virtual std::vector<std::string> skipped() const = 0;
     };
     template <class S>
     struct held final : any {
@@ -52,6 +55,12 @@ class image_source {
           if (rng) return images.read(i, out, *rng);
         }
         images.read(i, out);
+      }
+      std::vector<std::string> skipped() const override {
+        if constexpr (requires { images.folder(); })
+          return images.folder().skipped();
+        else
+          return {};
       }
     };
 

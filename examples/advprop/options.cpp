@@ -324,11 +324,13 @@ void checkpoint_options(CLI::App& app, settings& s) {
 
 }  // namespace
 
+std::string version() { return ADVPROP_VERSION; }
+
 invocation parse(int argc, const char* const* argv) {
   invocation result;
   settings& s = result.given;
   CLI::App app("Trains image classifiers on the CPU, with AdvProp and what it is compared with.", "advprop");
-  app.set_version_flag("--version", ADVPROP_VERSION);
+  app.set_version_flag("--version", version());
   app.require_subcommand(1);
 
   const auto command = [&](const char* word, const char* text, void (*run)(const settings&)) {

@@ -1,6 +1,8 @@
 // The command line.
 #pragma once
 
+#include <string>
+
 #include "settings.hpp"
 
 namespace advprop::program {
@@ -12,6 +14,9 @@ struct invocation {
   settings given;
   int status = 0;
 };
+
+/// Of the program, such as "0.1.0".
+std::string version();
 
 /// Prints help to stdout; a mistake as one line to stderr.
 invocation parse(int argc, const char* const* argv);

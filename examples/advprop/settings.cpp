@@ -207,7 +207,11 @@ std::vector<std::pair<std::string, std::string>> described(const settings& s) {
   return result;
 }
 
-std::string identity(const settings& s) { return training(s).dump(); }
+std::string identity(const settings& s, const std::string& content) {
+  metrics_entry j = training(s);
+  j["content of training images"] = content;
+  return j.dump();
+}
 
 std::string changes(const metrics_entry& old, const metrics_entry& now) {
   std::string text;

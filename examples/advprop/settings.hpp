@@ -100,8 +100,8 @@ metrics_entry to_json(const settings& s);
 /// The same as texts.
 std::vector<std::pair<std::string, std::string>> described(const settings& s);
 
-/// What must not change when a run is resumed: what decides its bits.
-std::string identity(const settings& s);
+/// What must not change when a run is resumed: what decides its bits. `content` is the training images'.
+std::string identity(const settings& s, const std::string& content);
 
 /// In which members two objects differ: "seed was 1, is 2; batch was ...".
 std::string changes(const metrics_entry& old, const metrics_entry& now);
