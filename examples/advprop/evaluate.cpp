@@ -73,6 +73,7 @@ void evaluate_robustness(const settings& s) {
   const evaluation_result r = run_evaluation(s);
   std::printf("%s test images of %s\n%s", grouped(r.test.size()).c_str(), r.test.name.c_str(),
               evaluation_table(r).c_str());
+  for (const auto& warning : warnings_of(r)) std::printf("%s\n", warning.c_str());
   if (s.out.empty()) return;
   write_summary(s.out + "/evaluation.json", evaluation_json(s, r));
   write_file_atomically(s.out + "/evaluation.csv", evaluation_csv(r));

@@ -63,8 +63,8 @@ picture_group samples_of(const evaluation_result& r);
 /// All conventions that the figures depend on, by name.
 metrics_entry conventions(const settings& s, const evaluation_result& r);
 
-/// What speaks against the robust accuracy of an attack.
-std::vector<std::string> warnings_of(const attacked& a);
+/// What speaks against robust accuracies: lines that name checkpoint and attack.
+std::vector<std::string> warnings_of(const evaluation_result& r);
 
 /// For programs to read.
 metrics_entry evaluation_json(const settings& s, const evaluation_result& r);

@@ -22,6 +22,27 @@ std::string title(const std::string& attack) {
                               : "ensemble";
 }
 
+/// Of the images that are classified correctly, those that a step along the gradient's sign leaves as they are: their
+/// gradient is zero in every number.
+robustness::attack_evidence zero_gradients(runner& net, const image_batch& clean, const std::vector<char>& correct,
+                                           int domain, const random_stream& rng) {
+  chosen_attack step;
+  step.which = chosen_attack::kind::fgsm;
+  step.epsilon = 1;
+  image_batch moved = clean;
+  net.perturb(moved.images.view(), std::as_const(moved.labels).view(), domain, rng, step);
+  robustness::attack_evidence found;
+  const std::ptrdiff_t size = clean.images.size() / clean.images.extent(0);
+  for (std::size_t i = 0; i < correct.size(); ++i) {
+    if (!correct[i]) continue;
+    const float* before = clean.images.data() + static_cast<std::ptrdiff_t>(i) * size;
+    const float* after = moved.images.data() + static_cast<std::ptrdiff_t>(i) * size;
+    ++found.attacked;
+    found.zero_gradients += std::equal(before, before + size, after);
+  }
+  return found;
+}
+
 /// PGD from random starts; an image is robust that is classified correctly after each.
 attack_scores run_pgd(runner& net, const image_source& images, int first, int count, int domain, const strength& s) {
   chosen_attack pgd = measuring_pgd(s.epsilon, s.steps);
@@ -39,6 +60,8 @@ attack_scores run_pgd(runner& net, const image_source& images, int first, int co
   std::fill(correct.begin(), correct.end(), char{1});
   judge(clean, correct);
   robust = correct;
+  robustness::attack_evidence evidence;
+  if (s.epsilon > 0) evidence = zero_gradients(net, clean, correct, domain, random_stream(s.seed));
   for (int restart = 0; restart < s.restarts && s.epsilon > 0; ++restart) {
     image_batch attacked = clean;
     const random_stream rng =
@@ -49,7 +72,8 @@ attack_scores run_pgd(runner& net, const image_source& images, int first, int co
   return {count,
           static_cast<int>(std::count(correct.begin(), correct.end(), 1)),
           static_cast<int>(std::count(robust.begin(), robust.end(), 1)),
-          {}};
+          {},
+          evidence};
 }
 
 }  // namespace
@@ -77,6 +101,8 @@ void attack_scores::add(const attack_scores& block) {
   images += block.images;
   correct += block.correct;
   robust += block.robust;
+  evidence.attacked += block.evidence.attacked;
+  evidence.zero_gradients += block.evidence.zero_gradients;
   if (stages.empty()) {
     stages = block.stages;
     return;
@@ -104,12 +130,24 @@ attack_scores attack_block(runner& net, any_target& target, const image_source& 
   if (s.attack == "fab") o.attacks = {evaluation_attack::fab};
   if (s.attack == "square") o.attacks = {evaluation_attack::square};
   const auto r = target.attacked(images, o);
-  return {count, static_cast<int>(std::count(r.correct.begin(), r.correct.end(), 1)),
-          static_cast<int>(std::count(r.robust.begin(), r.robust.end(), 1)), r.stages};
+  return {count,
+          static_cast<int>(std::count(r.correct.begin(), r.correct.end(), 1)),
+          static_cast<int>(std::count(r.robust.begin(), r.robust.end(), 1)),
+          r.stages,
+          {}};
+}
+
+std::vector<std::string> warnings_of(const attack_scores& r) {
+  auto warnings = robustness::stage_warnings(r.images, r.correct, r.stages);
+  if (r.evidence.zero_gradients > 0)
+    warnings.push_back(std::to_string(r.evidence.zero_gradients) + " of " + std::to_string(r.evidence.attacked) +
+                       " images gave PGD a gradient of zero: gradients are masked");
+  return warnings;
 }
 
 metrics_entry to_json(const attack_scores& r) {
   metrics_entry j = {{"images", r.images}, {"correct", r.correct}, {"robust", r.robust}};
+  if (r.stages.empty()) j["attacked"] = r.evidence.attacked, j["zero_gradients"] = r.evidence.zero_gradients;
   for (const auto& s : r.stages)
     j["stages"].push_back({{"attack", robustness::name(s.attack)},
                            {"left", s.left},
@@ -119,8 +157,11 @@ metrics_entry to_json(const attack_scores& r) {
 }
 
 attack_scores attack_scores_of(const metrics_entry& j) {
-  attack_scores r{j.at("images"), j.at("correct"), j.at("robust"), {}};
-  if (!j.contains("stages")) return r;
+  attack_scores r{j.at("images"), j.at("correct"), j.at("robust"), {}, {}};
+  if (!j.contains("stages")) {
+    r.evidence = {j.at("attacked"), j.at("zero_gradients")};
+    return r;
+  }
   for (const auto& s : j["stages"])
     for (const auto a : robustness::evaluation_attacks)
       if (s.at("attack") == robustness::name(a))

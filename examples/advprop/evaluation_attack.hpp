@@ -30,9 +30,13 @@ struct strength {
 struct attack_scores {
   int images = 0, correct = 0, robust = 0;
   std::vector<robustness::ensemble_result::stage> stages;  // none for pgd
+  robustness::attack_evidence evidence;                    // of pgd
 
   void add(const attack_scores& block);
 };
+
+/// What speaks against such a result.
+std::vector<std::string> warnings_of(const attack_scores& r);
 
 /// Images [first, first + count), independently of those around.
 attack_scores attack_block(runner& net, any_target& target, const image_source& images, int first, int count,

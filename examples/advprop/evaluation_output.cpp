@@ -67,8 +67,12 @@ corruption_summary summary_of(const evaluation_result& r, const standing& s) {
   return result;
 }
 
-std::vector<std::string> warnings_of(const attacked& a) {
-  return robustness::stage_warnings(a.scores.images, a.scores.correct, a.scores.stages);
+std::vector<std::string> warnings_of(const evaluation_result& r) {
+  std::vector<std::string> lines;
+  for (const auto& one : r.standings)
+    for (const auto& a : one.attacks)
+      for (const auto& w : warnings_of(a.scores)) lines.push_back(one.who.name + ", " + a.how.name() + ": " + w + ".");
+  return lines;
 }
 
 metrics_entry conventions(const settings& s, const evaluation_result& r) {
@@ -146,7 +150,7 @@ metrics_entry evaluation_json(const settings& s, const evaluation_result& r) {
                              {"correct", a.scores.correct},
                              {"robust", a.scores.robust},
                              {"robust_accuracy", static_cast<double>(a.scores.robust) / a.scores.images},
-                             {"warnings", warnings_of(a)}};
+                             {"warnings", warnings_of(a.scores)}};
       c["attacks"].push_back(std::move(entry));
     }
     j["checkpoints"].push_back(std::move(c));

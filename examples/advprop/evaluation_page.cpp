@@ -174,9 +174,7 @@ report evaluation_page(const settings& s, const evaluation_result& r) {
       page.notes.push_back("AlexNet's errors are those on 1,000 classes: with " + std::to_string(r.test.classes) +
                            ", mCE compares these checkpoints with each other only.");
   }
-  for (const auto& one : r.standings)
-    for (const auto& a : one.attacks)
-      for (const auto& w : warnings_of(a)) page.notes.push_back(one.who.name + ", " + a.how.name() + ": " + w + ".");
+  for (const auto& warning : warnings_of(r)) page.notes.push_back(warning);
   return page;
 }
 

@@ -298,6 +298,12 @@ EOF
   wait $id 2>/dev/null || true
   run train --config recipe.toml $common --out killed --aux-augment rand --resume
   cmp whole/model.safetensors killed/model.safetensors || die "the resumed run ends in other weights"
+  # Nor does it go on with other images; the same ones may lie elsewhere.
+  cp -r images others
+  run train --config recipe.toml $common --data-dir others --out killed --aux-augment rand --resume
+  cp others/train/class1/0.png others/train/class0/0.png
+  refused 1 'is the checkpoint of another run (content of training images was "[0-9a-f]*", is "[0-9a-f]*")$' \
+    train --config recipe.toml $common --data-dir others --out killed --aux-augment rand --resume
   run train $common --train-images 40 --epochs 1 --method clean --optimizer adamw --augment rand --broken skip --out adamw \
     --initial out/model-main.safetensors --new-classifier
   run evaluate --data folder --data-dir images --image-size 32 --threads 1 --checkpoint out/model.safetensors --domain 1 >evaluated
@@ -379,9 +385,16 @@ evaluate)
   run $both $all $robust --out pieces 2>stderr
   contains stderr "100% is measured already"
   refused 1 "pieces/cells.json: was measured with other settings (seed was 1, is 2): .*--force" $both --seed 2 --out pieces
+  # The same images may lie elsewhere, other images in the same place are noticed.
   cp -r images others
-  refused 1 'pieces/cells.json: was measured with other settings (data-dir was "images", is "others")' \
+  run $both $all $robust --data-dir others --out pieces 2>stderr
+  contains stderr "100% is measured already"
+  cp others/val/kind_b/0.png others/val/kind_a/0.png
+  refused 1 'pieces/cells.json: was measured with other settings (content of test images was "[0-9a-f]*", is "[0-9a-f]*")' \
     $both --data-dir others --out pieces
+  sed 's/"version": "/&0/' pieces/cells.json >cells && mv cells pieces/cells.json
+  refused 1 'pieces/cells.json: .*(version was' $both --out pieces
+  sed 's/"version": "0/"version": "/' pieces/cells.json >cells && mv cells pieces/cells.json
   cmp whole/evaluation.csv pieces/evaluation.csv || die "a refused evaluation changed the one before it"
   run $both --seed 2 --out pieces --force
   [ "$(wc -l <pieces/evaluation.csv)" -eq 3 ] || die "--force kept old measurements"
@@ -397,6 +410,21 @@ evaluate)
   lacks stderr "measured already"
   head -c 200 one/cells.json >cut && mv cut one/cells.json
   refused 1 "one/cells.json: is no file of finished measurements" $one
+
+  # Where the last layer's weights are zero, so are gradients: nothing is robust because attacks find nothing.
+  cp out/model-main.safetensors masked.safetensors
+  header=$(od -An -tu8 -N8 masked.safetensors | tr -d ' ')
+  offsets=$(head -c $((header + 8)) masked.safetensors | tail -c +9 |
+    sed 's/.*"fc.weight":{[^}]*"data_offsets":\[\([0-9]*\),\([0-9]*\)\].*/\1 \2/')
+  dd if=/dev/zero of=masked.safetensors bs=1 seek=$((8 + header + ${offsets% *})) \
+    count=$((${offsets#* } - ${offsets% *})) conv=notrunc status=none
+  run evaluate masked.safetensors out/model-main.safetensors --name masked --name other $common --robust-attack pgd,apgd \
+    --robust-epsilon 1 --robust-steps 2 --out masks >stdout
+  cat stdout
+  contains stdout "^masked, PGD, ε = 1: 4 of 4 images gave PGD a gradient of zero: gradients are masked\.$"
+  contains stdout "^masked, APGD, ε = 1: 4 of 4 images gave APGD.* a gradient of zero"
+  lacks stdout "^other, "
+  contains masks/report.html "gave PGD a gradient of zero"
 
   # Each checkpoint has an input stage of its own.
   run evaluate out/model.safetensors out/model.safetensors $common --normalization imagenet --normalization symmetric --out stages >stdout
