@@ -95,10 +95,10 @@ std::vector<std::string> streams_of(const settings& s) {
 }
 
 chosen_optimizer optimizer_of(const settings& s) {
-  const decay_rule rule = s.decay_biases ? decay_rule::weights_and_biases : decay_rule::weights;
+  const decay_rule rule = *s.decay_biases ? decay_rule::weights_and_biases : decay_rule::weights;
   const auto filled = [&](auto o) {
-    o.learning_rate = s.learning_rate;
-    o.weight_decay = s.weight_decay;
+    o.learning_rate = *s.learning_rate;
+    o.weight_decay = *s.weight_decay;
     o.decay_rule = rule;
     o.clip_norm = s.clip_norm;
     return o;

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <type_traits>
@@ -57,6 +58,13 @@ CLI::Option* number(CLI::App& app, const std::string& option, T& value, double l
   return app.add_option(option, value, text)
       ->check(within(static_cast<T>(least), static_cast<T>(most)))
       ->capture_default_str()
+      ->take_last();
+}
+/// Unset where it is not given; the text tells what that means.
+CLI::Option* number(CLI::App& app, const std::string& option, std::optional<float>& value, double least, double most,
+                    const std::string& text) {
+  return app.add_option(option, value, text)
+      ->check(within(static_cast<float>(least), static_cast<float>(most)))
       ->take_last();
 }
 constexpr double many = 2147483647;
@@ -156,11 +164,17 @@ void training_options(CLI::App& app, settings& s) {
   number(app, "--batch", s.batch, 1, 1e6, "Images a step")->group(group);
   name(app, "--optimizer", s.optimizer, {"sgd", "rmsprop", "adamw"}, "Optimizer; rmsprop is TensorFlow's")
       ->group(group);
-  number(app, "--learning-rate", s.learning_rate, 0, 1e30, "Before the schedule's factor")->group(group);
+  number(app, "--learning-rate", s.learning_rate, 0, 1e30,
+         "Before the schedule's factor [sgd: 0.1; rmsprop: 0.016; adamw: 0.001]")
+      ->group(group);
   number(app, "--momentum", s.momentum, 0, 0.999999, "Momentum")->group(group);
   app.add_flag("--nesterov", s.nesterov, "Nesterov's momentum")->group(group);
-  number(app, "--weight-decay", s.weight_decay, 0, 1e30, "Of weights; spares batch norms and biases")->group(group);
-  app.add_flag("--decay-biases", s.decay_biases, "Weight decay of biases too, as EfficientNet's authors")->group(group);
+  number(app, "--weight-decay", s.weight_decay, 0, 1e30,
+         "Of weights; spares batch norms and biases [sgd: 0.0005; rmsprop: 0.00001; adamw: 0.01]")
+      ->group(group);
+  app.add_flag("--decay-biases,!--spare-biases", s.decay_biases,
+               "Weight decay of biases too, as EfficientNet's authors [rmsprop: yes; others: no]")
+      ->group(group);
   number(app, "--rms-decay", s.rms_decay, 0, 0.999999, "rmsprop: of the mean square")->group(group);
   number(app, "--beta1", s.beta1, 0, 0.999999, "adamw")->group(group);
   number(app, "--beta2", s.beta2, 0, 0.999999, "adamw")->group(group);

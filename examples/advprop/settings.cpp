@@ -5,6 +5,7 @@
 
 #include <advprop/core/error.hpp>
 #include <advprop/io/text.hpp>
+#include <advprop/training/optimizers.hpp>
 
 namespace advprop::program {
 
@@ -77,14 +78,14 @@ metrics_entry training(const settings& s) {
   j["epochs"] = s.epochs;
   j["batch"] = s.batch;
   j["optimizer"] = s.optimizer;
-  j["learning-rate"] = number(s.learning_rate);
+  j["learning-rate"] = number(*s.learning_rate);
   if (s.optimizer != "adamw") j["momentum"] = number(s.momentum);
   if (s.optimizer == "sgd") j["nesterov"] = s.nesterov;
   if (s.optimizer == "rmsprop") j["rms-decay"] = number(s.rms_decay);
   if (s.optimizer == "adamw") j["beta1"] = number(s.beta1), j["beta2"] = number(s.beta2);
   if (s.optimizer_epsilon > 0) j["optimizer-epsilon"] = number(s.optimizer_epsilon);
-  j["weight-decay"] = number(s.weight_decay);
-  j["decay-biases"] = s.decay_biases;
+  j["weight-decay"] = number(*s.weight_decay);
+  j["decay-biases"] = *s.decay_biases;
   if (s.average > 0) j["average"] = s.average;
   j["clip-norm"] = number(s.clip_norm);
   j["label-smoothing"] = number(s.label_smoothing);
@@ -97,6 +98,14 @@ metrics_entry training(const settings& s) {
   j["convolution"] = s.convolution;
 
   return j;
+}
+
+/// Fills in what is not given.
+template <class Optimizer>
+void complete(settings& s, const Optimizer& own) {
+  if (!s.learning_rate) s.learning_rate = own.learning_rate;
+  if (!s.weight_decay) s.weight_decay = own.weight_decay;
+  if (!s.decay_biases) s.decay_biases = own.decay_rule == decay_rule::weights_and_biases;
 }
 
 }  // namespace
@@ -153,6 +162,12 @@ settings resolved(settings s) {
   if (s.method == "adversarial" && s.attacks[0] == "none")
     fail<argument_error>("--attack none makes no adversarial images; use --method clean");
 
+  if (s.optimizer == "rmsprop")
+    complete(s, rmsprop{});
+  else if (s.optimizer == "adamw")
+    complete(s, adamw{});
+  else
+    complete(s, sgd{.weight_decay = 5e-4f});
   if (s.schedule != "step" && !s.milestones.empty())
     fail<argument_error>("--milestones is for --schedule step, not ", s.schedule);
   if (s.schedule == "step" && s.milestones.empty()) s.milestones = {0.5 * s.epochs, 0.75 * s.epochs};

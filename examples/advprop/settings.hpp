@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,8 +49,10 @@ struct settings {
 
   int epochs = 15, batch = 128;
   std::string optimizer = "sgd";
-  float learning_rate = 0.1f, momentum = 0.9f, weight_decay = 5e-4f, clip_norm = 0, label_smoothing = 0;
-  bool nesterov = false, decay_biases = false;
+  std::optional<float> learning_rate, weight_decay;  // unset: the optimizer's own
+  std::optional<bool> decay_biases;                  // likewise
+  float momentum = 0.9f, clip_norm = 0, label_smoothing = 0;
+  bool nesterov = false;
   float rms_decay = 0.9f, beta1 = 0.9f, beta2 = 0.999f;
   float optimizer_epsilon = 0;  // 0: the optimizer's own
   double average = 0;           // decay of the moving average of the weights; 0: none

@@ -57,6 +57,21 @@ clean)
   present out
   cmp out/model.safetensors out/model-main.safetensors
   contains out/metrics.jsonl '"training":{"clean":'
+  # Each optimizer has defaults of its own, which a recipe's false overrides as well.
+  echo 'decay-biases = false' >spare.toml
+  one="--data-dir $data --train-images 32 --test-images 20 --batch 32 --epochs 1 --threads 1 --robust-images 1 --robust-steps 1 --method clean --force --out one"
+  own() {
+    wanted=$1
+    shift
+    run train $one "$@"
+    tr -d ' \n' <one/summary.json | grep -o '"\(decay-biases\|learning-rate\|weight-decay\)":[^,]*' | sort | tr '\n' ' ' >own
+    contains own "^$wanted $"
+  }
+  own '"decay-biases":false "learning-rate":0.1 "weight-decay":0.0005'
+  own '"decay-biases":true "learning-rate":0.016 "weight-decay":1e-05' --optimizer rmsprop
+  own '"decay-biases":false "learning-rate":0.001 "weight-decay":0.01' --optimizer adamw
+  own '"decay-biases":false "learning-rate":0.5 "weight-decay":0.25' --optimizer rmsprop --config spare.toml \
+    --learning-rate 0.5 --weight-decay 0.25
   lacks out/report.html 'Corrupted images'
   run evaluate --data-dir "$data" --test-images 40 --threads 1 --checkpoint out/model.safetensors \
     --attack fgsm --attack pgd-l2 --epsilon 8 --epsilon 128 >evaluated
