@@ -78,9 +78,11 @@ metrics_entry summary_of(const settings& s, const std::vector<experiment_result>
 void compare(const settings& given) {
   const std::vector<std::string> methods = {"clean", "adversarial", "advprop"};
   std::vector<settings> runs;
+  const auto headline = resolved(given).headline;
   for (const auto& method : methods) {
     settings s = given;
     s.method = method;
+    s.headline = headline;
     s.out = given.out + "/" + method;
     if (method != "advprop") s.shares.clear(), s.decoupled = false;
     if (method == "clean") s.attacks.clear();

@@ -23,16 +23,15 @@ namespace advprop::program {
 namespace {
 
 /// One checkpoint, clean and under the attacks of training.
-void look_at(const settings& s) {
+void look_at(settings s) {
   const int domain = domain_of(s);
   if (const int there = auxiliaries_in(s.checkpoint); domain > there)
     fail<argument_error>("--domain ", s.domain, " is out of range: ", s.checkpoint, " has ", there,
                          " auxiliary domains");
   std::vector<chosen_attack> attacks;
-  for (std::size_t i = 0; i < s.attacks.size(); ++i) {
-    const auto at = [&](const auto& list) { return list[std::min(i, list.size() - 1)]; };
-    attacks.push_back(attack_of(s, s.attacks[i], at(s.epsilons), at(s.step_sizes), at(s.steps)));
-  }
+  if (!s.attacks.empty()) complete_attacks(s, static_cast<int>(s.attacks.size()));
+  for (std::size_t i = 0; i < s.attacks.size(); ++i)
+    attacks.push_back(attack_of(s, s.attacks[i], s.epsilons[i], s.step_sizes[i], s.steps[i]));
 
   const image_source test = load_test_data(s);
   any_device device = device_of(s);

@@ -76,7 +76,13 @@ std::vector<contender> contenders_of(const settings& s) {
 
 std::vector<strength> strengths_of(const settings& s) {
   std::vector<strength> all;
-  const auto epsilons = s.robust_epsilons.empty() ? std::vector<float>{1, 2, 4, 8} : s.robust_epsilons;
+  auto epsilons = s.robust_epsilons;
+  if (epsilons.empty()) {
+    if (s.robust_norm == "l2")
+      epsilons = {31.875f, 63.75f, 127.5f, 255};
+    else
+      epsilons = {1, 2, 4, 8};
+  }
   for (const auto& attack : s.robust_attacks)
     for (const float epsilon : epsilons)
       all.push_back({attack, epsilon, s.robust_norm == "l2" ? attack::norm::two : attack::norm::infinity,

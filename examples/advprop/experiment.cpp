@@ -287,7 +287,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
     watch.message("corrupting " + grouped(images) + " test images");
     r.corrupted = measure_corruptions(*net, s, images);
   }
-  const float strength = *std::max_element(s.epsilons.begin(), s.epsilons.end());
+  const float strength = *s.headline;
   r.headline =
       strength > 0 ? r.attacked.at(strength) : attacked_accuracy::strength{0, r.attacked.clean, r.attacked.clean};
   std::vector<double> step_seconds;

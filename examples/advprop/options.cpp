@@ -19,6 +19,7 @@
 
 #include "commands.hpp"
 #include "configuration.hpp"
+#include "idle_options.hpp"
 
 namespace advprop::program {
 
@@ -143,14 +144,15 @@ void attack_options(CLI::App& app, settings& s, bool lists) {
   const auto values = [&](const std::string& option, auto& list, int most, const std::string& text) {
     app.add_option(option, list, text)
         ->check(within<typename std::remove_reference_t<decltype(list)>::value_type>(0, most))
-        ->capture_default_str()
         ->group(group)
         ->allow_extra_args(false);
   };
   attack->allow_extra_args(false);
-  values("--epsilon", s.epsilons, 255, "Largest change, pixels of 255; once, or once an attack");
-  values("--step", s.step_sizes, 255, "Length of a step, pixels of 255; likewise");
-  values("--steps", s.steps, 1000000, "Number of steps; likewise");
+  values("--epsilon", s.epsilons, 255,
+         "Largest change of a pixel, of pgd-l2 the length of the whole change, pixels of 255; once, or once an attack "
+         "[4; pgd-l2: 127.5]");
+  values("--step", s.step_sizes, 255, "Length of a step in the same; likewise [1; pgd-l2: 25.5]");
+  values("--steps", s.steps, 1000000, "Number of steps; likewise [5]");
   name(app, "--goal", s.goal, {"untargeted", "random", "least-likely"}, "Away from the label, or towards a class")
       ->group(group);
   name(app, "--start", s.start, {"image", "uniform"}, "Where pgd and gd begin")->group(group);
@@ -278,7 +280,8 @@ void run_options(CLI::App& app, settings& s) {
   const char* group = "Measured after training";
   number(app, "--robust-images", s.robust_images, 0, many, "Test images that are attacked; 0: all")->group(group);
   number(app, "--robust-steps", s.robust_steps, 1, 1e6, "Steps of PGD")->group(group);
-  app.add_option("--robust-epsilon", s.robust_epsilons, "Strengths besides the largest --epsilon [half and twice that]")
+  app.add_option("--robust-epsilon", s.robust_epsilons,
+                 "Largest changes of a pixel, besides the largest --epsilon of training [half and twice that]")
       ->delimiter(',')
       ->check(within(0.f, 255.f))
       ->group(group);
@@ -309,12 +312,15 @@ void robust_options(CLI::App& app, settings& s) {
       ->allow_extra_args(false)
       ->check(CLI::IsMember({"pgd", "apgd", "fab", "square", "ensemble"}))
       ->group(group);
-  app.add_option("--robust-epsilon", s.robust_epsilons, "Strengths, pixels of 255 [1,2,4,8]")
+  app.add_option("--robust-epsilon", s.robust_epsilons,
+                 "Strengths, pixels of 255: of linf the largest change of a pixel [1,2,4,8], of l2 the length of the "
+                 "whole change "
+                 "[31.875,63.75,127.5,255]")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(within(0.f, 1e5f))
       ->group(group);
-  name(app, "--robust-norm", s.robust_norm, {"linf", "l2"}, "What epsilon is a bound of")->group(group);
+  name(app, "--robust-norm", s.robust_norm, {"linf", "l2"}, "What --robust-epsilon is a bound of")->group(group);
   number(app, "--robust-steps", s.attack_steps, 1, 1e6, "Of pgd, apgd, fab and the ensemble")->group(group);
   number(app, "--robust-restarts", s.robust_restarts, 1, 1e6, "Of each attack")->group(group);
   number(app, "--robust-queries", s.robust_queries, 1, many, "Of square and the ensemble")->group(group);
@@ -449,6 +455,7 @@ invocation parse(int argc, const char* const* argv) {
     std::vector<std::string> words = with_configuration({argv + 1, argv + argc});
     std::reverse(words.begin(), words.end());  // as CLI11 wants them
     app.parse(words);
+    refuse_idle(s, app.get_subcommands()[0]->get_name(), {argv + 1, argv + argc});
   } catch (const error& e) {
     std::fprintf(stderr, "advprop: %s\n", e.what());
     result.run = nullptr;

@@ -119,6 +119,20 @@ int native_size(const std::string& model) {
   return 224;
 }
 
+void complete_attacks(settings& s, int count) {
+  spread(s.attacks, count, "--attack");
+  // 0.5 of images in [0,1], at which robustness in L2 is usually measured, in steps of a fifth.
+  const auto fill = [&](std::vector<float>& list, float infinity, float two) {
+    if (!list.empty()) return;
+    for (const auto& attack : s.attacks) list.push_back(attack == "pgd-l2" ? two : infinity);
+  };
+  fill(s.epsilons, 4, 127.5f);
+  fill(s.step_sizes, 1, 25.5f);
+  spread(s.epsilons, count, "--epsilon");
+  spread(s.step_sizes, count, "--step");
+  spread(s.steps, count, "--steps");
+}
+
 settings resolved(settings s) {
   if (s.method == "clean") {
     if (!s.attacks.empty() && s.attacks != std::vector<std::string>{"none"})
@@ -131,10 +145,7 @@ settings resolved(settings s) {
       fail<argument_error>("--aux is ", s.auxiliaries, ", must be 1 or more");
     const int count = std::max(1, s.auxiliaries);
     if (s.attacks.empty()) s.attacks = {"pgd"};
-    spread(s.attacks, count, "--attack");
-    spread(s.epsilons, count, "--epsilon");
-    spread(s.step_sizes, count, "--step");
-    spread(s.steps, count, "--steps");
+    complete_attacks(s, count);
     if (s.weights.empty()) s.weights.assign(static_cast<std::size_t>(count) + 1, 1.f);
     if (static_cast<int>(s.weights.size()) != count + 1)
       fail<argument_error>("--weights has ", s.weights.size(), " numbers; must be the clean loss's and ", count,
@@ -171,7 +182,14 @@ settings resolved(settings s) {
   if (s.schedule != "step" && !s.milestones.empty())
     fail<argument_error>("--milestones is for --schedule step, not ", s.schedule);
   if (s.schedule == "step" && s.milestones.empty()) s.milestones = {0.5 * s.epochs, 0.75 * s.epochs};
-  const float strength = *std::max_element(s.epsilons.begin(), s.epsilons.end());
+  if (!s.headline) {
+    // FGSM and PGD measure changes of every pixel, so that another norm's epsilon is none of theirs.
+    float largest = -1;
+    for (std::size_t i = 0; i < s.epsilons.size(); ++i)
+      if (i >= s.attacks.size() || s.attacks[i] != "pgd-l2") largest = std::max(largest, s.epsilons[i]);
+    s.headline = largest < 0 ? 4 : largest;
+  }
+  const float strength = *s.headline;
   auto& list = s.robust_epsilons;
   if (list.empty()) list = {strength / 2, strength, 2 * strength};
   list.push_back(strength);  // the one that results are named by

@@ -37,7 +37,7 @@ struct settings {
   std::string method = "advprop";
   int auxiliaries = 1;
   std::vector<std::string> attacks;
-  std::vector<float> epsilons = {4}, step_sizes = {1};
+  std::vector<float> epsilons, step_sizes;  // unset: what suits the attack's norm
   std::vector<int> steps = {5};
   std::string goal = "untargeted", start = "uniform", attack_statistics = "running";
   float clean_start = 0;
@@ -72,6 +72,7 @@ struct settings {
   // What is measured after training.
   int robust_images = 1000, robust_steps = 10, corruption_images = 1000;
   std::vector<float> robust_epsilons;
+  std::optional<float> headline;  // the strength that results are named by; unset: what is trained against
 
   // `evaluate`: one checkpoint or several, their networks, domains and input stages.
   std::vector<std::string> checkpoints, titles, models, domains, normalizations;
@@ -96,6 +97,9 @@ int native_size(const std::string& model);
 
 /// The settings with everything filled in that follows from others, and checked. Throws `argument_error`.
 settings resolved(settings s);
+
+/// Fills in the lists that describe `count` attacks.
+void complete_attacks(settings& s, int count);
 
 /// All that a training run depends on, in the order of the program's help; names as on the command line.
 metrics_entry to_json(const settings& s);

@@ -20,8 +20,9 @@ die() {
   echo "FAILED: $*" >&2
   exit 1
 }
-small="--data-dir $data --train-images 96 --test-images 40 --batch 32 --epochs 2 --threads 1 --workers 1 --steps 1"
+small="--data-dir $data --train-images 96 --test-images 40 --batch 32 --epochs 2 --threads 1 --workers 1"
 small="$small --learning-rate 0.02 --robust-images 20 --robust-steps 2"
+weak="$small --steps 1"  # of attacks that have steps
 run() {
   echo "+ advprop $*"
   "$program" "$@" || die "exit code $?"
@@ -78,19 +79,29 @@ clean)
   cat evaluated
   contains evaluated "^FGSM, ε = 8 "
   contains evaluated "^L2 PGD-5, ε = 128 "
+  # The default strength is that of the norm.
+  look="evaluate --data-dir $data --test-images 40 --threads 1 out/model.safetensors"
+  run $look --attack pgd --attack pgd-l2 >default
+  run $look --attack pgd --attack pgd-l2 --epsilon 4 --epsilon 127.5 --step 1 --step 25.5 >given
+  cmp default given || die "the default strengths are others"
+  contains default "^L2 PGD-5, ε = 127.5 "
+  refused 1 "--epsilon is given 3 times; must be once, or once for each of 1 attacks" \
+    $look --attack pgd --epsilon 1 --epsilon 2 --epsilon 4
+  run $look --robust-attack pgd --robust-norm l2 --robust-steps 2 --robust-images 4 >robust
+  for strength in 31.88 63.75 127.5 255; do contains robust "^accuracy under L2 PGD, ε = $strength  *[0-9.]* %$"; done
   ;;
 
 adversarial)
-  run train $small --method adversarial --attack ifgsm --goal random --out mixture
+  run train $weak --method adversarial --attack ifgsm --goal random --out mixture
   present mixture
   contains mixture/metrics.jsonl '"training":{"clean":.*"adversarial":'
-  run train $small --method adversarial --adversarial-only --attack mifgsm --attack-statistics batch --out only
+  run train $weak --method adversarial --adversarial-only --attack mifgsm --attack-statistics batch --out only
   present only
   lacks only/metrics.jsonl '"clean":'
   ;;
 
 advprop)
-  run train $small --method advprop --aux 2 --attack gd --attack none --weights 1,0.5,0.5 --out out
+  run train $weak --method advprop --aux 2 --attack gd --attack none --weights 1,0.5,0.5 --out out
   present out
   contains out/metrics.jsonl '"auxiliary 0":.*"auxiliary 1":'
   contains out/model.safetensors 'bn1.aux_bn.1.weight'
@@ -109,19 +120,24 @@ advprop)
   # A domain without an attack sees other images than the main one: in the first step alone, losses would be equal.
   run train $small --epochs 1 --train-images 32 --method advprop --attack none --out augmented
   lacks augmented/metrics.jsonl '"clean":\({[^}]*}\),"adversarial":\1'
+  # Robust accuracy is that of L-infinity, whatever norm is trained against.
+  run train $small --epochs 1 --train-images 32 --attack pgd-l2 --steps 1 --out two
+  tr -d ' \n' <two/summary.json >flat
+  contains flat '"epsilon":\[127.5\].*"step":\[25.5\]'
+  contains flat '"robust-epsilon":\[2,4,8\]'
   # Both executions are the same method.
-  run train $small --method advprop --attack pgd --execution concatenated --out concatenated
+  run train $weak --method advprop --attack pgd --execution concatenated --out concatenated
   present concatenated
   # A share of the images, which the clean pass does without.
-  run train $small --method advprop --share 0.25 --decoupled --weights 0.75,0.25 --out decoupled
+  run train $weak --method advprop --share 0.25 --decoupled --weights 0.75,0.25 --out decoupled
   tr -d ' \n' <decoupled/summary.json >flat
   contains flat '"decoupled":true.*"share":\[0.25\]'
-  refused 1 "leave none of" train $small --method advprop --decoupled --out bad
+  refused 1 "leave none of" train $weak --method advprop --decoupled --out bad
   refused 1 "for auxiliary domains" train $small --method clean --share 0.25 --out bad
   ;;
 
 compare)
-  run compare $small --attack pgd --weights 1,0.5 --out out --corruptions all-but-frost --severities 1,5 --corruption-images 10 >stdout
+  run compare $weak --attack pgd --weights 1,0.5 --out out --corruptions all-but-frost --severities 1,5 --corruption-images 10 >stdout
   cat stdout
   for method in clean adversarial advprop; do
     present out/$method
@@ -139,7 +155,7 @@ compare)
   [ "$(tail -n 1 stdout)" = out/report.html ] || die "the report's path is not the last line"
   contains out/report.html 'adversarial training through one batch norm'
   lacks out/report.html '<script'
-  refused 1 "--weights has 1 numbers" compare $small --weights 1 --out bad
+  refused 1 "--weights has 1 numbers" compare $weak --weights 1 --out bad
   # The corruption error is the average's, where weights are averaged: a fresh process measures the same.
   corrupted="--corruptions impulse_noise,contrast --severities 4,2,4"
   run train $small --method clean --average 0.9 --learning-rate 0.1 $corrupted --corruption-images 30 --out averaged
@@ -151,7 +167,7 @@ compare)
   ;;
 
 resume)
-  options="$small --method advprop --attack pgd --augment basic"
+  options="$weak --method advprop --attack pgd --augment basic"
   run train $options --out whole
   # Killed at three moments behind a checkpoint, some of them inside an epoch.
   for round in 1 2 3; do
@@ -214,6 +230,50 @@ bad_input)
   refused 1 "no corruption is called 'hope'" $fit --out out --corruptions hope
   refused 1 "--attack has no use" $fit --out out --method clean --attack pgd
   refused 1 "--milestones is for --schedule step, not cosine" $fit --out out --milestones 1
+  # An option of the command line that changes nothing is refused, with what it is for.
+  idle() {
+    purpose=$1
+    shift
+    for option in "$@"; do
+      # shellcheck disable=SC2086 # several words
+      refused 1 "^advprop: ${option%%[ =]*} is for $purpose\$" $command $option
+    done
+  }
+  command="$fit --out out --method clean"
+  idle "--data folder" "--crop-scale 0.5" "--crop-fraction 1" "--interpolation box" "--broken skip" "--cache 1"
+  idle "--method adversarial and advprop" "--weights 1,1" "--goal random" "--step 1" "--steps=1" "--start image" "--clean-start 1" \
+    "--attack-statistics batch"
+  idle "--method adversarial" --adversarial-only
+  idle "--method advprop" "--aux 1" "--execution concatenated"
+  idle "--augment rand" "--magnitude 5"
+  idle "--schedule exponential and staircase" "--decay-rate 0.5" "--decay-every 1"
+  idle "--optimizer rmsprop" "--rms-decay 0.5"
+  idle "--optimizer adamw" "--beta1 0.5" "--beta2 0.5"
+  idle "--optimizer rmsprop and adamw" "--optimizer-epsilon 0.5"
+  idle "--initial" --new-classifier
+  idle "--corruptions" "--severities 1" "--corruption-images 1"
+  idle "--corruptions all or frost.*" "--frost $data"
+  idle "EfficientNets" "--stochastic-depth 0.1" --matched-noise --attack-noise
+  command="$fit --out out --optimizer adamw"
+  idle "--optimizer sgd and rmsprop" "--momentum 0.5"
+  idle "--optimizer sgd" --nesterov
+  command="$fit --out out --attack fgsm"
+  idle "attacks of several steps" "--step 1" "--steps 1"
+  idle "--attack pgd, pgd-l2 and gd" "--start image"
+  command="evaluate out/model.safetensors --data-dir $data"
+  idle "--attack" "--epsilon 8" "--step 1" "--goal random"
+  idle "--robust-attack" "--robust-epsilon 8" "--robust-norm l2" "--robust-restarts 2" "--robust-images 5"
+  idle "--robust-attack pgd.*" "--robust-steps 5"
+  idle "--robust-attack square.*" "--robust-queries 5"
+  idle "--out" --force
+  idle "published test sets" "--class-list none"
+  idle "--corruptions" "--corrupted none"
+  command="compare --data-dir $data --out out"
+  idle "--data folder" "--cache 1"
+  idle "--optimizer adamw" "--beta1 0.5"
+  # Not so in a recipe, which the command line may change.
+  printf 'optimizer = "adamw"\nbeta1 = 0.8\nsteps = 3\ncache = 1\n' >recipe.toml
+  run plan --config recipe.toml --optimizer sgd --method clean >/dev/null
   [ ! -e out/metrics.jsonl ] || [ ! -s out/metrics.jsonl ] || die "a refused run left metrics"
 
   refused 1 "not a finite number.*last good state is in bad/training.safetensors" \
@@ -519,8 +579,8 @@ plan)
     fi
   done
   # What training then takes is what was planned, to the byte.
-  for more in "--method advprop --attack gd --average 0.9" "--method adversarial --optimizer adamw --batch 8 --clip-norm 1" \
-    "--method advprop --execution concatenated --threads 2" "--method clean --convolution gemm"; do
+  for more in "--method advprop --attack gd --steps 1 --average 0.9" "--method adversarial --steps 1 --optimizer adamw --batch 8 --clip-norm 1" \
+    "--method advprop --steps 1 --execution concatenated --threads 2" "--method clean --convolution gemm"; do
     # shellcheck disable=SC2086 # several words
     run train $small $more --epochs 1 --force --out out >stdout
     contains stdout "memory planned: .* MiB for a training step"
