@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,6 +74,15 @@ metrics_entry summary_of(const settings& s, const std::vector<experiment_result>
   return j;
 }
 
+/// SGD's steps are as long as gradients, and so as the sum of the weights.
+std::string told_of_weights(const settings& advprop) {
+  const double sum = std::accumulate(advprop.weights.begin(), advprop.weights.end(), 0.0);
+  if (advprop.optimizer != "sgd" || sum < 1.001) return "";
+  return "The weights of AdvProp's losses add up to " + significant(sum, 4) +
+         ", clean training's loss has weight 1: at one learning rate, SGD's steps are longer with AdvProp, and with "
+         "adversarial training on both kinds of images. --weights that add up to 1, such as 0.5,0.5, leave that out.";
+}
+
 }  // namespace
 
 void compare(const settings& given) {
@@ -110,7 +120,8 @@ void compare(const settings& given) {
                   "AdvProp, where adversarial images have batch norms of their own. The same images, epochs and seed.";
   for (auto& r : results) page.runs.push_back(r.page);
   page.samples = results[0].corrupted.samples;
-  page.notes = report_notes(runs[0], results[0]);
+  page.notes = report_notes(runs[0], results.back());
+  if (const auto note = told_of_weights(runs.back()); !note.empty()) page.notes.push_back(note);
   write_report(folder.report(), page);
   write_summary(folder.summary(), summary_of(runs.back(), results));
 
@@ -121,6 +132,7 @@ void compare(const settings& given) {
     std::printf(";\ncorruption error: the mean over %s at %d severities, on %s of them", c.kinds().c_str(),
                 c.severities, grouped(c.images).c_str());
   std::printf("; * best in its column\n\n");
+  if (!results.back().skipped.empty()) std::printf("%s\n\n", results.back().skipped.c_str());
   std::printf("%s\n", folder.report().c_str());
 }
 

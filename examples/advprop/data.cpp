@@ -221,6 +221,18 @@ std::string content_of(const image_source& images) {
   return hash.text();
 }
 
+std::string told_of_skipped(std::vector<std::string> files) {
+  std::sort(files.begin(), files.end());
+  files.erase(std::unique(files.begin(), files.end()), files.end());
+  if (files.empty()) return "";
+  constexpr std::size_t named = 3;
+  std::string text =
+      "Broken files that were skipped, with other images of their classes instead: " + std::to_string(files.size()) +
+      " (" + files[0];
+  for (std::size_t i = 1; i < std::min(named, files.size()); ++i) text += ", " + files[i];
+  return text + (files.size() > named ? ", ...)" : ")");
+}
+
 data_sets load_data(const settings& s) {
   data_sets d;
   if (known(s.data).load) {

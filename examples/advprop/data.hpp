@@ -30,6 +30,9 @@ image_source load_test_data(const settings& s);
 /// A hash of all labels and of up to 64 images, spread evenly: the same wherever the files lie.
 std::string content_of(const image_source& images);
 
+/// What to say of broken files that were skipped, each once; empty where there are none.
+std::string told_of_skipped(std::vector<std::string> files);
+
 /// The same as bytes, for data that are no files of images; and as files, for those that are.
 dataset test_bytes(const settings& s);
 image_folder test_folder(const settings& s);

@@ -54,6 +54,7 @@ void look_at(settings s) {
     if (a.which != chosen_attack::kind::none) measure(a.name(), a);
   std::printf("%s, %s on %s test images of %s, domain %s\n%s", s.checkpoint.c_str(), s.model.c_str(),
               grouped(test.size()).c_str(), test.name.c_str(), s.domain.c_str(), aligned(rows).c_str());
+  if (const auto skipped = told_of_skipped(test.skipped()); !skipped.empty()) std::printf("%s\n", skipped.c_str());
 }
 
 /// What is named twice counts once.

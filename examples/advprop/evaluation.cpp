@@ -144,14 +144,20 @@ standing measure(const settings& s, const contender& c, const evaluation_result&
     net = load(s, c, r.test, device);
     target = net->target(c.through);
   };
-  standing mine{c, {}, {}};
+  standing mine{c, {}, {}, {}};
   for (const auto& v : r.sets) {
     const std::string name = cell(c, v), label = c.name + ", " + v.name;
     if (!cells.has(name)) {
       open();
-      cells.add(name, to_json(score(*target, v.open(), reading, [&](int n) { bar.add(label, n); })));
+      const question q = v.open();
+      metrics_entry measured = to_json(score(*target, q, reading, [&](int n) { bar.add(label, n); }));
+      auto skipped = q.images.skipped();
+      std::sort(skipped.begin(), skipped.end());  // they come as threads met them
+      if (!skipped.empty()) measured["skipped"] = skipped;
+      cells.add(name, std::move(measured));
     }
     mine.sets.push_back(image_scores_of(cells.at(name)));
+    for (const auto& file : cells.at(name).value("skipped", std::vector<std::string>())) mine.skipped.push_back(file);
   }
   for (const auto& how : strengths) {
     attacked a{how, {}};

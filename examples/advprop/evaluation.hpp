@@ -34,6 +34,7 @@ struct standing {
   contender who;
   std::vector<image_scores> sets;  // one for each set of the evaluation
   std::vector<attacked> attacks;
+  std::vector<std::string> skipped;  // broken files
 };
 
 struct evaluation_result {
@@ -63,7 +64,7 @@ picture_group samples_of(const evaluation_result& r);
 /// All conventions that the figures depend on, by name.
 metrics_entry conventions(const settings& s, const evaluation_result& r);
 
-/// What speaks against robust accuracies: lines that name checkpoint and attack.
+/// What speaks against the figures: broken files, and lines that name checkpoint and attack.
 std::vector<std::string> warnings_of(const evaluation_result& r);
 
 /// For programs to read.

@@ -6,6 +6,7 @@
 #include <advprop/io/text.hpp>
 #include <advprop/robustness/scores.hpp>
 
+#include "data.hpp"
 #include "evaluation.hpp"
 #include "table.hpp"
 
@@ -68,7 +69,9 @@ corruption_summary summary_of(const evaluation_result& r, const standing& s) {
 }
 
 std::vector<std::string> warnings_of(const evaluation_result& r) {
-  std::vector<std::string> lines;
+  std::vector<std::string> lines, skipped;
+  for (const auto& one : r.standings) skipped.insert(skipped.end(), one.skipped.begin(), one.skipped.end());
+  if (!skipped.empty()) lines.push_back(told_of_skipped(skipped));
   for (const auto& one : r.standings)
     for (const auto& a : one.attacks)
       for (const auto& w : warnings_of(a.scores)) lines.push_back(one.who.name + ", " + a.how.name() + ": " + w + ".");

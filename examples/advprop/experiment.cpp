@@ -222,6 +222,7 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
   notes.push_back(
       "Accuracies named test are of the test images; the others are of training images as the network saw them, "
       "augmented and attacked, while it changed.");
+  if (!r.skipped.empty()) notes.push_back(r.skipped + ".");
   notes.push_back("The time per step is the median, and training time is that of the steps alone.");
   return notes;
 }
@@ -287,6 +288,9 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
     watch.message("corrupting " + grouped(images) + " test images");
     r.corrupted = measure_corruptions(*net, s, images);
   }
+  auto skipped = data.train.skipped();
+  for (const auto& file : data.test.skipped()) skipped.push_back(file);
+  r.skipped = told_of_skipped(std::move(skipped));
   const float strength = *s.headline;
   r.headline =
       strength > 0 ? r.attacked.at(strength) : attacked_accuracy::strength{0, r.attacked.clean, r.attacked.clean};

@@ -23,6 +23,7 @@ void train(const settings& given) {
   if (r.corrupted.images > 0)
     rows.push_back({"corruption error, " + r.corrupted.kinds(), percent(r.corrupted.errors.mean)});
   std::printf("%s", aligned(rows).c_str());
+  if (!r.skipped.empty()) std::printf("%s\n", r.skipped.c_str());
   std::printf("%s\n", folder.report().c_str());
 }
 

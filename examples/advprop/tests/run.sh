@@ -154,6 +154,7 @@ compare)
   contains out/report.html '14 corruptions (all but frost) of ImageNet-C and 2 severities'
   [ "$(tail -n 1 stdout)" = out/report.html ] || die "the report's path is not the last line"
   contains out/report.html 'adversarial training through one batch norm'
+  contains out/report.html "The weights of AdvProp's losses add up to 1.5, clean training's loss has weight 1"
   lacks out/report.html '<script'
   refused 1 "--weights has 1 numbers" compare $weak --weights 1 --out bad
   # The corruption error is the average's, where weights are averaged: a fresh process measures the same.
@@ -379,6 +380,24 @@ EOF
   cp others/train/class1/0.png others/train/class0/0.png
   refused 1 'is the checkpoint of another run (content of training images was "[0-9a-f]*", is "[0-9a-f]*")$' \
     train --config recipe.toml $common --data-dir others --out killed --aux-augment rand --resume
+  # What was skipped is told: the two files that are no images, and one that breaks off.
+  mkdir torn
+  cp -r images/val torn/val
+  head -c 300 images/val/class2/1.png >torn/val/class2/1.png
+  cp -r images/train torn/train
+  run train $common --data-dir torn --method clean --epochs 1 --broken skip --out skipped >stdout
+  files="torn/train/class3/text.JPEG, torn/train/class4/empty.png, torn/val/class2/1.png"
+  contains stdout "^Broken files that were skipped.*: 3 ($files)$"
+  contains skipped/report.html "Broken files that were skipped.*: 3 ($files)\."
+  look="evaluate --data folder --data-dir torn --image-size 32 --threads 1 --broken skip skipped/model.safetensors"
+  run $look >stdout
+  contains stdout "^Broken files that were skipped.*: 1 (torn/val/class2/1.png)$"
+  for round in first cached; do
+    run $look --corruptions fog --severities 1 --out looked >stdout
+    contains stdout "^Broken files that were skipped.*: 1 (torn/val/class2/1.png)$" # $round
+    contains looked/report.html "Broken files that were skipped"
+  done
+  lacks out/report.html "torn"
   run train $common --train-images 40 --epochs 1 --method clean --optimizer adamw --augment rand --broken skip --out adamw \
     --initial out/model-main.safetensors --new-classifier
   run evaluate --data folder --data-dir images --image-size 32 --threads 1 --checkpoint out/model.safetensors --domain 1 >evaluated
