@@ -5,6 +5,7 @@
 #include <charconv>
 #include <string_view>
 
+#include <advprop/core/error.hpp>
 #include <advprop/io/safetensors.hpp>
 
 namespace advprop::program {
@@ -13,6 +14,8 @@ int auxiliaries_in(const std::string& path) {
   constexpr std::string_view level = ".aux_bn.";
   int count = 0;
   for (const auto& name : safetensors::read(path).names()) {
+    if (name.starts_with("training."))
+      fail<file_error>(path, ": is the state of a training run; its network is in model.safetensors beside it");
     const auto at = name.find(level);
     if (at == name.npos) continue;
     int k = -1;

@@ -32,6 +32,8 @@ void convert(const settings& s) {
     net->save_domain(s.out, domain, dialect_of(s));
   std::printf("%s: names of %s, domain %s%s\n", s.checkpoint.c_str(), std::string(dialect_name(report.dialect)).c_str(),
               s.domain.c_str(), report.auxiliary_from_main ? "; auxiliary sets made from main" : "");
+  if (s.sets > 0 && s.sets < there)
+    std::printf("%s has %d auxiliary sets: those from %d on were left out\n", s.checkpoint.c_str(), there, s.sets);
   std::printf("%s\n", s.out.c_str());
 }
 

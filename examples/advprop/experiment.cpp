@@ -64,6 +64,14 @@ std::unique_ptr<runner> make_network(const settings& s, const image_source& trai
   return net;
 }
 
+/// The library calls the one auxiliary domain "adversarial"; without an attack it is not.
+std::vector<std::string> part_names(const runner& net, const chosen_method& method) {
+  auto names = net.part_names(method);
+  if (names.back() == "adversarial" && method.attacks[0].which == chosen_attack::kind::none)
+    names.back() = domain_name(1);
+  return names;
+}
+
 /// What happens during training, besides training.
 class observer {
  public:
@@ -253,7 +261,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   for (const auto& l : loaders) streams.push_back(l.get());
 
   history past(folder, before.epoch);
-  observer watch(s, *net, data, net->part_names(method), past, before.seconds, title);
+  observer watch(s, *net, data, part_names(*net, method), past, before.seconds, title);
   fit_options options;
   options.epochs = s.epochs;
   options.schedule = schedule_of(s);

@@ -160,8 +160,10 @@ settings resolved(settings s) {
         s.aux_augments.push_back(attack != "none" ? s.augment : s.data == "folder" ? "auto" : "cutout");
     spread(s.aux_augments, s.auxiliaries, "--aux-augment");
     for (std::size_t i = 0; i < s.attacks.size(); ++i)
-      if (s.attacks[i] == "none" && s.aux_augments[i] == "none")
-        fail<argument_error>("--aux-augment none leaves nothing for a domain with --attack none");
+      if (s.attacks[i] == "none" && (s.aux_augments[i] == "none" || s.aux_augments[i] == s.augment))
+        fail<argument_error>("--aux-augment ", s.aux_augments[i],
+                             s.aux_augments[i] == "none" ? "" : " beside the same --augment",
+                             " leaves nothing for a domain with --attack none");
   } else if (!s.aux_augments.empty()) {
     fail<argument_error>("--aux-augment is for auxiliary domains: --method advprop");
   } else if (!s.shares.empty() || s.decoupled) {

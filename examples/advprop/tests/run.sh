@@ -117,9 +117,13 @@ advprop)
     contains evaluated "^FGSM, ε = 4 "
   done
   run evaluate --data-dir "$data" --test-images 40 --threads 1 --checkpoint out/model-main.safetensors
+  refused 1 "out/training.safetensors: is the state of a training run; its network is in model.safetensors" \
+    evaluate out/training.safetensors --data-dir "$data"
   # A domain without an attack sees other images than the main one: in the first step alone, losses would be equal.
   run train $small --epochs 1 --train-images 32 --method advprop --attack none --out augmented
-  lacks augmented/metrics.jsonl '"clean":\({[^}]*}\),"adversarial":\1'
+  contains augmented/metrics.jsonl '"clean":{[^}]*},"auxiliary 0":{'
+  lacks augmented/metrics.jsonl '"clean":\({[^}]*}\),"auxiliary 0":\1'
+  refused 1 "aux-augment cutout beside the same --augment leaves nothing" train $small --augment cutout --attack none --out bad
   # Robust accuracy is that of L-infinity, whatever norm is trained against.
   run train $small --epochs 1 --train-images 32 --attack pgd-l2 --steps 1 --out two
   tr -d ' \n' <two/summary.json >flat
@@ -564,6 +568,9 @@ convert)
   cmp main.safetensors out/model-main.safetensors || die "the main domain is not what training exported"
   run convert $names --checkpoint main.safetensors --aux 2 --out two.safetensors
   contains two.safetensors 'bn1.aux_bn.1.weight'
+  run convert $names --checkpoint two.safetensors --aux 1 --out one.safetensors >stdout
+  contains stdout "^two.safetensors has 2 auxiliary sets: those from 1 on were left out$"
+  lacks one.safetensors 'bn1.aux_bn.1.weight'
   run convert $names --checkpoint two.safetensors --domain 1 --out again.safetensors
   cmp main.safetensors again.safetensors || die "an auxiliary set made from main is not main"
   refused 1 "lukemelas" convert $names --checkpoint main.safetensors --names lukemelas --out bad.safetensors
