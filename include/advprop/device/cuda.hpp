@@ -63,7 +63,7 @@ class cuda_device {
   int multiprocessors() const;
   /// The GPU's memory: the processor may not read or write what this hands out.
   arena& memory() { return *memory_; }
-  /// Bytes of it that nobody has taken, this process or another.
+  /// Bytes of it that nobody has taken, this process or another, less what CUDA's own code and graphs may still want.
   std::size_t free_memory();
   bool dry() const { return work_ != nullptr; }
   /// Of a dry run only.

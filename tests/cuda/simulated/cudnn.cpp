@@ -48,6 +48,7 @@ struct operation {
   std::array<std::int64_t, 2> before{}, dilation{}, stride{};
   bool flipped = false;
   double factor = 1, least = 0, most = HUGE_VAL;
+  bool keeps_nan = false;
   cudnnPointwiseMode_t mode = CUDNN_POINTWISE_ADD;
 };
 struct engine {
@@ -134,6 +135,7 @@ const rule rules[] = {
     {OF(POINTWISE), IS(POINTWISE_MODE), CUDNN_TYPE_POINTWISE_MODE},
     {OF(POINTWISE), IS(POINTWISE_MATH_PREC), CUDNN_TYPE_DATA_TYPE},
     {OF(POINTWISE), IS(POINTWISE_RELU_UPPER_CLIP), CUDNN_TYPE_DOUBLE, 1, false},
+    {OF(POINTWISE), IS(POINTWISE_NAN_PROPAGATION), CUDNN_TYPE_NAN_PROPOGATION, 1, false},
     {OF(OPERATION_CONVOLUTION_FORWARD), IS(OPERATION_CONVOLUTION_FORWARD_CONV_DESC), reference},
     {OF(OPERATION_CONVOLUTION_FORWARD), IS(OPERATION_CONVOLUTION_FORWARD_X), reference},
     {OF(OPERATION_CONVOLUTION_FORWARD), IS(OPERATION_CONVOLUTION_FORWARD_W), reference},
@@ -155,7 +157,9 @@ const rule rules[] = {
     {OF(OPERATION_POINTWISE), IS(OPERATION_POINTWISE_PW_DESCRIPTOR), reference},
     {OF(OPERATION_POINTWISE), IS(OPERATION_POINTWISE_XDESC), reference},
     {OF(OPERATION_POINTWISE), IS(OPERATION_POINTWISE_BDESC), reference, 1, false},
-    {OF(OPERATION_POINTWISE), IS(OPERATION_POINTWISE_YDESC), reference},
+    {OF(OPERATION_POINTWISE), IS(OPERATION_POINTWISE_YDESC), reference, 1, false},
+    {OF(OPERATION_POINTWISE), IS(OPERATION_POINTWISE_DYDESC), reference, 1, false},
+    {OF(OPERATION_POINTWISE), IS(OPERATION_POINTWISE_DXDESC), reference, 1, false},
     {OF(OPERATION_GEN_STATS), IS(OPERATION_GENSTATS_MODE), CUDNN_TYPE_GENSTATS_MODE},
     {OF(OPERATION_GEN_STATS), IS(OPERATION_GENSTATS_MATH_PREC), CUDNN_TYPE_DATA_TYPE},
     {OF(OPERATION_GEN_STATS), IS(OPERATION_GENSTATS_XDESC), reference},
@@ -226,7 +230,17 @@ bool finish_pointwise(const descriptor& d, operation& o) {
   if (how.type != OF(POINTWISE)) return false;
   o.mode = how.get<cudnnPointwiseMode_t>(IS(POINTWISE_MODE));
   if (how.has(IS(POINTWISE_RELU_UPPER_CLIP))) o.most = how.get<double>(IS(POINTWISE_RELU_UPPER_CLIP));
+  if (how.has(IS(POINTWISE_NAN_PROPAGATION)))
+    o.keeps_nan = how.get<cudnnNanPropagation_t>(IS(POINTWISE_NAN_PROPAGATION)) == CUDNN_PROPAGATE_NAN;
   if (!read(d.refers(IS(OPERATION_POINTWISE_XDESC)), o.of[0])) return false;
+  if (o.mode == CUDNN_POINTWISE_RELU_BWD) {  // dx = dy where x is between the clips
+    o.inputs = 2;
+    return d.has(IS(OPERATION_POINTWISE_DYDESC)) && d.has(IS(OPERATION_POINTWISE_DXDESC)) &&
+           read(d.refers(IS(OPERATION_POINTWISE_DYDESC)), o.of[1]) &&
+           read(d.refers(IS(OPERATION_POINTWISE_DXDESC)), o.of[2]) && o.of[0].size == o.of[1].size &&
+           o.of[0].size == o.of[2].size;
+  }
+  if (!d.has(IS(OPERATION_POINTWISE_YDESC))) return false;
   if (!read(d.refers(IS(OPERATION_POINTWISE_YDESC)), o.of[2])) return false;
   if (d.has(IS(OPERATION_POINTWISE_BDESC))) {
     if (!read(d.refers(IS(OPERATION_POINTWISE_BDESC)), o.of[1])) return false;
@@ -408,7 +422,10 @@ double pointwise(const operation& o, double a, double b) {
     case CUDNN_POINTWISE_ADD:
       return a + b;
     case CUDNN_POINTWISE_RELU_FWD:
+      if (std::isnan(a)) return o.keeps_nan ? a : o.least;
       return std::min(std::max(a, o.least), o.most);
+    case CUDNN_POINTWISE_RELU_BWD:
+      return a > o.least && a < o.most ? b : 0;
     case CUDNN_POINTWISE_SWISH_FWD:
       return a / (1 + std::exp(-a));
     default:
@@ -569,6 +586,10 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle, attribut
       *count = std::int64_t(d.engines[0].notes.size());
       std::copy_n(d.engines[0].notes.begin(), std::min(most, *count),
                   static_cast<cudnnBackendNumericalNote_t*>(values));
+      return CUDNN_STATUS_SUCCESS;
+    }
+    if (d.type == OF(ENGINE) && name == IS(ENGINE_BEHAVIOR_NOTE) && type == CUDNN_TYPE_BEHAVIOR_NOTE) {
+      *count = 0;
       return CUDNN_STATUS_SUCCESS;
     }
     if (d.type == OF(EXECUTION_PLAN) && name == IS(EXECUTION_PLAN_WORKSPACE_SIZE) && type == number && most == 1) {

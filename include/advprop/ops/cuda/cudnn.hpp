@@ -268,6 +268,9 @@ class graph {
     if ((problem_.after == activation::relu6 && mode == CUDNN_POINTWISE_RELU_FWD) ||
         (problem_.mask == activation::relu6 && backward))  // which passes what is less than the clip
       how.set(CUDNN_ATTR_POINTWISE_RELU_UPPER_CLIP, 6.0);
+    const auto nan = CUDNN_PROPAGATE_NAN;  // so that a network that has diverged shows
+    if (mode == CUDNN_POINTWISE_RELU_FWD)
+      how.set(CUDNN_ATTR_POINTWISE_NAN_PROPAGATION, CUDNN_TYPE_NAN_PROPOGATION, 1, &nan);
     const cudnn_descriptor& kept = keep(std::move(how.finalize()));
     const cudnn_descriptor& to = next_result(id);
     cudnn_descriptor& o = operation(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
@@ -317,15 +320,31 @@ inline std::vector<cudnn_descriptor> suggestions(const graph& g, const cudnn_tar
   return found;
 }
 
-/// Whether a configuration keeps our promises: the same bits in every run, and no rounding that was not asked for.
-inline bool allowed(const cudnn_descriptor& configuration, const conv_problem& p) {
+inline cudnn_descriptor engine_of(const cudnn_descriptor& configuration) {
   cudnn_descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   cudnnBackendDescriptor_t handle = engine.get();
   std::int64_t count = 0;
   cudnn_descriptor::check(cudnnBackendGetAttribute(configuration.get(), CUDNN_ATTR_ENGINECFG_ENGINE,
                                                    CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &handle),
                           "asking for an engine");
+  return engine;
+}
+
+/// Whether an engine is compiled when its plan is made, which takes up to a second.
+inline bool compiled_here(const cudnn_descriptor& engine) {
+  std::array<cudnnBackendBehaviorNote_t, CUDNN_BEHAVIOR_NOTE_TYPE_COUNT> notes{};
+  std::int64_t count = 0;
+  cudnn_descriptor::check(cudnnBackendGetAttribute(engine.get(), CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE,
+                                                   CUDNN_TYPE_BEHAVIOR_NOTE, std::ssize(notes), &count, notes.data()),
+                          "asking for an engine's notes");
+  return std::find(notes.begin(), notes.begin() + count, CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION) !=
+         notes.begin() + count;
+}
+
+/// Whether an engine keeps our promises: the same bits in every run, and no rounding that was not asked for.
+inline bool allowed(const cudnn_descriptor& engine, const conv_problem& p) {
   std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes{};
+  std::int64_t count = 0;
   cudnn_descriptor::check(cudnnBackendGetAttribute(engine.get(), CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
                                                    CUDNN_TYPE_NUMERICAL_NOTE, std::ssize(notes), &count, notes.data()),
                           "asking for an engine's notes");
@@ -338,11 +357,13 @@ inline bool allowed(const cudnn_descriptor& configuration, const conv_problem& p
 
 }  // namespace cudnn_graph
 
-/// Up to `most` ways to compute `p`, the most promising first; none where cuDNN has none. Throws `error` naming `p`
+/// Up to `most` ways to compute `p`, the most promising first; none where cuDNN has none. No more than two of them are
+/// compiled here: six of each of ResNet-50's fused convolutions took minutes. Throws `error` naming `p`
 /// where cuDNN refuses its description.
 inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_target& target, std::size_t most) {
   using namespace cudnn_graph;
   std::vector<cudnn_plan> plans;
+  int compiled = 0;
   try {
     const graph g(p, target);
     for (const std::size_t limit : {most_workspace(p), SIZE_MAX})
@@ -350,11 +371,14 @@ inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_tar
         if (!plans.empty()) break;
         for (cudnn_descriptor& configuration : suggestions(g, target, mode)) {
           if (plans.size() == most) break;
-          if (!allowed(configuration, p)) continue;
+          const cudnn_descriptor engine = engine_of(configuration);
+          const bool compiles = compiled_here(engine);
+          if (!allowed(engine, p) || (compiles && compiled == 2)) continue;
           cudnn_descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
           target.apply(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
           plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
           if (!plan.try_finalize()) continue;  // a suggestion need not fit
+          compiled += compiles;
           const auto workspace = static_cast<std::size_t>(plan.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
           if (workspace <= limit) plans.push_back({std::move(configuration), std::move(plan), workspace});
         }

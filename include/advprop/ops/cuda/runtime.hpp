@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -145,7 +146,9 @@ ADVPROP_CUDA_API std::size_t cuda_state::free_memory() {
   check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
   std::size_t free = 0, total = 0;
   check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  return free;
+  // Kernels that are loaded or compiled later and graphs take memory that is not the arena's.
+  const std::size_t others = std::min(std::size_t{1} << 30, total / 16);
+  return free - std::min(free, others);
 }
 
 ADVPROP_CUDA_API std::shared_ptr<void> cuda_state::take_pinned(std::size_t bytes) {
@@ -167,7 +170,10 @@ ADVPROP_CUDA_API void cuda_state::upload(const void* from, void* to, std::size_t
     std::memcpy(p, from, bytes);
     from = p;
   }
-  copy(from, to, bytes);  // of pageable memory: it has been read when the call returns
+  copy(from, to, bytes);
+  // Pageable memory has mostly been read when the call returns, but that is not promised.
+  if (bytes > little && !own_->capturing)
+    check_cuda(cudaStreamSynchronize(own_->stream.get()), "cudaStreamSynchronize");
 }
 
 ADVPROP_CUDA_API void cuda_state::copy_beside(const void* from, void* to, std::size_t bytes) {
@@ -261,15 +267,17 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
   // heuristic's first choice must do.
   if (plans.size() > 1 && !own_->capturing) {
     std::size_t best = 0;
-    float least = 0;
-    for (std::size_t i = 0; i < plans.size(); ++i) {
-      const arena::block workspace = d.memory().allocate(plans[i].workspace);
-      const float time = own_->time([&] { execute(own_->cudnn.get(), plans[i], p, at, workspace.data()); });
-      if (i == 0 || time < least) {
-        best = i;
-        least = time;
+    float least = HUGE_VALF;
+    for (std::size_t i = 0; i < plans.size(); ++i) try {
+        const arena::block workspace = d.memory().allocate(plans[i].workspace);
+        const float time = own_->time([&] { execute(own_->cudnn.get(), plans[i], p, at, workspace.data()); });
+        if (time < least) {
+          best = i;
+          least = time;
+        }
+      } catch (const memory_error&) {  // another engine may want less
+        if (i + 1 == plans.size() && least == HUGE_VALF) throw;
       }
-    }
     std::swap(plans[0], plans[best]);
     plans.erase(plans.begin() + 1, plans.end());
   }
