@@ -13,7 +13,7 @@ namespace advprop::program {
 namespace {
 
 struct rule {
-  std::string options;  // with spaces between
+  const char* options;  // with spaces between
   bool counts;
   const char* needed;
 };
@@ -31,7 +31,7 @@ std::vector<rule> rules_of_images(const settings& s, const std::string& command)
           {"--severities --corruption-images --corrupted", !corruptions.empty(), "--corruptions"},
           {"--frost", any_of(corruptions, {"all", "frost"}) && s.corrupted.empty(),
            "--corruptions all or frost that are made here"},
-          {"--engines", s.device != "cpu", "--device cuda and its kin"}};
+          {"--engines", s.device != "cpu", "--device cuda, cuda-tf32 and cuda-bfloat16"}};
 }
 
 /// Of attacks: none where nothing is attacked, and then `needed` is what is missing.

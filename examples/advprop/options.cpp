@@ -174,8 +174,9 @@ void training_options(CLI::App& app, settings& s) {
   number(app, "--weight-decay", s.weight_decay, 0, 1e30,
          "Of weights; spares batch norms and biases [sgd: 0.0005; rmsprop: 0.00001; adamw: 0.01]")
       ->group(group);
-  app.add_flag("--decay-biases,!--spare-biases", s.decay_biases,
-               "Weight decay of biases too, as EfficientNet's authors [rmsprop: yes; others: no]")
+  app.add_flag_function(
+         "--decay-biases,!--spare-biases", [&s](std::int64_t yes) { s.decay_biases = yes > 0; },
+         "Weight decay of biases too, as EfficientNet's authors [rmsprop: yes; others: no]")
       ->group(group);
   number(app, "--rms-decay", s.rms_decay, 0, 0.999999, "rmsprop: of the mean square")->group(group);
   number(app, "--beta1", s.beta1, 0, 0.999999, "adamw")->group(group);

@@ -81,8 +81,8 @@ clean)
   contains evaluated "^L2 PGD-5, ε = 128 "
   # The default strength is that of the norm.
   look="evaluate --data-dir $data --test-images 40 --threads 1 out/model.safetensors"
-  run $look --attack pgd --attack pgd-l2 >default
-  run $look --attack pgd --attack pgd-l2 --epsilon 4 --epsilon 127.5 --step 1 --step 25.5 >given
+  "$program" $look --attack pgd --attack pgd-l2 >default
+  "$program" $look --attack pgd --attack pgd-l2 --epsilon 4 --epsilon 127.5 --step 1 --step 25.5 >given
   cmp default given || die "the default strengths are others"
   contains default "^L2 PGD-5, ε = 127.5 "
   refused 1 "--epsilon is given 3 times; must be once, or once for each of 1 attacks" \
@@ -135,7 +135,7 @@ advprop)
   # A share of the images, which the clean pass does without.
   run train $weak --method advprop --share 0.25 --decoupled --weights 0.75,0.25 --out decoupled
   tr -d ' \n' <decoupled/summary.json >flat
-  contains flat '"decoupled":true.*"share":\[0.25\]'
+  contains flat '"share":\[0.25\],"decoupled":true'
   refused 1 "leave none of" train $weak --method advprop --decoupled --out bad
   refused 1 "for auxiliary domains" train $small --method clean --share 0.25 --out bad
   ;;
@@ -158,7 +158,7 @@ compare)
   contains out/report.html '14 corruptions (all but frost) of ImageNet-C and 2 severities'
   [ "$(tail -n 1 stdout)" = out/report.html ] || die "the report's path is not the last line"
   contains out/report.html 'adversarial training through one batch norm'
-  contains out/report.html "The weights of AdvProp's losses add up to 1.5, clean training's loss has weight 1"
+  contains out/report.html "The weights of AdvProp.*s losses add up to 1.5, clean training.*s loss has weight 1"
   lacks out/report.html '<script'
   refused 1 "--weights has 1 numbers" compare $weak --weights 1 --out bad
   # The corruption error is the average's, where weights are averaged: a fresh process measures the same.
@@ -256,6 +256,7 @@ bad_input)
   idle "--optimizer adamw" "--beta1 0.5" "--beta2 0.5"
   idle "--optimizer rmsprop and adamw" "--optimizer-epsilon 0.5"
   idle "--initial" --new-classifier
+  idle "--device cuda, cuda-tf32 and cuda-bfloat16" "--engines fixed"
   idle "--corruptions" "--severities 1" "--corruption-images 1"
   idle "--corruptions all or frost.*" "--frost $data"
   idle "EfficientNets" "--stochastic-depth 0.1" --matched-noise --attack-noise
@@ -513,7 +514,7 @@ evaluate)
   cp out/model-main.safetensors masked.safetensors
   header=$(od -An -tu8 -N8 masked.safetensors | tr -d ' ')
   offsets=$(head -c $((header + 8)) masked.safetensors | tail -c +9 |
-    sed 's/.*"fc.weight":{[^}]*"data_offsets":\[\([0-9]*\),\([0-9]*\)\].*/\1 \2/')
+    sed 's/.*"linear.weight":{[^}]*"data_offsets":\[\([0-9]*\),\([0-9]*\)\].*/\1 \2/')
   dd if=/dev/zero of=masked.safetensors bs=1 seek=$((8 + header + ${offsets% *})) \
     count=$((${offsets#* } - ${offsets% *})) conv=notrunc status=none
   run evaluate masked.safetensors out/model-main.safetensors --name masked --name other $common --robust-attack pgd,apgd \
