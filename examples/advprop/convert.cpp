@@ -34,6 +34,11 @@ void convert(const settings& s) {
               s.domain.c_str(), report.auxiliary_from_main ? "; auxiliary sets made from main" : "");
   if (s.sets > 0 && s.sets < there)
     std::printf("%s has %d auxiliary sets: those from %d on were left out\n", s.checkpoint.c_str(), there, s.sets);
+  if (dialect_of(s) == dialect::torchvision && s.model.starts_with("efficientnet-b"))
+    std::printf(
+        "torchvision's %s pads symmetrically and has other batch-norm numbers: it loads these names, but this "
+        "is timm's tf_efficientnet\n",
+        s.model.c_str());
   std::printf("%s\n", s.out.c_str());
 }
 
