@@ -97,10 +97,9 @@ TEST_CASE("An attack's gradient is the CPU's, wherever activations' gradients ar
   const auto expected = attack_gradient<masked_net>(c, b);
   cuda d;
   CHECK(difference(attack_gradient<masked_net>(d, b), expected) < 1e-5);
-#ifndef ADVPROP_GPU_TESTS
-  d.state().own().fuses = false;
+  if (!fusing::can_change) return;
+  const fusing setting(d, false);
   CHECK(difference(attack_gradient<masked_net>(d, b), expected) < 1e-5);
-#endif
 }
 
 TEST_CASE("In an attack's pass no sweep is left to an activation's gradient, but for ResNet-20's last") {

@@ -43,7 +43,7 @@
 
 namespace advprop::detail {
 
-inline constexpr int block_threads = 256, warp = 32;
+inline constexpr int block_threads = 256, warp_lanes = 32;
 
 /// How a matrix of rows and columns is dealt to blocks: `x` threads side by side take a column each, `y` lanes a row
 /// each, and `slices` blocks share the rows. Columns are cut evenly, so that few threads have none.
@@ -143,8 +143,8 @@ __global__ void __launch_bounds__(block_threads) rows_kernel(std::ptrdiff_t rows
   const std::ptrdiff_t row = std::ptrdiff_t{blockIdx.x} * blockDim.y + threadIdx.y;
   auto state = f.start();
   if (row < rows)
-    for (int column = static_cast<int>(threadIdx.x); column < columns; column += warp) f.add(state, row, column);
-  for (unsigned kept = warp / 2; kept > 0; kept /= 2) f.combine(state, shuffled_down(state, kept));
+    for (int column = static_cast<int>(threadIdx.x); column < columns; column += warp_lanes) f.add(state, row, column);
+  for (unsigned kept = warp_lanes / 2; kept > 0; kept /= 2) f.combine(state, shuffled_down(state, kept));
   if (row < rows && threadIdx.x == 0) f.finish(row, state);
 }
 
@@ -204,18 +204,18 @@ void for_rows(cuda_device& d, std::ptrdiff_t rows, int columns, F f) {
   if (rows <= 0 || d.dry()) return;
 #ifdef __CUDACC__
   constexpr int together = 4;  // few rows, and each waits for its loads: rather more blocks than large ones
-  rows_kernel<<<static_cast<unsigned>((rows + together - 1) / together), dim3(warp, together), 0, d.stream()>>>(
+  rows_kernel<<<static_cast<unsigned>((rows + together - 1) / together), dim3(warp_lanes, together), 0, d.stream()>>>(
       rows, columns, f);
   check_launch();
 #else
   emulate(d, [=] {
     for (std::ptrdiff_t row = 0; row < rows; ++row) {
-      decltype(f.start()) lanes[warp];
-      for (int lane = 0; lane < warp; ++lane) {
+      decltype(f.start()) lanes[warp_lanes];
+      for (int lane = 0; lane < warp_lanes; ++lane) {
         lanes[lane] = f.start();
-        for (int column = lane; column < columns; column += warp) f.add(lanes[lane], row, column);
+        for (int column = lane; column < columns; column += warp_lanes) f.add(lanes[lane], row, column);
       }
-      for (int kept = warp / 2; kept > 0; kept /= 2)
+      for (int kept = warp_lanes / 2; kept > 0; kept /= 2)
         for (int lane = 0; lane < kept; ++lane) f.combine(lanes[lane], lanes[lane + kept]);
       f.finish(row, lanes[0]);
     }
