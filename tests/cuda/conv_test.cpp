@@ -153,16 +153,16 @@ TEST_EACH_ELEMENT(
 }
 
 TEST_EACH_ELEMENT("An input gradient goes through the activation below as if that were an operation of its own") {
-  basic_cuda<T> d;
-  for (bool fuses : {true, false})
+  for (bool fuses : {true, false}) {
+    if (!fuses && !fusing::can_change) continue;
+    basic_cuda<T> d;
+    const fusing setting(d, fuses);
     for (const problem& p : problems)
       for (activation below : {activation::relu, activation::relu6})
         for (activation a : {activation::identity, activation::relu})
           for (bool added : {false, true}) {
             const conv_spec& s = p.s;
             const bool depthwise = s.groups > 1 && s.groups == s.in && s.in == s.out;
-            if (!fuses && !fusing::can_change) continue;
-            const fusing setting(d, fuses);
             CAPTURE(fuses);
             CAPTURE(s.in);
             CAPTURE(s.kernel);
@@ -207,6 +207,7 @@ TEST_EACH_ELEMENT("An input gradient goes through the activation below as if tha
             CHECK(distance(got, want) < 2 * bound<T>);
             CHECK(same);
           }
+  }
 }
 
 TEST_CASE("Folded weights follow every number that is folded in") {

@@ -146,8 +146,9 @@ ADVPROP_CUDA_API std::size_t cuda_state::free_memory() {
   check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
   std::size_t free = 0, total = 0;
   check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  // Kernels that are loaded or compiled later and graphs take memory that is not the arena's.
-  const std::size_t others = std::min(std::size_t{1} << 30, total / 16);
+  // Of a large GPU something is kept back: kernels that are loaded or compiled later and graphs do not come from the
+  // arena.
+  const std::size_t others = total >> 33 == 0 ? 0 : std::size_t{1} << 30;
   return free - std::min(free, others);
 }
 
