@@ -162,7 +162,7 @@ TEST_EACH_ELEMENT("An input gradient goes through the activation below as if tha
         for (activation a : {activation::identity, activation::relu})
           for (bool added : {false, true}) {
             const conv_spec& s = p.s;
-            const bool depthwise = s.groups > 1 && s.groups == s.in && s.in == s.out;
+            [[maybe_unused]] const bool depthwise = s.groups > 1 && s.groups == s.in && s.in == s.out;
             CAPTURE(fuses);
             CAPTURE(s.in);
             CAPTURE(s.kernel);
