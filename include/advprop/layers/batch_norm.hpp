@@ -1,10 +1,10 @@
 // Batch normalisation over a domain policy, fused with the activation and the residual add that follow it.
 #pragma once
 
-#include <concepts>
 #include <utility>
 
 #include <advprop/layers/layer.hpp>
+#include <advprop/layers/pending_activation.hpp>
 #include <advprop/ops/norm_parameters.hpp>
 #include <advprop/ops/spec.hpp>
 
@@ -43,35 +43,6 @@ void check_added(const feature_map<Device>& body, const feature_map<Device>& add
   if (added && a != b)
     fail<argument_error>("residual: the body gives feature maps of ", a.height, "x", a.width, ", the shortcut of ",
                          b.height, "x", b.width);
-}
-
-/// An activation that a gradient has still to go through, and the activation's result.
-template <class Device>
-struct pending_activation {
-  activation which = activation::identity;
-  feature_map<Device> result;
-};
-
-/// On the way back through a folded norm: the activation that gave a node's result. The layer behind may take it away
-/// and send the gradient through it itself. Null where the node has none to give.
-template <class Device, class Node>
-pending_activation<Device>* pending_of(Node& n) {
-  if constexpr (requires {
-                  { n.pending() } -> std::same_as<pending_activation<Device>*>;
-                })
-    return n.pending();
-  else
-    return nullptr;
-}
-
-/// node.backward, for a node whose input is the result of `below`, which may take that away.
-template <wrt W, class Node, class Domains, class Device>
-feature_map<Device> backward_onto(Node& n, context<Domains, Device>& c, feature_map<Device> dy,
-                                  pending_activation<Device>* below) {
-  if constexpr (requires { n.template backward<W>(c, std::move(dy), below); })
-    return n.template backward<W>(c, std::move(dy), below);
-  else
-    return n.template backward<W>(c, std::move(dy));
 }
 
 struct norm_spec {

@@ -358,7 +358,7 @@ inline bool allowed(const cudnn_descriptor& engine, const conv_problem& p) {
 }  // namespace cudnn_graph
 
 /// Up to `most` ways to compute `p`, the most promising first; none where cuDNN has none. No more than two of them are
-/// compiled here: six of each of ResNet-50's fused convolutions took minutes. Throws `error` naming `p`
+/// compiled here: a process would spend a second on each of six for every fused convolution. Throws `error` naming `p`
 /// where cuDNN refuses its description.
 inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_target& target, std::size_t most) {
   using namespace cudnn_graph;

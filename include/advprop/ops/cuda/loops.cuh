@@ -125,14 +125,14 @@ __global__ void __launch_bounds__(block_threads)
   }
 }
 
-/// So many lanes on, in the same warp.
+/// The state of the lane that far on in the same warp.
 template <class State>
-__device__ State shuffled_down(const State& state, unsigned kept) {
+__device__ State shuffled_down(const State& state, unsigned distance) {
   static_assert(sizeof(State) % sizeof(unsigned) == 0);
   unsigned words[sizeof(State) / sizeof(unsigned)];
   std::memcpy(words, &state, sizeof state);
   ADVPROP_CUDA_UNROLL
-  for (unsigned& word : words) word = __shfl_down_sync(0xffffffffu, word, kept);
+  for (unsigned& word : words) word = __shfl_down_sync(0xffffffffu, word, distance);
   State other;
   std::memcpy(&other, words, sizeof other);
   return other;
