@@ -241,8 +241,9 @@ void machine_options(CLI::App& app, settings& s) {
   name(app, "--device", s.device, {"cpu", "cuda", "cuda-tf32", "cuda-bfloat16"},
        "Where networks are computed: the CPU, or a GPU with float32, float32 whose products round to TF32, or bfloat16")
       ->group("Run");
-  name(app, "--engines", s.engines, {"timed", "fixed"},
-       "On a GPU: cuDNN's engines by their speed here, or the first that it names, for the same bits in every run")
+  name(app, "--engines", s.engines, {"timed", "exhaustive", "fixed"},
+       "On a GPU: cuDNN's engines by their speed here, the same among more of them, which takes minutes of compiling, "
+       "or the first that it names, for the same bits in every run")
       ->group("Run");
   name(app, "--convolution", s.convolution, {"fastest", "winograd-2", "direct", "gemm"},
        "Engines that convolutions may use: all; Winograd with tiles of 2 at most; none of Winograd; the reference")

@@ -59,7 +59,7 @@ void check(const std::string& gpu, const char* network, std::vector<conv_problem
       q.type = p.type;
       q.products = p.products;
       std::vector<cudnn_plan> found;
-      CHECK_NOTHROW(found = find_plans(q, {nullptr, &properties}, 4));
+      CHECK_NOTHROW(found = find_plans(q, {nullptr, &properties}, {4, 2}));
       CAPTURE(describe(q));
       CHECK(!found.empty());
       for (const cudnn_plan& f : found) CHECK(f.workspace <= most_workspace(q));  // what a dry run reckons with
@@ -94,7 +94,7 @@ TEST_CASE("cuDNN has plans for odd channels, alignments and grouped convolutions
         conv_problem p{pass, s, 3, 9, 11, s.output(9), s.output(11), type};
         p.alignment = type == element_type::float32 ? 4 : 2;
         CAPTURE(describe(p));
-        CHECK(!find_plans(p, {nullptr, &h100}, 2).empty());
+        CHECK(!find_plans(p, {nullptr, &h100}, {2, 2}).empty());
       }
 }
 
@@ -111,7 +111,7 @@ TEST_CASE("cuDNN fuses bias, add and activation into convolutions, and adds into
         p.after = forward ? activation::relu : activation::identity;
         CAPTURE(gpu);
         CAPTURE(describe(p));
-        CHECK(!find_plans(p, {nullptr, &properties}, 1).empty());
+        CHECK(!find_plans(p, {nullptr, &properties}, {1, 1}).empty());
       }
   }
 }
@@ -134,7 +134,7 @@ TEST_CASE(
         p.mask = o.mask;
         CAPTURE(gpu);
         CAPTURE(describe(p));
-        CHECK(!find_plans(p, {nullptr, &properties}, 1).empty());
+        CHECK(!find_plans(p, {nullptr, &properties}, {1, 1}).empty());
       }
   }
 }
@@ -149,7 +149,7 @@ TEST_CASE("cuDNN takes statistics with every convolution that ResNet-50 has a ba
       p.statistics = true;
       CAPTURE(gpu);
       CAPTURE(describe(p));
-      CHECK(!find_plans(p, {nullptr, &properties}, 1).empty());
+      CHECK(!find_plans(p, {nullptr, &properties}, {1, 1}).empty());
       ++asked;
     }
     CHECK(asked > 10);
@@ -161,7 +161,7 @@ TEST_CASE("A convolution that cuDNN refuses is named") {
   const cudnn_descriptor h100 = described("h100");
   conv_problem p{conv_problem::forward, {8, 16, 3, 1, 1, 1}, 1, 4, 4, 4, 4};
   p.alignment = 1;  // floats do not lie like that
-  CHECK_THROWS_WITH_AS(find_plans(p, {nullptr, &h100}, 1),
+  CHECK_THROWS_WITH_AS(find_plans(p, {nullptr, &h100}, {1, 1}),
                        doctest::Contains("(forward convolution: 8 to 16 channels, kernel 3, stride 1, groups 1, images "
                                          "1 x 4x4, float32)"),
                        error);

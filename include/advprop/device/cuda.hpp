@@ -27,9 +27,10 @@ struct recorded_event;
 enum class float32_products { exact, tf32 };
 
 /// How to choose where CUDA's libraries have several ways to do the same. `timed`: the fastest in the first call of
-/// each shape; another process may find another the fastest, which rounds otherwise. `fixed`: what the library names
-/// first, so that every process gets the same bits from the same GPU and libraries.
-enum class engine_choice { timed, fixed };
+/// each shape; another process may find another the fastest, which rounds otherwise. `exhaustive`: the same among more
+/// of them, which for a large network takes minutes of compiling before the first step is done. `fixed`: what the
+/// library names first, so that every process gets the same bits from the same GPU and libraries.
+enum class engine_choice { timed, exhaustive, fixed };
 
 /// Operations that are queued again and again, as one CUDA graph: see `cuda_device::replay`.
 class cuda_recording {

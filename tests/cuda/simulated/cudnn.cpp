@@ -56,7 +56,7 @@ struct engine {
   enum { exact, tensor_float, wrong } numbers = exact;
   std::int64_t workspace = 0;
   double milliseconds = 1;
-  bool fits = true;
+  bool fits = true, runs = true;
 };
 
 struct descriptor {
@@ -319,7 +319,8 @@ std::vector<engine> suggested(const std::vector<operation>& graph, cudnnBackendH
           huge,
           {own, engine::exact, 1000, 3},
           {own, engine::exact, 70000, 0.4},
-          {own, engine::exact, 0, 2}};
+          {own, engine::exact, 0, 2},
+          {own, engine::exact, 0, 0.1, true, false}};
 }
 
 cudnnStatus_t finalize(descriptor& d) {
@@ -631,6 +632,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     void* const workspace = v.has(IS(VARIANT_PACK_WORKSPACE)) ? v.get<void*>(IS(VARIANT_PACK_WORKSPACE)) : nullptr;
     if (p.engines[0].workspace > 0 && (!workspace || std::uintptr_t(workspace) % 16 != 0))
       return refuse(CUDNN_STATUS_BAD_PARAM, "no workspace, or not an aligned one");
+    if (!p.engines[0].runs) return refuse(CUDNN_STATUS_EXECUTION_FAILED, "this engine does not run");
     ++here().calls[p.engine_name];
     if (p.operations.size() > 1) ++here().calls["fused convolution"];
     const auto compute_it = [graph = p.operations, e = p.engines[0], pointers, workspace] {

@@ -151,7 +151,8 @@ TEST_CASE("Whichever call fails, an error names it, nothing is left, and the dev
                                                                  : "unknown error"));
     }
   // What follows these is another way to the same, or a destructor.
-  CHECK(silent == std::set<std::string>{"cudaGraphExecUpdate", "cudaStreamSynchronize", "cudnnBackendFinalize"});
+  CHECK(silent == std::set<std::string>{"cudaGraphExecUpdate", "cudaStreamSynchronize", "cudnnBackendExecute",
+                                        "cudnnBackendFinalize"});
 }
 
 TEST_CASE("A graph that comes to nothing leaves no weights behind that seem to be packed") {
@@ -199,7 +200,7 @@ TEST_CASE("A kernel that fails on the device is an error where the host waits, a
 
 TEST_CASE("An error of a library or a copy names the operation and its shapes") {
   const tidy t;
-  cuda d;
+  cuda d(0, float32_products::exact, engine_choice::fixed);
   const conv_spec s{8, 16, 3, 2, 1, 1};
   const auto x = upload(d, map::random(2, 8, 6, 5, 1)), y = garbage(d, map::zero(2, 16, 3, 3));
   const auto flat = upload(d, map::random(2, 8, 1, 1, 1)), logits = garbage(d, map::zero(2, 10, 1, 1));
@@ -287,6 +288,27 @@ TEST_CASE("Of the engines that keep the promises the fastest is taken, or the fi
   CHECK(taken(engine_choice::fixed, tf32, 1.f) == "cuDNN engine 1");
   CHECK(taken(engine_choice::timed, exact, bfloat16()) == "cuDNN engine 6");
   CHECK(taken(engine_choice::fixed, exact, bfloat16()) == "cuDNN engine 1");
+}
+
+TEST_CASE("An engine that does not run gives way to another, and a fused form to its parts") {
+  const tidy t;
+  cuda d;
+  const map image = map::random(2, 8, 9, 9, 1);
+  const auto x = upload(d, image), y = garbage(d, image), apart = garbage(d, image);
+  const numbers n(d, std::vector<float>(8, 1.f));
+  const norm_parameters p{n.data(), n.data(), n.data(), n.data(), 1e-3f};
+  for (const int kernel : {3, 7}) {  // of 7 there is one engine
+    const conv_spec s{8, 8, kernel, 1, kernel / 2, 1};
+    const numbers w(d, maps::normals(std::size_t(64 * kernel * kernel), 2));
+    here().fault = cuda_simulation::planned_fault{"cudnnBackendExecute"};
+    for (int i = 0; i < 2; ++i) {
+      conv_norm_forward<float>(d, s, x, w.data(), activation::relu, p, {}, y);
+      CHECK(here().fault->happened);
+      conv_forward<float>(d, s, x, w.data(), apart);
+      norm_forward<float>(d, activation::relu, apart, p, {}, apart);
+      CHECK(distance(download(d, y), download(d, apart)) < bound<float>);
+    }
+  }
 }
 
 TEST_CASE("Products in TF32 are near the exact ones, and not the same") {

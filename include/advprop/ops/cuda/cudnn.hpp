@@ -92,12 +92,13 @@ class cudnn_descriptor {
     return value;
   }
 
+  template <class Error = error>
   static void check(cudnnStatus_t status, const char* what) {
     if (status == CUDNN_STATUS_SUCCESS) return;
     char message[512] = {};
     cudnnGetLastErrorString(message, sizeof message);
-    fail("cuda: cuDNN: ", what, ": ", cudnnGetErrorString(status), message[0] ? ": " : "", message,
-         operation_at_work::text());
+    fail<Error>("cuda: cuDNN: ", what, ": ", cudnnGetErrorString(status), message[0] ? ": " : "", message,
+                operation_at_work::text());
   }
 
  private:
@@ -330,7 +331,7 @@ inline cudnn_descriptor engine_of(const cudnn_descriptor& configuration) {
   return engine;
 }
 
-/// Whether an engine is compiled when its plan is made, which takes up to a second.
+/// Whether an engine is compiled when its plan is made, which takes one to four seconds.
 inline bool compiled_here(const cudnn_descriptor& engine) {
   std::array<cudnnBackendBehaviorNote_t, CUDNN_BEHAVIOR_NOTE_TYPE_COUNT> notes{};
   std::int64_t count = 0;
@@ -351,29 +352,34 @@ inline bool allowed(const cudnn_descriptor& engine, const conv_problem& p) {
   const bool exact = p.type == element_type::float32 && p.products == float32_products::exact;
   return std::none_of(notes.begin(), notes.begin() + count, [&](auto note) {
     return note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC || note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS ||
+           note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION ||
            (exact && note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
   });
 }
 
 }  // namespace cudnn_graph
 
-/// Up to `most` ways to compute `p`, the most promising first; none where cuDNN has none. No more than two of them are
-/// compiled here: a process would spend a second on each of six for every fused convolution. Throws `error` naming `p`
-/// where cuDNN refuses its description.
-inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_target& target, std::size_t most) {
+/// How many plans to make of a problem, and how many of them may be compiled for it.
+struct plan_limits {
+  std::size_t plans, compiled;
+};
+
+/// Ways to compute `p`, the most promising first; none where cuDNN has none. Throws `error` naming `p` where cuDNN
+/// refuses its description.
+inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_target& target, const plan_limits& most) {
   using namespace cudnn_graph;
   std::vector<cudnn_plan> plans;
-  int compiled = 0;
+  std::size_t compiled = 0;
   try {
     const graph g(p, target);
     for (const std::size_t limit : {most_workspace(p), SIZE_MAX})
       for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
         if (!plans.empty()) break;
         for (cudnn_descriptor& configuration : suggestions(g, target, mode)) {
-          if (plans.size() == most) break;
+          if (plans.size() == most.plans) break;
           const cudnn_descriptor engine = engine_of(configuration);
           const bool compiles = compiled_here(engine);
-          if (!allowed(engine, p) || (compiles && compiled == 2)) continue;
+          if (!allowed(engine, p) || (compiles && compiled == most.compiled)) continue;
           cudnn_descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
           target.apply(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
           plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
@@ -389,7 +395,12 @@ inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_tar
   return plans;
 }
 
-/// Queues one execution on the handle's stream.
+/// A plan that cuDNN made and then would not run.
+struct engine_error : error {
+  using error::error;
+};
+
+/// Queues one execution on the handle's stream. Throws `engine_error`.
 inline void execute(cudnnHandle_t handle, const cudnn_plan& plan, const conv_problem& of, const conv_pointers& p,
                     void* workspace) {
   std::vector<std::int64_t> ids{x_tensor, w_tensor, y_tensor};
@@ -409,7 +420,7 @@ inline void execute(cudnnHandle_t handle, const cudnn_plan& plan, const conv_pro
       .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, std::ssize(pointers), pointers.data())
       .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace)
       .finalize();
-  cudnn_descriptor::check(cudnnBackendExecute(handle, plan.plan.get(), pack.get()), "executing a plan");
+  cudnn_descriptor::check<engine_error>(cudnnBackendExecute(handle, plan.plan.get(), pack.get()), "executing a plan");
 }
 
 }  // namespace advprop::detail

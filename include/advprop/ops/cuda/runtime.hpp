@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -232,14 +233,27 @@ ADVPROP_CUDA_API void cuda_state::launch_capture(std::unique_ptr<recorded_graph>
   check_cuda(cudaGraphLaunch(last->whole.get(), own_->stream.get()), "cudaGraphLaunch");
 }
 
+/// Fused convolutions have compiled engines only: compiling two of each would double the minutes before ResNet-50's
+/// second step.
+inline plan_limits limits_of(engine_choice c) {
+  switch (c) {
+    case engine_choice::fixed:
+      return {1, 1};
+    case engine_choice::timed:
+      return {6, 1};
+    case engine_choice::exhaustive:
+      return {12, 4};
+  }
+  return {};
+}
+
 /// The plans for a problem, looked for once; empty where there are none.
 inline std::vector<cudnn_plan>& plans_for(cuda_state::implementation& own, const conv_problem& p) {
-  const std::size_t candidates = own.engines == engine_choice::timed ? 6 : 1;
   auto& known = own.convolutions;
   auto found = std::find_if(known.begin(), known.end(), [&](const auto& c) { return c.problem == p; });
   if (found == known.end()) {
     check_cuda(cudaSetDevice(own.index), "cudaSetDevice");
-    known.push_back({p, find_plans(p, {own.cudnn.get(), nullptr}, candidates)});
+    known.push_back({p, find_plans(p, {own.cudnn.get(), nullptr}, limits_of(own.engines))});
     found = known.end() - 1;
   }
   return found->plans;
@@ -255,7 +269,14 @@ ADVPROP_CUDA_API bool cuda_state::prefers(const conv_problem& p, const std::func
       std::find_if(own_->preferences.begin(), own_->preferences.end(), [&](const auto& q) { return q.first == p; });
   if (known != own_->preferences.end()) return known->second;
   if (own_->capturing) return true;  // nothing runs now: it is timed another time
-  const bool better = own_->time(together) <= own_->time(apart);
+  const bool better = [&] {
+    try {
+      return own_->time(together) <= own_->time(apart);
+    } catch (const engine_error&) {
+      cudaGetLastError();  // or the next launch would report it
+      return false;
+    }
+  }();
   own_->preferences.emplace_back(p, better);
   return better;
 }
@@ -269,6 +290,7 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
   if (plans.size() > 1 && !own_->capturing) {
     std::size_t best = 0;
     float least = HUGE_VALF;
+    std::exception_ptr failure;
     for (std::size_t i = 0; i < plans.size(); ++i) try {
         const arena::block workspace = d.memory().allocate(plans[i].workspace);
         const float time = own_->time([&] { execute(own_->cudnn.get(), plans[i], p, at, workspace.data()); });
@@ -277,8 +299,12 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
           least = time;
         }
       } catch (const memory_error&) {  // another engine may want less
-        if (i + 1 == plans.size() && least == HUGE_VALF) throw;
+        failure = std::current_exception();
+      } catch (const engine_error&) {  // another one may run
+        failure = std::current_exception();
+        cudaGetLastError();  // or the next launch would report it
       }
+    if (least == HUGE_VALF) std::rethrow_exception(failure);
     std::swap(plans[0], plans[best]);
     plans.erase(plans.begin() + 1, plans.end());
   }
