@@ -13,8 +13,8 @@
 #include "each_set.hpp"
 
 #include <advprop/core/random.hpp>
+#include <advprop/core/spec.hpp>
 #include <advprop/device/cpu.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace convolution_problems {
 

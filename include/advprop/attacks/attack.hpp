@@ -10,9 +10,9 @@
 
 #include <advprop/attacks/arithmetic.hpp>
 #include <advprop/attacks/device_images.hpp>
+#include <advprop/core/spec.hpp>
 #include <advprop/core/target_view.hpp>
 #include <advprop/device/cpu.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop {
 

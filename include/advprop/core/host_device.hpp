@@ -6,11 +6,3 @@
 #else
 #define ADVPROP_HD
 #endif
-
-namespace advprop {
-
-/// Whether the library advprop::cuda holds the loops of this function of a number's (attacks/loops.hpp) compiled.
-template <class F>
-inline constexpr bool in_cuda_library = false;
-
-}  // namespace advprop

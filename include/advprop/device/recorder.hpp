@@ -8,8 +8,8 @@
 
 #include <advprop/core/error.hpp>
 #include <advprop/core/shape.hpp>
+#include <advprop/core/spec.hpp>
 #include <advprop/device/arena.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop {
 

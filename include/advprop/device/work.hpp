@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <advprop/core/shape.hpp>
-#include <advprop/ops/spec.hpp>
+#include <advprop/core/spec.hpp>
 
 namespace advprop {
 

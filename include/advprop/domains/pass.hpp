@@ -7,8 +7,8 @@
 #include <limits>
 
 #include <advprop/core/error.hpp>
+#include <advprop/core/spec.hpp>
 #include <advprop/domains/domain.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop {
 

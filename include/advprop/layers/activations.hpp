@@ -1,8 +1,8 @@
 // ReLU, ReLU6, SiLU and sigmoid as layers of their own, where no batch norm precedes them.
 #pragma once
 
+#include <advprop/core/spec.hpp>
 #include <advprop/layers/layer.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop {
 

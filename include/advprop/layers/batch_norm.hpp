@@ -3,10 +3,10 @@
 
 #include <utility>
 
+#include <advprop/core/spec.hpp>
 #include <advprop/layers/layer.hpp>
 #include <advprop/layers/pending_activation.hpp>
 #include <advprop/ops/norm_parameters.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop {
 

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <utility>
 
+#include <advprop/core/spec.hpp>
 #include <advprop/layers/batch_norm.hpp>
 #include <advprop/layers/layer.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop {
 

@@ -4,8 +4,8 @@
 #include <concepts>
 #include <utility>
 
+#include <advprop/core/spec.hpp>
 #include <advprop/layers/layer.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop::detail {
 

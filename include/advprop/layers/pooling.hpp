@@ -1,8 +1,8 @@
 // Max, average and global average pooling.
 #pragma once
 
+#include <advprop/core/spec.hpp>
 #include <advprop/layers/layer.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop {
 

@@ -7,6 +7,7 @@
 
 #include <advprop/core/random.hpp>
 #include <advprop/core/shape.hpp>
+#include <advprop/core/spec.hpp>
 #include <advprop/core/target_view.hpp>
 #include <advprop/device/cpu.hpp>
 #include <advprop/ops/cpu/conv_engine.hpp>
@@ -15,7 +16,6 @@
 #include <advprop/ops/cpu/transform.hpp>
 #include <advprop/ops/loss_result.hpp>
 #include <advprop/ops/norm_parameters.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop {
 

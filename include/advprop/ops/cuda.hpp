@@ -8,14 +8,13 @@
 #include <span>
 #include <type_traits>
 
-#include <advprop/core/host_device.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/core/shape.hpp>
+#include <advprop/core/spec.hpp>
 #include <advprop/core/target_view.hpp>
 #include <advprop/device/cuda.hpp>
 #include <advprop/ops/loss_result.hpp>
 #include <advprop/ops/norm_parameters.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop {
 
@@ -50,7 +49,13 @@ void transform_pixels(cuda_device& d, image_view x, const_image_view a, const_im
 template <class F>
 void sum_pixels(cuda_device& d, const_image_view x, const_image_view numbers, image_view sums, F f);
 
-/// Only the GPU's compiler can make a kernel of a function; the library holds those of its own attacks.
+/// Whether the library advprop::cuda holds the loops over this function compiled, as it does those of its own attacks.
+template <class F>
+concept in_cuda_library = requires {
+  requires F::in_cuda_library;
+};
+
+/// Only the GPU's compiler can make a kernel of a function.
 template <class F>
 constexpr void check_compiled() {
 #if !defined(__CUDACC__) && !defined(ADVPROP_CUDA_EMULATED)

@@ -9,11 +9,11 @@
 
 #include <advprop/core/random.hpp>
 #include <advprop/core/shape.hpp>
+#include <advprop/core/spec.hpp>
 #include <advprop/core/target_view.hpp>
 #include <advprop/device/arena.hpp>
 #include <advprop/device/work.hpp>
 #include <advprop/ops/norm_parameters.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop::work {
 

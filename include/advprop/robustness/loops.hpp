@@ -28,10 +28,12 @@ namespace loops {
 
 /// The other number where the image is chosen.
 struct choose {
+  static constexpr bool in_cuda_library = true;
   ADVPROP_HD float operator()(float v, float other, float chosen) const { return chosen != 0 ? other : v; }
 };
 /// Into the L-infinity ball and into [0,1].
 struct into_ball {
+  static constexpr bool in_cuda_library = true;
   float epsilon;
   ADVPROP_HD float operator()(float v, float x0) const { return project(v, x0, epsilon); }
 };
@@ -39,22 +41,27 @@ struct into_ball {
 // APGD's. The last argument of the first two is the image's own length of a step.
 
 struct sign_step {
+  static constexpr bool in_cuda_library = true;
   ADVPROP_HD float operator()(float v, float g, float a) const { return v + a * sign(g); }
 };
 struct step {
+  static constexpr bool in_cuda_library = true;
   ADVPROP_HD float operator()(float v, float g, float a) const { return v + a * g; }
 };
 /// From a vector's norm: by what to multiply the vector so that it gets this length.
 struct factor {
+  static constexpr bool in_cuda_library = true;
   ADVPROP_HD float operator()(float norm, float length) const { return length / (norm + 1e-12f); }
 };
 /// From the point before: beyond v by a share of the way that led there.
 struct carried_on {
+  static constexpr bool in_cuda_library = true;
   float share;
   ADVPROP_HD float operator()(float before, float v) const { return v + share * (v - before); }
 };
 /// Moved by a share of the way from v to `to`.
 struct moved {
+  static constexpr bool in_cuda_library = true;
   float share;
   ADVPROP_HD float operator()(float p, float to, float v) const { return p + share * (to - v); }
 };
@@ -63,6 +70,7 @@ struct moved {
 
 /// A step for each column.
 struct stripes {
+  static constexpr bool in_cuda_library = true;
   float epsilon;
   ADVPROP_HD float operator()(float, float x0, int, int column, const float* steps) const {
     return project(x0 + steps[column], x0, epsilon);
@@ -70,6 +78,7 @@ struct stripes {
 };
 /// A step inside a square, after whose corner it comes.
 struct recolour {
+  static constexpr bool in_cuda_library = true;
   int side;
   float epsilon;
   ADVPROP_HD float operator()(float v, float x0, int row, int column, const float* n) const {
@@ -86,6 +95,7 @@ struct square_pattern {
 };
 /// The pattern again and again, from a corner on: each tile takes it times its own number, turned for those beyond 1.
 struct tiles {
+  static constexpr bool in_cuda_library = true;
   square_pattern pattern;
   int top, left, down, across;
   ADVPROP_HD float operator()(float, float, int row, int column, const float* signs) const {
@@ -102,6 +112,7 @@ struct mass_move {
 };
 /// Sums over the perturbation: of squares in `to`, in either square and everywhere, and of `to` times the pattern.
 struct window_sums {
+  static constexpr bool in_cuda_library = true;
   enum { own, both, all, with_pattern, sums };
   square_pattern pattern;
   ADVPROP_HD void operator()(float d, int row, int column, const float* n, float* s) const {
@@ -117,6 +128,7 @@ struct window_sums {
 };
 /// `to` becomes a sum of the pattern and of what was there; what else the giver held is lost.
 struct move_mass {
+  static constexpr bool in_cuda_library = true;
   square_pattern pattern;
   ADVPROP_HD float operator()(float d, float, int row, int column, const float* n) const {
     const auto to = square_window::at(n + mass_move::to, pattern.side);
@@ -129,30 +141,3 @@ struct move_mass {
 
 }  // namespace loops
 }  // namespace advprop::robustness
-
-namespace advprop {
-template <>
-inline constexpr bool in_cuda_library<robustness::loops::choose> = true;
-template <>
-inline constexpr bool in_cuda_library<robustness::loops::into_ball> = true;
-template <>
-inline constexpr bool in_cuda_library<robustness::loops::sign_step> = true;
-template <>
-inline constexpr bool in_cuda_library<robustness::loops::step> = true;
-template <>
-inline constexpr bool in_cuda_library<robustness::loops::factor> = true;
-template <>
-inline constexpr bool in_cuda_library<robustness::loops::carried_on> = true;
-template <>
-inline constexpr bool in_cuda_library<robustness::loops::moved> = true;
-template <>
-inline constexpr bool in_cuda_library<robustness::loops::stripes> = true;
-template <>
-inline constexpr bool in_cuda_library<robustness::loops::recolour> = true;
-template <>
-inline constexpr bool in_cuda_library<robustness::loops::tiles> = true;
-template <>
-inline constexpr bool in_cuda_library<robustness::loops::window_sums> = true;
-template <>
-inline constexpr bool in_cuda_library<robustness::loops::move_mass> = true;
-}  // namespace advprop

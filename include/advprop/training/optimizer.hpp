@@ -11,8 +11,8 @@
 
 #include <advprop/core/error.hpp>
 #include <advprop/core/number_text.hpp>
+#include <advprop/core/spec.hpp>
 #include <advprop/device/arena.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop {
 

@@ -1,8 +1,8 @@
 // Which engine computes a convolution on the CPU.
 #pragma once
 
+#include <advprop/core/spec.hpp>
 #include <advprop/device/cpu.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop {
 

@@ -5,9 +5,9 @@
 #include <cstddef>
 
 #include <advprop/core/parallel.hpp>
+#include <advprop/core/spec.hpp>
 #include <advprop/device/cpu.hpp>
 #include <advprop/ops/cpu/eigen.hpp>
-#include <advprop/ops/spec.hpp>
 
 namespace advprop {
 namespace detail {

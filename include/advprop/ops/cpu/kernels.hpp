@@ -31,6 +31,7 @@
 #include <advprop/core/parallel.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/core/shape.hpp>
+#include <advprop/core/spec.hpp>
 #include <advprop/core/target_view.hpp>
 #include <advprop/device/cpu.hpp>
 #include <advprop/ops/cpu/conv_engine.hpp>
@@ -38,7 +39,6 @@
 #include <advprop/ops/cpu/loops.hpp>
 #include <advprop/ops/loss_result.hpp>
 #include <advprop/ops/norm_parameters.hpp>
-#include <advprop/ops/spec.hpp>
 
 /// Before a loop with a constant count: unroll it whole, also at -O2, so that arrays of vectors become registers.
 #if defined(__clang__)

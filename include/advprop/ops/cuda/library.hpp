@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include <advprop/core/spec.hpp>
 #include <advprop/device/arena.hpp>
 #include <advprop/device/cuda.hpp>
-#include <advprop/ops/spec.hpp>
 
 // In the source file of advprop::cuda the operations are ordinary functions, elsewhere inline ones.
 #ifdef ADVPROP_CUDA_SOURCE

@@ -1,7 +1,6 @@
 // Loops over images with a function of the user's, which is compiled with the file that calls them.
 #pragma once
 
-#include <advprop/ops/cuda.hpp>
 #include <advprop/ops/cuda/loops.cuh>
 
 namespace advprop::detail {
