@@ -271,7 +271,8 @@ TEST_EACH_ELEMENT("Linear layers are the CPU's in all three passes") {
   cpu c(1);
   basic_cuda<T> d;
   for (const auto& [n, in, out] : std::vector<std::array<int, 3>>{{1, 5, 3}, {7, 64, 10}, {130, 24, 100}}) {
-    CAPTURE(in);
+    const int inputs = in;  // clang 14's lambdas capture no binding
+    CAPTURE(inputs);
     const map x = rounded<T>(map::random(n, in, 1, 1, 1)), dy = rounded<T>(map::random(n, out, 1, 1, 2));
     auto w = maps::normals(in * out, 3, 0.2f);
     for (float& v : w) v = static_cast<float>(T(v));

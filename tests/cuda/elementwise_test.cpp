@@ -16,7 +16,8 @@ TEST_EACH_ELEMENT("Activations, sigmoids, adds and biases are the CPU's") {
   cpu c(1);
   basic_cuda<T> d;
   for (const auto& [n, k, h, w] : shapes) {
-    CAPTURE(k);
+    const int channels = k;  // clang 14's lambdas capture no binding
+    CAPTURE(channels);
     const map x = rounded<T>(map::random(n, k, h, w, 1, 4.f)), dy = rounded<T>(map::random(n, k, h, w, 2));
     const auto gx = upload(d, x), gdy = upload(d, dy), gy = garbage(d, x);
     map y = x.like();
@@ -62,7 +63,8 @@ TEST_EACH_ELEMENT("Pooling is the CPU's, forward and backward, with ties and NaN
   for (const auto& [n, k, h, w] : shapes)
     for (const pool_spec s : {pool_spec{3, 2, 1}, pool_spec{2, 2, 0}, pool_spec{3, 1, 1}}) {
       if (s.output(h) < 1 || s.output(w) < 1) continue;
-      CAPTURE(k);
+      const int channels = k;
+      CAPTURE(channels);
       CAPTURE(s.kernel);
       map x = rounded<T>(map::random(n, k, h, w, 1));
       x.each([](float& v) { v = std::round(2 * v) / 2; });  // many ties
@@ -96,7 +98,8 @@ TEST_EACH_ELEMENT("Means over pixels, gates and shortcuts are the CPU's") {
   cpu c(1);
   basic_cuda<T> d;
   for (const auto& [n, k, h, w] : shapes) {
-    CAPTURE(k);
+    const int channels = k;
+    CAPTURE(channels);
     const map x = rounded<T>(map::random(n, k, h, w, 1)), dy = rounded<T>(map::random(n, k, h, w, 2));
     const map gate = rounded<T>(map::random(n, k, 1, 1, 3)), dmean = rounded<T>(map::random(n, k, 1, 1, 4));
     map y = x.like(), one = gate.like();
@@ -209,7 +212,8 @@ TEST_CASE("Loops over pixels are the CPU's") {
   cuda d;
   for (const auto& [count, height, width, channels, side] :
        {std::array{3, 9, 7, 3, 5}, std::array{2, 130, 101, 1, 31}, std::array{37, 5, 5, 2, 3}}) {
-    CAPTURE(height);
+    const int rows = height;
+    CAPTURE(rows);
     tensor<float, 4> x({count, height, width, channels}), moves({count, 1, channels, mass_move::count}),
         sums({count, 1, channels, window_sums::sums});
     random_stream r(1);

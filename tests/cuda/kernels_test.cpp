@@ -251,9 +251,10 @@ TEST_CASE("rows_kernel gives the bits of the loop that stands for it, whatever t
     kernels::for_rows(d, rows, columns, sums_of_row{on_device.data(), columns, expected.data()});
     for (unsigned seed = 0; seed < 3; ++seed) {
       auto found = none;
-      CHECK(simulated::launch({static_cast<unsigned>((rows + 3) / 4)}, {32, 4}, seed, [&] {
-        kernels::rows_kernel(rows, columns, sums_of_row{values.data(), columns, found.data()});
-      }));
+      CHECK(simulated::launch({static_cast<unsigned>((rows + 3) / 4)}, {32, 4}, seed,
+                              [&, rows = rows, columns = columns] {
+                                kernels::rows_kernel(rows, columns, sums_of_row{values.data(), columns, found.data()});
+                              }));
       CHECK(found == expected.host());
     }
   }

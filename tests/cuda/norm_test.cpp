@@ -36,7 +36,8 @@ TEST_EACH_ELEMENT("Batch statistics and the running ones are the CPU's") {
   basic_cuda<T> d;
   for (const auto& [n, channels, h, w] : shapes)
     for (float mean : {0.5f, 100.f}) {
-      CAPTURE(channels);
+      const int k = channels;  // clang 14's lambdas capture no binding
+      CAPTURE(k);
       const map x = rounded<T>(map::random(n, channels, h, w, 7, 2.f, mean));
       std::vector<float> m(std::size_t(channels), NAN), v = m, running = maps::normals(channels, 8), spread = running;
       numbers dm(d, m), dv(d, v), drunning(d, running), dspread(d, spread);
@@ -57,7 +58,8 @@ TEST_EACH_ELEMENT("Batch norm with its activation and its add is the CPU's, forw
   for (const auto& [n, channels, h, w] : shapes)
     for (activation a : activations)
       for (bool added : {false, true}) {
-        CAPTURE(channels);
+        const int k = channels;
+        CAPTURE(k);
         CAPTURE(int(a));
         CAPTURE(added);
         const affine p(d, channels);
