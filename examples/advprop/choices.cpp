@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <system_error>
 #include <utility>
 
@@ -137,6 +138,15 @@ dialect dialect_of(const settings& s) {
                           {"timm", dialect::timm},
                           {"torchvision", dialect::torchvision},
                           {"lukemelas", dialect::lukemelas}});
+}
+
+void tell_of_names(const std::string& file, const std::string& model, dialect names) {
+  if (names != dialect::torchvision || !model.starts_with("efficientnet-b") || model.ends_with("-torchvision")) return;
+  std::fprintf(
+      stderr,
+      "%s: has torchvision's names, but %s is timm's tf_efficientnet, which pads otherwise; torchvision's B0 to B7 are "
+      "--model efficientnet-b0-torchvision to efficientnet-b7-torchvision\n",
+      file.c_str(), model.c_str());
 }
 
 convolution_policy convolutions_of(const settings& s) {

@@ -31,6 +31,8 @@ std::vector<std::string> streams_of(const settings& s);
 chosen_optimizer optimizer_of(const settings& s);
 resampling filter_of(const settings& s);
 dialect dialect_of(const settings& s);
+/// Says on stderr where a file has torchvision's names, and the EfficientNet is not torchvision's.
+void tell_of_names(const std::string& file, const std::string& model, dialect names);
 convolution_policy convolutions_of(const settings& s);
 /// Domain 0 for "main", k + 1 for "k".
 int domain_of(const settings& s);

@@ -26,6 +26,8 @@ void convert(const settings& s) {
                            std::vector<float>(static_cast<std::size_t>(s.channels), 1.f)};  // no part of a checkpoint
   const auto net = make_runner(device, network);
   const load_report report = net->load(s.checkpoint);
+  tell_of_names(s.checkpoint, s.model, report.dialect);
+  tell_of_names(s.out, s.model, dialect_of(s));
   if (s.sets > 0)
     net->save(s.out, dialect_of(s));
   else
@@ -34,11 +36,6 @@ void convert(const settings& s) {
               s.domain.c_str(), report.auxiliary_from_main ? "; auxiliary sets made from main" : "");
   if (s.sets > 0 && s.sets < there)
     std::printf("%s has %d auxiliary sets: those from %d on were left out\n", s.checkpoint.c_str(), there, s.sets);
-  if (dialect_of(s) == dialect::torchvision && s.model.starts_with("efficientnet-b"))
-    std::printf(
-        "torchvision's %s pads symmetrically and has other batch-norm numbers: it loads these names, but this "
-        "is timm's tf_efficientnet\n",
-        s.model.c_str());
   std::printf("%s\n", s.out.c_str());
 }
 

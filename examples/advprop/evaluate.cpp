@@ -41,7 +41,7 @@ void look_at(settings s) {
   network.auxiliaries = domain;  // no more than are needed; the others of the file are passed over
   network.normalization = normalization(s);
   const auto net = make_runner(device, network);
-  net->load(s.checkpoint);
+  tell_of_names(s.checkpoint, s.model, net->load(s.checkpoint).dialect);
 
   std::vector<std::vector<std::string>> rows = {{"", "top-1", "top-1 error", "top-5", "loss"}};
   const auto measure = [&](const std::string& name, const chosen_attack& attack) {

@@ -117,7 +117,7 @@ std::unique_ptr<runner> load(const settings& s, const contender& c, const image_
   own.normalization = c.normalization;
   own.auxiliaries = c.through;  // no more than are needed; the others of the file are passed over
   auto net = make_runner(device, network_of(own, {test.image().channels, test.classes}));
-  net->load(c.path);
+  tell_of_names(c.path, c.model, net->load(c.path).dialect);
   return net;
 }
 

@@ -60,7 +60,8 @@ resumed_at read_position(const settings& s, const std::string& content, const ru
 
 std::unique_ptr<runner> make_network(const settings& s, const image_source& train, any_device& device) {
   auto net = make_runner(device, network_of(s, {train.image().channels, train.classes}));
-  if (!s.initial.empty()) net->load(s.initial, {.classifier = s.keep_classifier});
+  if (!s.initial.empty())
+    tell_of_names(s.initial, s.model, net->load(s.initial, {.classifier = s.keep_classifier}).dialect);
   return net;
 }
 

@@ -25,7 +25,7 @@ void export_onnx(const settings& s) {
   numbers.normalization = data_set ? "dataset" : s.normalization;
   network.normalization = normalization(numbers);
   const auto net = make_runner(device, network);
-  net->load(s.checkpoint);
+  tell_of_names(s.checkpoint, s.model, net->load(s.checkpoint).dialect);
   net->export_onnx(s.out, domain, s.image_size > 0 ? s.image_size : native_size(s.model), s.fold);
   std::printf("%s\n", s.out.c_str());
 }

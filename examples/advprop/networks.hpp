@@ -41,6 +41,7 @@ using resnet101_imagenet = advprop::resnet101<Classes, imagenet_stem, Input>;
 template <int Classes, class Input>
 using resnet152_imagenet = advprop::resnet152<Classes, imagenet_stem, Input>;
 
+// As the authors have them; timm's `tf_efficientnet_*`.
 template <int Classes, class Input>
 using efficientnet_b0 = advprop::efficientnet_b0<Classes, efficientnet::tensorflow_style, Input>;
 template <int Classes, class Input>
@@ -65,5 +66,23 @@ template <int Classes, class Input>
 using efficientnet_lite1 = advprop::efficientnet_lite1<Classes, efficientnet::lite_style, Input>;
 template <int Classes, class Input>
 using efficientnet_lite2 = advprop::efficientnet_lite2<Classes, efficientnet::lite_style, Input>;
+
+// As torchvision has them; its weights are for these, not for those above. B0 to B4 are timm's `efficientnet_*`, too.
+template <int Classes, class Input>
+using efficientnet_b0_torchvision = advprop::efficientnet_b0<Classes, efficientnet::pytorch_style, Input>;
+template <int Classes, class Input>
+using efficientnet_b1_torchvision = advprop::efficientnet_b1<Classes, efficientnet::pytorch_style, Input>;
+template <int Classes, class Input>
+using efficientnet_b2_torchvision = advprop::efficientnet_b2<Classes, efficientnet::pytorch_style, Input>;
+template <int Classes, class Input>
+using efficientnet_b3_torchvision = advprop::efficientnet_b3<Classes, efficientnet::pytorch_style, Input>;
+template <int Classes, class Input>
+using efficientnet_b4_torchvision = advprop::efficientnet_b4<Classes, efficientnet::pytorch_style, Input>;
+template <int Classes, class Input>
+using efficientnet_b5_torchvision = advprop::efficientnet_b5<Classes, efficientnet::torchvision_large_style, Input>;
+template <int Classes, class Input>
+using efficientnet_b6_torchvision = advprop::efficientnet_b6<Classes, efficientnet::torchvision_large_style, Input>;
+template <int Classes, class Input>
+using efficientnet_b7_torchvision = advprop::efficientnet_b7<Classes, efficientnet::torchvision_large_style, Input>;
 
 }  // namespace advprop::program::networks

@@ -115,7 +115,8 @@ int native_size(const std::string& model) {
                                                       {"b5", 456},    {"b6", 528},   {"b7", 600}, {"b8", 672},
                                                       {"lite1", 240}, {"lite2", 260}};
   for (const auto& [end, size] : sizes)
-    if (model == std::string("efficientnet-") + end) return size;
+    if (const auto name = std::string("efficientnet-") + end; model == name || model == name + "-torchvision")
+      return size;
   return 224;
 }
 
