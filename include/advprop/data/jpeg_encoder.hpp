@@ -1,7 +1,6 @@
 // 8-bit images to JPEG, through libjpeg-turbo, with Pillow's settings. Links with -ljpeg.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <cstdio>  // before jpeglib.h, which needs it
 #include <cstdlib>

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
 
 #include <advprop/io/file.hpp>
 #include <advprop/io/report/confusion.hpp>

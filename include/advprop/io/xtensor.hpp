@@ -11,7 +11,6 @@
 #include <climits>
 #include <cstddef>
 #include <type_traits>
-#include <utility>
 
 #include <advprop/core/error.hpp>
 #include <advprop/core/shape.hpp>

@@ -1,8 +1,6 @@
 // An owning batch of feature maps in a device's arena.
 #pragma once
 
-#include <utility>
-
 #include <advprop/core/shape.hpp>
 #include <advprop/device/arena.hpp>
 

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include <advprop/data/byte_image.hpp>
 #include <advprop/data/jpeg.hpp>

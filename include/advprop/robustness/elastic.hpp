@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstddef>
 
 #include <advprop/core/random.hpp>
 #include <advprop/data/byte_image.hpp>

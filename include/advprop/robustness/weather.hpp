@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstddef>
-#include <utility>
 #include <vector>
 
 #include <advprop/core/random.hpp>
