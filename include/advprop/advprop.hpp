@@ -12,11 +12,13 @@
 #include <advprop/attacks/momentum.hpp>
 #include <advprop/attacks/none.hpp>
 #include <advprop/attacks/pgd.hpp>
+#include <advprop/core/uncertainty.hpp>
 #include <advprop/data/augment.hpp>
 #include <advprop/data/auto_augment.hpp>
 #include <advprop/data/cifar.hpp>
 #include <advprop/data/color_jitter.hpp>
 #include <advprop/data/crops.hpp>
+#include <advprop/data/hold_out.hpp>
 #include <advprop/data/idx.hpp>
 #include <advprop/data/image_folder.hpp>
 #include <advprop/data/loader.hpp>

@@ -95,8 +95,21 @@ struct dataset {
   void check() const;
   /// A copy of images [first, first + count).
   [[nodiscard]] dataset subset(int first, int count) const;
+  /// A copy of these images, in this order.
+  [[nodiscard]] dataset subset(const std::vector<int>& images) const;
   /// A copy of the first `count` images.
   [[nodiscard]] dataset take(int count) const { return subset(0, count); }
+
+ private:
+  /// All but the images.
+  dataset like() const {
+    dataset part;
+    part.name = name;
+    part.classes = classes;
+    part.class_names = class_names;
+    part.image_shape = image_shape;
+    return part;
+  }
 };
 
 inline void dataset::check() const {
@@ -116,13 +129,21 @@ inline void dataset::check() const {
 inline dataset dataset::subset(int first, int count) const {
   if (first < 0 || count < 1 || first > size() - count)
     fail<argument_error>(name, ": a subset of ", count, " images from ", first, " on does not lie in ", size());
-  dataset part;
-  part.name = name;
-  part.classes = classes;
-  part.class_names = class_names;
-  part.image_shape = image_shape;
+  dataset part = like();
   part.pixels.assign(bytes(first), bytes(first) + count * image_shape.size());
   part.labels.assign(labels.begin() + first, labels.begin() + first + count);
+  return part;
+}
+
+inline dataset dataset::subset(const std::vector<int>& images) const {
+  if (images.empty()) fail<argument_error>(name, ": a subset of no images");
+  dataset part = like();
+  part.pixels.reserve(images.size() * static_cast<std::size_t>(image_shape.size()));
+  for (const int i : images) {
+    if (i < 0 || i >= size()) fail<argument_error>(name, ": there is no image ", i, " of ", size());
+    part.pixels.insert(part.pixels.end(), bytes(i), bytes(i) + image_shape.size());
+    part.labels.push_back(label(i));
+  }
   return part;
 }
 

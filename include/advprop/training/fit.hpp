@@ -9,9 +9,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -19,6 +21,7 @@
 #include <advprop/device/repeated.hpp>
 #include <advprop/io/checkpoint.hpp>
 #include <advprop/training/averaged_weights.hpp>
+#include <advprop/training/best_weights.hpp>
 #include <advprop/training/methods.hpp>
 #include <advprop/training/optimizers.hpp>
 #include <advprop/training/plan.hpp>
@@ -90,11 +93,13 @@ struct queued_step {
 };
 
 [[gnu::cold]] inline std::string run_fingerprint(const fit_options& o, std::span<loader* const> data,
-                                                 const std::string& optimizer, const average_options* average) {
+                                                 const std::string& optimizer, const average_options* average,
+                                                 bool keeps_best) {
   std::string s = o.run + "; epochs " + std::to_string(o.epochs) + "; seed " + std::to_string(o.seed.value) +
                   "; smoothing " + shortest(o.label_smoothing) + "; schedule " + o.schedule.description() + "; " +
                   optimizer;
   if (average) s += "; average " + shortest(average->decay) + (average->warm_up ? " warm-up" : "");
+  if (keeps_best) s += "; best epoch";
   for (const loader* l : data) {
     const loader_options& own = l->options();
     s += "; batch " + std::to_string(own.batch) + " of " + std::to_string(l->batches()) + " seed " +
@@ -127,8 +132,9 @@ std::vector<std::pair<std::string, std::span<float>>> training_arrays(const Stat
 
 template <class Model, class State>
 [[gnu::cold]] void write_training(const std::string& path, Model& net, const State& optimizer,
-                                  const averaged_weights<Model>* average, const run_position& at,
-                                  std::span<loader* const> data, const std::string& fingerprint) {
+                                  const averaged_weights<Model>* average, const best_weights<Model>* best,
+                                  const run_position& at, std::span<loader* const> data,
+                                  const std::string& fingerprint) {
   archive_writer out;
   write_model(out, net, [](const parameter& p) { return p.name; });
   for (const auto& [name, numbers] : training_arrays(optimizer, average)) {
@@ -138,6 +144,14 @@ template <class Model, class State>
   }
   out.put("updates", optimizer.updates);
   if (average) out.put("average.updates", average->updates);
+  if (best) {
+    out.put("best.epoch", best->epoch);
+    out.put("best.score", best->score);
+    for (std::size_t set = 0; set < best->tracked.size(); ++set)
+      out.put("best.tracked" + std::to_string(set), best->tracked[set]);
+    for (const auto& [name, numbers] : {std::pair("best.values", &best->values), {"best.running", &best->running}})
+      out.add(name, {static_cast<std::int64_t>(numbers->size())}, std::vector<float>(*numbers));
+  }
   out.put("run", std::string_view(fingerprint));
   out.put("step", at.step);
   out.put("epoch", at.epoch);
@@ -162,8 +176,8 @@ template <class Model, class State>
 
 template <class Model, class State>
 [[gnu::cold]] run_position read_training(const std::string& path, Model& net, State& optimizer,
-                                         averaged_weights<Model>* average, std::span<loader* const> data,
-                                         const std::string& fingerprint) {
+                                         averaged_weights<Model>* average, best_weights<Model>* best,
+                                         std::span<loader* const> data, const std::string& fingerprint) {
   const archive in = archive::read(path);
   if (const auto run = in.get<std::string>("run"); run != fingerprint)
     fail<file_error>(path, ": is the checkpoint of another run (\"", run, "\", this one is \"", fingerprint, "\")");
@@ -192,6 +206,14 @@ template <class Model, class State>
   const auto arrays = training_arrays(optimizer, average);
   std::vector<std::vector<float>> host;
   for (const auto& [name, numbers] : arrays) in.copy_floats(name, host.emplace_back(numbers.size()));
+  if (best) {
+    best->epoch = in.get<int>("best.epoch");
+    best->score = in.get<double>("best.score");
+    for (std::size_t set = 0; set < best->tracked.size(); ++set)
+      best->tracked[set] = in.get<std::int64_t>("best.tracked" + std::to_string(set));
+    in.copy_floats("best.values", best->values);
+    in.copy_floats("best.running", best->running);
+  }
   read_model(in, net, true);
   for (std::size_t i = 0; i < arrays.size(); ++i)
     memory_copy(net.device(), std::span<const float>(host[i]), arrays[i].second);
@@ -252,11 +274,13 @@ template <class Model, class Method, class Optimizer>
 /// leaves the last checkpoint as it is; a GPU may have the next step's gradients in the model by then. Weights or
 /// statistics that are not finite at an epoch's end, or where a checkpoint is due, throw it, too. A run that was killed
 /// and resumed ends in the same bits as one that was not (on a GPU with `engine_choice::fixed`). An `average` follows
-/// the model from step to step. Throws `argument_error` for values outside [0, 1] in the first batches. Where a GPU's
-/// memory is too small, `memory_error` says which batch would fit.
+/// the model from step to step; `best` scores each epoch's end, and its checkpoint holds what that kept. Throws
+/// `argument_error` for values outside [0, 1] in the first batches. Where a GPU's memory is too small, `memory_error`
+/// says which batch would fit.
 template <class Model, training_method<Model> Method, class Optimizer>
 void fit(Model& net, std::span<loader* const> data, const Method& method, const Optimizer& optimizer,
-         const fit_options& options = {}, averaged_weights<Model>* average = nullptr) try {
+         const fit_options& options = {}, averaged_weights<std::type_identity_t<Model>>* average = nullptr,
+         best_weights<std::type_identity_t<Model>>* best = nullptr) try {
   static_assert(optimizer_policy<Optimizer, Model>, "fit: this is no optimizer; see optimizer_policy");
   using clock = std::chrono::steady_clock;
   using device = typename Model::device_type;
@@ -278,15 +302,16 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
                          data[0]->options().batch);
   if (average && !average->follows(net))
     fail<argument_error>("fit: the average is another model's, or the model holds the average");
+  if (best && !best->follows(net)) fail<argument_error>("fit: the best weights are to be another model's");
   options.schedule.check();
 
   detail::reserve_step(net, *data[0], method, optimizer, average ? &average->options() : nullptr);
   state_type state(optimizer, net);
   const std::string fingerprint =
-      detail::run_fingerprint(options, data, optimizer.description(), average ? &average->options() : nullptr);
+      detail::run_fingerprint(options, data, optimizer.description(), average ? &average->options() : nullptr, best);
   detail::run_position at;
   if (options.resume && !options.checkpoint.empty() && file_exists(options.checkpoint))
-    at = detail::read_training(options.checkpoint, net, state, average, data, fingerprint);
+    at = detail::read_training(options.checkpoint, net, state, average, best, data, fingerprint);
   const auto save_state = [&] {
     // A step may have left NaN weights behind a loss that was still finite: they must not replace the good state.
     for (std::span<const float> numbers : {net.values(), net.running()})
@@ -294,7 +319,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
         fail<numeric_error>("fit: after ", at.step, " steps the weights or statistics are not finite",
                             detail::last_good_state(options));
     if (options.checkpoint.empty()) return;
-    detail::write_training(options.checkpoint, net, state, average, at, data, fingerprint);
+    detail::write_training(options.checkpoint, net, state, average, best, at, data, fingerprint);
   };
 
   const std::int64_t begun = at.step;
@@ -378,6 +403,10 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
     at.step_of_epoch = 0;
     at.metrics = {};
     at.seconds = 0;
+    if (best) {  // before the checkpoint, which holds what is kept
+      const auto averaged = average ? std::make_unique<typename averaged_weights<Model>::swapped>(*average) : nullptr;
+      best->offer(at.epoch);
+    }
     save_state();
     if (options.on_epoch) options.on_epoch(report);
   }
@@ -397,20 +426,22 @@ constexpr bool fits() {
 
 template <class Model, class Method, class Optimizer>
 void fit(Model& net, loader& data, const Method& method, const Optimizer& optimizer, const fit_options& options = {},
-         averaged_weights<Model>* average = nullptr) {
+         averaged_weights<std::type_identity_t<Model>>* average = nullptr,
+         best_weights<std::type_identity_t<Model>>* best = nullptr) {
   loader* const one[] = {&data};
   if constexpr (detail::fits<Model, Method, Optimizer>())
-    fit(net, std::span<loader* const>(one), method, optimizer, options, average);
+    fit(net, std::span<loader* const>(one), method, optimizer, options, average, best);
 }
 
 /// The same over a whole data set, shuffled, without augmentation. What is left after an epoch's last full batch has
 /// its turn in another epoch.
 template <class Model, source Source, class Method, class Optimizer>
 void fit(Model& net, const Source& data, const Method& method, const Optimizer& optimizer,
-         const fit_options& options = {}, averaged_weights<Model>* average = nullptr) {
+         const fit_options& options = {}, averaged_weights<std::type_identity_t<Model>>* average = nullptr,
+         best_weights<std::type_identity_t<Model>>* best = nullptr) {
   const int batch = options.batch == 0 ? loader_options().batch : options.batch;
   loader batches(data, {.batch = batch, .seed = options.seed, .drop_last = data.size() >= batch});
-  if constexpr (detail::fits<Model, Method, Optimizer>()) fit(net, batches, method, optimizer, options, average);
+  if constexpr (detail::fits<Model, Method, Optimizer>()) fit(net, batches, method, optimizer, options, average, best);
 }
 
 }  // namespace advprop
