@@ -273,3 +273,27 @@ TEST_CASE("the page is written as a file") {
   std::filesystem::remove(path);
   CHECK_THROWS_AS(write_report((path / "no" / "folder.html").string(), r), file_error);
 }
+
+TEST_CASE("what stands behind a number, tables of texts, and bands around lines") {
+  auto a = run("a"), b = run("b");
+  a.results = {{"accuracy", 0.8835, "%", false, "± 0.49"}, {"time", 3.25, "s", true, "± 0.1"}};
+  b.results = {{"accuracy", 0.8766, "%", false, "± <0.39"}};
+  a.accuracies = {{"test", {{1, 0.8, 0.05}, {2, 0.9, 0.02}}}};
+  b.accuracies = {{"test", {{1, 0.7}, {2, 0.8}}}};
+  report r{"Seeds", "", {a, b}, {}};
+  r.tables = {{"Each seed", {"", "accuracy"}, {{"a, seed 1", "88.75 %"}, {"a, seed 2", "<88"}}, "Two & more."}};
+  const auto page = report_html(r);
+  CHECK(fault(page) == "");
+  CHECK(has(page, ">88.35 <small class=\"soft\">± 0.49</small></td>"));
+  CHECK(has(page, ">3.2 <small class=\"soft\">± 0.1</small></td>"));
+  CHECK(has(page, "± &lt;0.39"));
+  CHECK(has(page, "<h3>Each seed</h3>"));
+  CHECK(has(page, "<tr><th>a, seed 1</th><td class=\"num\">88.75 %</td></tr>"));
+  CHECK(has(page, "<td class=\"num\">&lt;88</td>"));
+  CHECK(has(page, "<p>Two &amp; more.</p>"));
+  CHECK(count(page, "<path class=\"band ") == 1);
+  CHECK(has(page, "<path class=\"band f0\""));
+  CHECK(has(page, "<title>epoch 2\na: 90.0% ± 2.0%\nb: 80.0%</title>"));
+  r.runs = {a};
+  CHECK(has(report_html(r), "<span>accuracy <small class=\"soft\">± 0.49</small></span>"));
+}

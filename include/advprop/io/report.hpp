@@ -17,7 +17,8 @@ inline std::string report_html(const report& r) {
   palette colors;
   const bool several = r.runs.size() > 1;
   std::string body = "<header>" + element("h1", "", escape(r.title)) +
-                     (r.subtitle.empty() ? "" : element("p", "lead", escape(r.subtitle))) + results(r) + "</header>\n";
+                     (r.subtitle.empty() ? "" : element("p", "lead", escape(r.subtitle))) + results(r) + tables(r) +
+                     "</header>\n";
 
   // Learning curves come first in the palette, so that "clean" has the first colour.
   std::string learning =

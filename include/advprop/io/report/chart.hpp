@@ -32,7 +32,7 @@ inline constexpr int palette_size = 8;
 namespace detail {
 
 /// Drawable: what is beyond 1e100 would overflow on its way to a place on the page.
-inline bool finite(point p) { return std::abs(p.x) < 1e100 && std::abs(p.y) < 1e100; }
+inline bool finite(point p) { return std::abs(p.x) < 1e100 && std::abs(p.y) < 1e100 && std::abs(p.spread) < 1e100; }
 
 /// Axis from `low` to `high` with a tick every `step`, a round number.
 struct axis {
@@ -99,11 +99,14 @@ inline std::vector<point> thinned(const std::vector<point>& points, std::size_t 
     point sum{};
     int count = 0;
     for (std::size_t k = i; k < end; ++k)
-      if (finite(points[k])) sum.x += points[k].x, sum.y += points[k].y, ++count;
-    result.push_back(count ? point{sum.x / count, sum.y / count} : points[i]);
+      if (finite(points[k])) sum.x += points[k].x, sum.y += points[k].y, sum.spread += points[k].spread, ++count;
+    result.push_back(count ? point{sum.x / count, sum.y / count, sum.spread / count} : points[i]);
   }
   return result;
 }
+
+/// "± 0.41" for a point with a band.
+inline std::string spread_text(point p, scale s) { return p.spread > 0 ? " ± " + value(p.spread, s) : ""; }
 
 /// A line's name at its right end, in one line or two.
 struct end_label {
@@ -145,7 +148,8 @@ inline std::string line_chart(chart c) {
     for (const auto p : curves.back().points) {
       if (!finite(p)) continue;
       whole &= p.x == std::floor(p.x);
-      x0 = std::min(x0, p.x), x1 = std::max(x1, p.x), y0 = std::min(y0, p.y), y1 = std::max(y1, p.y);
+      x0 = std::min(x0, p.x), x1 = std::max(x1, p.x);
+      y0 = std::min(y0, p.y - p.spread), y1 = std::max(y1, p.y + p.spread);
     }
   }
   if (curves.empty()) return {};
@@ -203,6 +207,18 @@ inline std::string line_chart(chart c) {
   svg += "<text class=\"mid\" x=\"" + n((left + width - right) / 2) + "\" y=\"" + n(height - 6) + "\">" +
          escape(c.x_label) + "</text>";
 
+  // Bands lie below all lines.
+  for (std::size_t i = 0; i < curves.size(); ++i) {
+    std::string upper, lower;
+    for (const auto p : curves[i].points)
+      if (finite(p)) {
+        upper += (upper.empty() ? "M" : "L") + n(at_x(p.x)) + " " + n(at_y(p.y + p.spread));
+        lower = "L" + n(at_x(p.x)) + " " + n(at_y(p.y - p.spread)) + lower;
+      }
+    if (std::any_of(curves[i].points.begin(), curves[i].points.end(), [](point p) { return p.spread > 0; }))
+      svg += "<path class=\"band f" + std::to_string(colors[i]) + "\" d=\"" + upper + lower + "Z\"/>";
+  }
+
   std::string legend;
   std::vector<end_label> ends;
   for (std::size_t i = 0; i < curves.size(); ++i) {
@@ -224,7 +240,7 @@ inline std::string line_chart(chart c) {
     ends.push_back(label_at(at_y(last.y), i, curves[i].name));
     legend += "<li><svg class=\"swatch\" viewBox=\"0 0 22 12\" aria-hidden=\"true\"><path class=\"line l" + color +
               "\" d=\"M1 6H21\"/><path class=\"f" + color + "\" d=\"" + marker(colors[i], 11, 6, 4) + "\"/></svg>" +
-              escape(curves[i].name) + " <b>" + detail::value(last.y, c.y) + "</b></li>";
+              escape(curves[i].name) + " <b>" + detail::value(last.y, c.y) + spread_text(last, c.y) + "</b></li>";
   }
   if (named) {
     std::stable_sort(ends.begin(), ends.end(), [](const auto& a, const auto& b) { return a.y < b.y; });
@@ -245,7 +261,7 @@ inline std::string line_chart(chart c) {
     for (std::size_t i = 0; i < curves.size(); ++i)
       for (const auto p : curves[i].points)
         if (finite(p) && p.x == *it) {
-          tip += "\n" + curves[i].name + ": " + detail::value(p.y, c.y);
+          tip += "\n" + curves[i].name + ": " + detail::value(p.y, c.y) + spread_text(p, c.y);
           marks += "<path class=\"f" + std::to_string(colors[i]) + "\" d=\"" +
                    marker(colors[i], at_x(p.x), at_y(p.y), 5.5) + "\"/>";
         }

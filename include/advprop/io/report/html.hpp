@@ -94,6 +94,7 @@ thead th { color: var(--soft); font-weight: 500; font-size: 0.875rem; }
 tbody th { font-weight: 600; }
 .num { text-align: right; } td.num { white-space: nowrap; }
 .best { font-weight: 700; }
+td small { font-weight: 400; }
 td.bar { background: linear-gradient(var(--bar), var(--bar)) no-repeat left 50% / var(--share) 1.7em; }
 .results th, .results td { vertical-align: middle; }
 .settings { font-size: 0.925rem; }
@@ -118,6 +119,7 @@ text { font-size: 12.5px; fill: var(--soft); font-family: inherit; font-variant-
 text.end { text-anchor: end; } text.mid { text-anchor: middle; } text.name { font-weight: 600; }
 .rule { stroke: var(--grid); stroke-width: 1; } .base { stroke: var(--soft); stroke-width: 1; }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+.band { opacity: 0.18; }
 .mark { stroke: var(--panel); stroke-width: 1; }
 .hit rect { fill: transparent; } .hit line, .hit path { opacity: 0; } .hit:hover line, .hit:hover path { opacity: 1; }
 .hit line { stroke: var(--soft); stroke-dasharray: 2 3; }

@@ -12,6 +12,7 @@ namespace advprop {
 
 struct point {
   double x = 0, y = 0;
+  double spread = 0;  ///< a band is drawn from y - spread to y + spread, where some point of a curve has one
 };
 
 /// A named line; points that are not finite leave a gap.
@@ -32,6 +33,15 @@ struct measurement {
   double value = 0;
   std::string unit = "%";
   bool less_is_better = false;
+  std::string detail{};  ///< what stands small behind it, such as "± 0.41"
+};
+
+/// Texts, the first of each row its name.
+struct text_table {
+  std::string title;
+  std::vector<std::string> head;
+  std::vector<std::vector<std::string>> rows;
+  std::string note{};  ///< a paragraph below
 };
 
 /// What the network says of one image.
@@ -86,9 +96,10 @@ struct run_report {
 
 struct report {
   std::string title, subtitle;
-  std::vector<run_report> runs;    ///< one: a run's own page; several: compared, in this order and these colours
-  std::vector<std::string> notes;  ///< paragraphs at the end
-  picture_group samples{};         ///< what was looked at, such as an image corrupted in every way
+  std::vector<run_report> runs;      ///< one: a run's own page; several: compared, in this order and these colours
+  std::vector<std::string> notes;    ///< paragraphs at the end
+  picture_group samples{};           ///< what was looked at, such as an image corrupted in every way
+  std::vector<text_table> tables{};  ///< behind the first numbers, such as those of each seed
 };
 
 }  // namespace advprop

@@ -80,13 +80,17 @@ inline std::string grid(const std::string& cells, const std::string& extra = {})
 
 inline std::string number(const measurement& m) {
   if (!std::isfinite(m.value)) return "–";
-  if (m.unit == "%") return fixed(100 * m.value, 1);
+  if (m.unit == "%") return fixed(100 * m.value, m.detail.empty() ? 1 : 2);
   const double size = std::abs(m.value);
   return size >= 1000                     ? grouped(std::llround(m.value))
          : m.value == std::floor(m.value) ? fixed(m.value, 0)
          : size >= 100                    ? fixed(m.value, 0)
          : size >= 1                      ? fixed(m.value, 1)
                                           : significant(m.value, 3);
+}
+
+inline std::string behind(const measurement& m) {
+  return m.detail.empty() ? "" : " " + element("small", "soft", escape(m.detail));
 }
 
 /// One run: its numbers, large. Several: a table, the best of each column bold.
@@ -96,7 +100,7 @@ inline std::string results(const report& r) {
     for (const auto& m : r.runs[0].results)
       tiles += element("div", "tile",
                        element("b", "", number(m) + element("small", "", " " + escape(m.unit))) +
-                           element("span", "", escape(m.name)));
+                           element("span", "", escape(m.name) + behind(m)));
     return tiles.empty() ? "" : element("div", "tiles", tiles);
   }
   std::vector<measurement> columns;
@@ -130,15 +134,35 @@ inline std::string results(const report& r) {
       const std::string best = m->value == c.value ? " best" : "";
       if (m->unit == "%" && std::isfinite(m->value))
         cells += "<td class=\"num bar" + best + "\" style=\"--share: " + fixed(100 * std::clamp(m->value, 0., 1.), 1) +
-                 "%\">" + number(*m) + "</td>";
+                 "%\">" + number(*m) + behind(*m) + "</td>";
       else
-        cells += element("td", "num" + best, number(*m));
+        cells += element("td", "num" + best, number(*m) + behind(*m));
     }
     body += element("tr", "", cells);
   }
   return element(
       "div", "scroll",
       element("table", "results", element("thead", "", element("tr", "", head)) + element("tbody", "", body)));
+}
+
+inline std::string tables(const report& r) {
+  std::string result;
+  for (const auto& t : r.tables) {
+    std::string head, body;
+    for (const auto& name : t.head) head += element("th", head.empty() ? "" : "num", escape(name));
+    for (const auto& row : t.rows) {
+      std::string cells;
+      for (const auto& text : row)
+        cells += cells.empty() ? element("th", "", escape(text)) : element("td", "num", escape(text));
+      body += element("tr", "", cells);
+    }
+    result +=
+        element("h3", "", escape(t.title)) +
+        element("div", "scroll",
+                element("table", "", element("thead", "", element("tr", "", head)) + element("tbody", "", body))) +
+        (t.note.empty() ? "" : element("p", "", escape(t.note)));
+  }
+  return result;
 }
 
 /// Names down, runs across; what all runs share is said once.
