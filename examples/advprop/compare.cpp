@@ -1,76 +1,129 @@
-// advprop compare: the three methods under one budget.
+// advprop compare: the three methods under one budget, with one seed or several.
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
-#include <functional>
+#include <iterator>
 #include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <advprop/core/error.hpp>
+#include <advprop/io/file.hpp>
 #include <advprop/io/report.hpp>
 #include <advprop/io/text.hpp>
 
+#include "choices.hpp"
 #include "commands.hpp"
 #include "experiment.hpp"
+#include "method_runs.hpp"
 #include "table.hpp"
 
 namespace advprop::program {
 
 namespace {
 
-struct column {
-  std::string head;
-  std::function<double(const experiment_result&)> value;
-  std::function<std::string(double)> text;
-  bool less_is_better = false;
-};
+using rows = std::vector<std::vector<std::string>>;
 
-std::string result_table(const std::vector<experiment_result>& results) {
-  const auto percent = [](double v) { return fixed(100 * v, 2) + " %"; };
-  const auto& first = results[0];
-  std::vector<column> columns = {
-      {"clean", [](const auto& r) { return r.accuracy; }, percent},
-      {fgsm_name(first), [](const auto& r) { return r.headline.fgsm; }, percent},
-      {pgd_name(first), [](const auto& r) { return r.headline.pgd; }, percent},
-      {"training", [](const auto& r) { return r.training_seconds; }, [](double v) { return fixed(v, 1) + " s"; }, true},
-      {"per step", [](const auto& r) { return 1000 * r.step_seconds; }, [](double v) { return fixed(v, 1) + " ms"; },
-       true},
-  };
-  if (first.corrupted.images > 0)
-    columns.insert(columns.begin() + 1,
-                   {"corruption error", [](const auto& r) { return r.corrupted.errors.mean; }, percent, true});
-  std::vector<std::vector<std::string>> rows(results.size() + 1);
-  rows[0].push_back("");
-  for (std::size_t i = 0; i < results.size(); ++i) rows[i + 1].push_back(results[i].name);
-  for (const auto& c : columns) {
-    rows[0].push_back(c.head + "  ");
-    std::vector<std::string> texts;
-    std::size_t best = 0;
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      texts.push_back(c.text(c.value(results[i])));
-      const double value = c.value(results[i]), so_far = c.value(results[best]);
-      if (c.less_is_better ? value < so_far : value > so_far) best = i;
-    }
-    for (std::size_t i = 0; i < results.size(); ++i)  // equal to the digits shown is equally good
-      rows[i + 1].push_back(texts[i] + (texts[i] == texts[best] ? " *" : "  "));
-  }
-  return aligned(rows);
+std::vector<std::string> heads(const std::vector<quantity>& quantities) {
+  std::vector<std::string> row = {""};
+  for (const auto& q : quantities) row.push_back(q.head);
+  return row;
 }
 
-metrics_entry summary_of(const settings& s, const std::vector<experiment_result>& results) {
+/// With one seed accuracies and their intervals, with several means and sample deviations; the best of a column has a
+/// star.
+rows result_rows(const std::vector<method_runs>& methods) {
+  const auto quantities = quantities_of(methods[0].runs[0]);
+  rows table = {heads(quantities)};
+  for (auto& head : table[0]) head += head.empty() ? "" : "  ";
+  for (const auto& m : methods) table.push_back({m.name});
+  for (std::size_t q = 0; q < quantities.size(); ++q) {
+    std::vector<sample_statistics> values;
+    for (const auto& m : methods) values.push_back(statistics_of(m.values(q)));
+    const auto better = [&](const auto& a, const auto& b) {
+      return quantities[q].less_is_better ? a.mean < b.mean : a.mean > b.mean;
+    };
+    const std::string best = quantities[q].text(std::min_element(values.begin(), values.end(), better)->mean);
+    for (std::size_t i = 0; i < methods.size(); ++i) {
+      const quantity mine = quantities_of(methods[i].runs[0])[q];
+      std::string text = mine.text(values[i].mean);
+      const bool star = text == best;  // equal to the digits shown is equally good
+      if (values[i].count > 1) text += " ± " + mine.text(values[i].deviation);
+      text += " " + mine.unit;
+      if (values[i].count == 1 && mine.images > 0) text += " " + mine.interval_text();
+      table[i + 1].push_back(text + (star ? " *" : "  "));
+    }
+  }
+  return table;
+}
+
+rows seed_rows(const std::vector<method_runs>& methods) {
+  rows table = {heads(quantities_of(methods[0].runs[0]))};
+  for (const auto& m : methods)
+    for (std::size_t i = 0; i < m.runs.size(); ++i) {
+      table.push_back({m.name + ", seed " + std::to_string(m.seeds[i])});
+      for (const auto& q : quantities_of(m.runs[i])) table.back().push_back(q.text(q.value) + " " + q.unit);
+    }
+  return table;
+}
+
+/// To the first method, of what is in percent.
+struct differences {
+  rows table;
+  std::string note;
+  metrics_entry json = metrics_entry::object();
+};
+
+differences differences_of(const std::vector<method_runs>& methods) {
+  differences d;
+  d.table = {{""}};
+  std::string noise;
+  for (std::size_t i = 1; i < methods.size(); ++i) d.table.push_back({methods[i].name + " - " + methods[0].name});
+  const auto quantities = quantities_of(methods[0].runs[0]);
+  for (std::size_t q = 0; q < quantities.size(); ++q) {
+    if (quantities[q].unit != "%") continue;
+    d.table[0].push_back(quantities[q].head);
+    for (std::size_t i = 1; i < methods.size(); ++i) {
+      const auto pairs = compare_pairs(methods[0].values(q), methods[i].values(q));
+      const double mean = pairs.difference.mean, error = pairs.difference.standard_error();
+      d.table[i].push_back((mean > 0 ? "+" : "") + quantities[q].text(mean) + " ± " + quantities[q].text(error));
+      d.json[methods[i].name][quantities[q].key] = {
+          {"mean", mean}, {"standard_error", error}, {"p_value", pairs.p_value}};
+      if (pairs.within_noise())
+        noise += (noise.empty() ? "" : "; ") + methods[i].name + ", " + quantities[q].head +
+                 " (p = " + fixed(pairs.p_value, 2) + ")";
+    }
+  }
+  const std::string seeds = std::to_string(methods[0].seeds.size()) + " seeds";
+  d.note = noise.empty()
+               ? "None of these differences is within noise: a paired t-test over " + seeds + " gives each p < 0.05."
+               : "Within noise, so that " + seeds + " tell no difference to " + methods[0].name +
+                     " training (paired t-test, p of 0.05 or more): " + noise + ".";
+  return d;
+}
+
+metrics_entry summary_of(const settings& s, const std::vector<method_runs>& methods) {
   metrics_entry j;
   j["settings"] = to_json(s);
   for (const char* own : {"method", "aux", "attack", "weights", "execution", "share", "decoupled"})
     j["settings"].erase(own);
-  j["epsilon"] = results[0].headline.epsilon;
-  for (const auto& r : results)
-    j["methods"][r.name] = {{"accuracy", r.accuracy},
-                            {"accuracy_fgsm", r.headline.fgsm},
-                            {"accuracy_pgd", r.headline.pgd},
-                            {"training_seconds", r.training_seconds},
-                            {"step_seconds_median", r.step_seconds}};
-  if (results[0].corrupted.images > 0)
-    for (const auto& r : results) j["methods"][r.name]["corruption_error"] = r.corrupted.errors.mean;
+  const auto& seeds = methods[0].seeds;
+  if (seeds.size() > 1) j["seeds"] = seeds;
+  j["epsilon"] = methods[0].runs[0].headline.epsilon;
+  for (const auto& m : methods) {
+    std::vector<metrics_entry> numbers(m.runs.size());
+    for (std::size_t i = 0; i < m.runs.size(); ++i)
+      for (const auto& q : quantities_of(m.runs[i])) {
+        numbers[i][q.key] = q.value;
+        if (seeds.size() == 1 && q.images > 0) {
+          const auto [low, high] = q.interval();
+          numbers[i][q.key + "_interval"] = {low, high};
+        }
+      }
+    j["methods"][m.name] = seeds.size() > 1 ? over_seeds(numbers) : numbers[0];
+  }
+  if (seeds.size() > 1) j["differences_to_" + methods[0].name] = differences_of(methods).json;
   return j;
 }
 
@@ -83,56 +136,145 @@ std::string told_of_weights(const settings& advprop) {
          "adversarial training on both kinds of images. --weights that add up to 1, such as 0.5,0.5, leave that out.";
 }
 
+/// The auxiliary domain whose attack adversarial training, which has one, takes: the first that has any.
+std::size_t shared_attack(const settings& advprop) {
+  const auto any =
+      std::find_if(advprop.attacks.begin(), advprop.attacks.end(), [](const auto& a) { return a != "none"; });
+  if (any == advprop.attacks.end())
+    fail<argument_error>("compare: adversarial training needs an --attack other than none");
+  return static_cast<std::size_t>(std::distance(advprop.attacks.begin(), any));
+}
+
+std::string told_of_attack(const settings& adversarial, const settings& advprop) {
+  if (advprop.attacks.size() == 1) return "";
+  const std::size_t k = shared_attack(advprop);
+  return "Adversarial training takes one attack: that of auxiliary domain " + std::to_string(k) + " (" +
+         method_of(adversarial).attacks[0].name() + ").";
+}
+
+/// The methods' settings: clean, adversarial, advprop.
+std::vector<settings> methods_of(const settings& given) {
+  const settings advprop = resolved(given);
+  settings clean = given, adversarial = given;
+  for (settings* s : {&clean, &adversarial}) s->headline = advprop.headline, s->shares.clear(), s->decoupled = false;
+  clean.method = "clean";
+  clean.attacks.clear();
+  adversarial.method = "adversarial";
+  const std::size_t k = shared_attack(advprop);
+  adversarial.attacks = {advprop.attacks[k]};
+  adversarial.epsilons = {advprop.epsilons[k]};
+  adversarial.step_sizes = {advprop.step_sizes[k]};
+  adversarial.steps = {advprop.steps[k]};
+  adversarial.weights = {advprop.weights[0], advprop.weights[k + 1]};
+  return {resolved(clean), resolved(adversarial), advprop};
+}
+
+/// Where the runs of one seed lie among those of the method.
+std::string place_of(const settings& given, const std::string& method, std::uint64_t s) {
+  return given.out + "/" + method + (given.seeds > 1 ? "/seed-" + std::to_string(s) : "");
+}
+
+/// Throws where the folder has runs in the other layout, which --resume could not go on with.
+void check_layout(const settings& given, const std::string& method) {
+  const run_folder folder(given.out + "/" + method);
+  if (given.seeds > 1) {
+    folder.check(given.resume, given.force);
+    if (given.resume && file_exists(folder.training()))
+      fail<file_error>(folder.path(),
+                       ": holds a run of one seed, which --seeds cannot go on with; --force replaces it");
+  } else if (given.resume && file_exists(folder.path() + "/seed-" + std::to_string(given.seed))) {
+    fail<file_error>(folder.path(), ": holds runs of several seeds: give --seeds as before to go on with them");
+  }
+}
+
 }  // namespace
 
 void compare(const settings& given) {
-  const std::vector<std::string> methods = {"clean", "adversarial", "advprop"};
-  std::vector<settings> runs;
-  const auto headline = resolved(given).headline;
-  for (const auto& method : methods) {
-    settings s = given;
-    s.method = method;
-    s.headline = headline;
-    s.out = given.out + "/" + method;
-    if (method != "advprop") s.shares.clear(), s.decoupled = false;
-    if (method == "clean") s.attacks.clear();
-    if (method == "adversarial") {
-      s.attacks.resize(std::min<std::size_t>(1, s.attacks.size()));
-      s.weights.resize(std::min<std::size_t>(2, s.weights.size()));
-    }
-    runs.push_back(resolved(s));
-  }
+  if (given.seed > UINT64_MAX - static_cast<std::uint64_t>(given.seeds - 1))
+    fail<argument_error>("--seed ", given.seed, " and ", given.seeds - 1, " more are not all seeds");
+  const std::vector<settings> chosen = methods_of(given);
   const run_folder folder(given.out);
   folder.check(given.resume, given.force);
-  const data_sets data = load_data(runs[0]);
-  for (const auto& s : runs) check_experiment(s, data, run_folder(s.out));  // before any of them is trained
-  folder.prepare(given.force);
-  std::vector<experiment_result> results;
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    const std::string title = std::to_string(i + 1) + "/3 " + methods[i] + std::string(11 - methods[i].size(), ' ');
-    results.push_back(run_experiment(runs[i], data, run_folder(runs[i].out), methods[i], title));
+  const data_sets data = load_data(chosen[0]);
+  std::vector<method_runs> methods;
+  std::vector<std::vector<settings>> runs;  // by method, by seed
+  for (const auto& method : chosen) {
+    check_layout(given, method.method);
+    methods.push_back({method.method, {}, {}});
+    runs.emplace_back();
+    for (int i = 0; i < given.seeds; ++i) {
+      settings s = method;
+      s.seed = given.seed + static_cast<std::uint64_t>(i);
+      s.out = place_of(given, method.method, s.seed);
+      check_experiment(s, data, run_folder(s.out));  // before any of them is trained
+      methods.back().seeds.push_back(s.seed);
+      runs.back().push_back(std::move(s));
+    }
   }
+  const auto held = folder.prepare(given.force);
+  if (given.seeds > 1)
+    for (const auto& m : methods) run_folder(given.out + "/" + m.name).prepare(given.force);
+  const std::size_t all = methods.size() * static_cast<std::size_t>(given.seeds);
+  for (std::size_t i = 0, number = 1; i < static_cast<std::size_t>(given.seeds); ++i)
+    for (std::size_t m = 0; m < methods.size(); ++m, ++number) {
+      const settings& s = runs[m][i];
+      std::string title = std::to_string(number) + "/" + std::to_string(all) + " " + s.method +
+                          std::string(11 - s.method.size(), ' '),
+                  name = s.method;
+      if (given.seeds > 1) title += " seed " + std::to_string(s.seed), name += ", seed " + std::to_string(s.seed);
+      methods[m].runs.push_back(run_experiment(s, data, run_folder(s.out), name, title));
+    }
 
+  const settings& clean = chosen[0];
+  const experiment_result& first = methods[0].runs[0];
+  const std::string spread = "± is the sample standard deviation over the seeds.";
   report page;
-  page.title = "Three ways to train " + runs[0].model;
+  page.title = "Three ways to train " + clean.model;
   page.subtitle = data.train.name +
-                  ": clean images only; adversarial training through one batch norm that all images share; "
-                  "AdvProp, where adversarial images have batch norms of their own. The same images, epochs and seed.";
-  for (auto& r : results) page.runs.push_back(r.page);
-  page.samples = results[0].corrupted.samples;
-  page.notes = report_notes(runs[0], results.back());
-  if (const auto note = told_of_weights(runs.back()); !note.empty()) page.notes.push_back(note);
+                  ": clean images only; adversarial training through one batch norm that all images share; AdvProp, "
+                  "where adversarial images have batch norms of their own. The same images, epochs and " +
+                  (given.seeds > 1 ? std::to_string(given.seeds) + " seeds; means, and " + spread : "seed.");
+  for (const auto& m : methods) page.runs.push_back(page_of(m));
+  page.samples = first.corrupted.samples;
+  page.notes = report_notes(clean, first);
+  if (given.seeds == 1) page.notes.push_back(told_of_intervals() + ".");
+  for (const auto& note : {told_of_attack(chosen[1], chosen[2]), told_of_weights(chosen[2])})
+    if (!note.empty()) page.notes.push_back(note);
+  differences apart;
+  const rows each = seed_rows(methods);
+  const std::string apart_title = "Difference to clean training in points, paired by seed: mean ± standard error";
+  if (given.seeds > 1) {
+    for (std::size_t m = 0; m < methods.size(); ++m) {
+      std::vector<run_folder> folders;
+      for (const auto& s : runs[m]) folders.emplace_back(s.out);
+      write_mean_metrics(run_folder(given.out + "/" + methods[m].name), folders);
+    }
+    apart = differences_of(methods);
+    page.tables = {{apart_title, apart.table[0], {apart.table.begin() + 1, apart.table.end()}, apart.note},
+                   {"Each seed", each[0], {each.begin() + 1, each.end()}}};
+    page.notes.push_back(
+        "Curves and errors by corruption are means over the seeds, the bands their sample standard "
+        "deviation. Confusions are those of all seeds together, the pictures the first seed's.");
+  }
   write_report(folder.report(), page);
-  write_summary(folder.summary(), summary_of(runs.back(), results));
+  write_summary(folder.summary(), summary_of(chosen[2], methods));
 
-  std::printf("\n%s\n%s\n", subject(runs[0], data).c_str(), result_table(results).c_str());
+  std::printf("\n%s, %s\n%s\n", subject(clean, data).c_str(),
+              given.seeds > 1 ? (std::to_string(given.seeds) + " seeds").c_str() : "one seed",
+              aligned(result_rows(methods)).c_str());
   std::printf("clean: accuracy on %s test images; FGSM and PGD: on the first %s of them, attacked",
-              grouped(results[0].test_images).c_str(), grouped(results[0].attacked.images).c_str());
-  if (const auto& c = results[0].corrupted; c.images > 0)
+              grouped(first.test_images).c_str(), grouped(first.attacked.images).c_str());
+  if (const auto& c = first.corrupted; c.images > 0)
     std::printf(";\ncorruption error: the mean over %s at %d severities, on %s of them", c.kinds().c_str(),
                 c.severities, grouped(c.images).c_str());
-  std::printf("; * best in its column\n\n");
-  if (!results.back().skipped.empty()) std::printf("%s\n\n", results.back().skipped.c_str());
+  std::printf("; * best in its column\n");
+  if (given.seeds > 1)
+    std::printf("%s\n\n%s:\n%s%s\n\nEach seed:\n%s\n", spread.c_str(), apart_title.c_str(),
+                aligned(apart.table).c_str(), apart.note.c_str(), aligned(each).c_str());
+  else
+    std::printf("%s: --seeds 3 measures that.\n\n", told_of_intervals().c_str());
+  if (const auto told = told_of_attack(chosen[1], chosen[2]); !told.empty()) std::printf("%s\n\n", told.c_str());
+  if (const auto& told = methods.back().runs.back().skipped; !told.empty()) std::printf("%s\n\n", told.c_str());
   std::printf("%s\n", folder.report().c_str());
 }
 

@@ -2,16 +2,19 @@
 #include "data.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 
+#include <advprop/core/number_text.hpp>
 #include <advprop/data/augment.hpp>
 #include <advprop/data/auto_augment.hpp>
 #include <advprop/data/cifar.hpp>
 #include <advprop/data/color_jitter.hpp>
 #include <advprop/data/crops.hpp>
+#include <advprop/data/hold_out.hpp>
 #include <advprop/data/idx.hpp>
 #include <advprop/data/mix.hpp>
 #include <advprop/data/rand_augment.hpp>
@@ -73,10 +76,18 @@ dataset load_bytes(const settings& s, split part, int images, const char* option
   if (images > d.size()) fail<argument_error>(option, " is ", images, ", ", d.name, " has ", d.size());
   return images > 0 ? d.take(images) : d;
 }
-image_source load_set(const settings& s, split part, int images, const char* option) {
-  dataset d = load_bytes(s, part, images, option);
+image_source source_of(dataset d) {
   std::string name = d.name;
   return {std::move(name), std::move(d)};
+}
+
+/// Training images, and those that `--validation` sets aside.
+template <divisible S>
+divided<S> parts_of(const settings& s, const S& all) try {
+  const double count = s.validation < 1 ? std::round(s.validation * all.size()) : s.validation;
+  return hold_out(all, static_cast<int>(count));
+} catch (const argument_error& e) {
+  fail<argument_error>("--validation is ", shortest(s.validation), ": ", e.what());
 }
 
 /// The classes by turns, so that the first images of a folder are of all classes.
@@ -203,7 +214,7 @@ image_folder test_folder(const settings& s) { return open_folder(s, false, s.tes
 
 image_source load_test_data(const settings& s) {
   if (!known(s.data).load) return evaluated(s, test_folder(s));
-  return load_set(s, split::test, s.test_images, "--test-images");
+  return source_of(load_bytes(s, split::test, s.test_images, "--test-images"));
 }
 
 std::string content_of(const image_source& images) {
@@ -236,16 +247,29 @@ std::string told_of_skipped(std::vector<std::string> files) {
 data_sets load_data(const settings& s) {
   data_sets d;
   if (known(s.data).load) {
-    d.train = load_set(s, split::train, s.train_images, "--train-images");
+    dataset all = load_bytes(s, split::train, s.train_images, "--train-images");
+    std::optional<divided<dataset>> parts;
+    if (s.validation > 0) parts = parts_of(s, all);
+    d.train = source_of(std::move(all));
+    d.content = content_of(d.train);
+    if (parts) {
+      d.train = source_of(std::move(parts->training));
+      d.validation = source_of(std::move(parts->validation));
+    }
   } else {
     d.folders = open_folder(s, true, s.train_images, "--train-images");
+    d.content = content_of(evaluated(s, *d.folders));
+    if (s.validation > 0) {
+      const auto parts = parts_of(s, *d.folders);
+      d.folders = parts.training;
+      d.validation = evaluated(s, parts.validation);
+    }
     d.train = evaluated(s, *d.folders);
   }
   d.test = load_test_data(s);
   if (d.train.class_names != d.test.class_names)
     fail<file_error>(folder_of(s), ": training and test images are of other classes (", d.train.classes, " and ",
                      d.test.classes, ")");
-  d.content = content_of(d.train);
   return d;
 }
 

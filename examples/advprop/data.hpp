@@ -18,12 +18,17 @@
 namespace advprop::program {
 
 struct data_sets {
-  image_source train, test;             // as they are evaluated
-  std::optional<image_folder> folders;  // of training images, where they come from files
-  std::string content;                  // `content_of` the training images
+  image_source train, test;                // as they are evaluated
+  std::optional<image_source> validation;  // what `--validation` sets aside
+  std::optional<image_folder> folders;     // of training images, where they come from files
+  std::string content;                     // `content_of` the training images, with those that are set aside
+
+  /// What is measured after each epoch.
+  const image_source& watched() const { return validation ? *validation : test; }
 };
 
-/// Reads the data from `--data-dir`, as far as `--train-images` and `--test-images` say. Throws `file_error`.
+/// Reads the data from `--data-dir`, as far as `--train-images` and `--test-images` say; what is set aside does not
+/// depend on the seed. Throws `file_error`, and `argument_error` where too much is to be set aside.
 data_sets load_data(const settings& s);
 image_source load_test_data(const settings& s);
 

@@ -4,7 +4,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -17,7 +19,10 @@
 #include <advprop/io/text.hpp>
 
 #include "choices.hpp"
+#include "content_hash.hpp"
+#include "options.hpp"
 #include "plan.hpp"
+#include "quantities.hpp"
 
 namespace advprop::program {
 
@@ -73,6 +78,27 @@ std::vector<std::string> part_names(const runner& net, const chosen_method& meth
   return names;
 }
 
+/// Through every domain; returns the main one's.
+evaluation evaluate_domains(runner& net, const image_source& images, std::uint64_t s,
+                            std::vector<measured_part>& by_domain) {
+  std::optional<evaluation> main;
+  for (int d = 0; d < net.domains(); ++d) {
+    evaluation measured = net.evaluate(images, d, 0, seed(s), {});
+    by_domain.push_back({domain_name(d), measured.total.loss(), measured.total.accuracy()});
+    if (d == 0) main = std::move(measured);
+  }
+  return std::move(*main);
+}
+
+/// What all measurements of a trained network depend on: the run, the test images, the program.
+std::string measured_under(const settings& s, const data_sets& data) {
+  content_hash hash;
+  const std::string all =
+      version() + identity(s, data.content) + content_of(data.test) + s.device + s.engines + s.frost;
+  hash.add(std::span<const char>(all));
+  return hash.text();
+}
+
 /// What happens during training, besides training.
 class observer {
  public:
@@ -106,7 +132,7 @@ class observer {
     if (r.step == r.steps) end_epoch(r, std::move(training), std::move(state));
   }
 
-  /// Of the last epoch, unless another process trained it.
+  /// Of the last epoch's weights on what was watched, unless another process trained it.
   std::optional<evaluation>& main_evaluation() { return main_; }
   void message(const std::string& text) { progress_.message(text); }
 
@@ -116,15 +142,12 @@ class observer {
     e.epoch = r.epoch + 1;
     e.learning_rate = r.learning_rate;
     e.training = std::move(training);
-    for (int d = 0; d < net_.domains(); ++d) {
-      evaluation measured = net_.evaluate(data_.test, d, 0, seed(settings_.seed), {});
-      e.test.push_back({domain_name(d), measured.total.loss(), measured.total.accuracy()});
-      if (d == 0) main_ = std::move(measured);
-    }
+    auto& watched = data_.validation ? e.validation : e.test;
+    main_ = evaluate_domains(net_, data_.watched(), settings_.seed, watched);
     e.seconds = std::exchange(seconds_, 0);
     e.step_seconds = median(std::exchange(steps_, {}));
     e.images = r.metrics.parts[0].images;
-    state.accuracies.push_back({"test", e.test[0].accuracy});
+    state.accuracies.push_back({data_.validation ? "validation" : "test", watched[0].accuracy});
     past_.add(std::move(e));
     progress_.finish_epoch(state);
   }
@@ -148,8 +171,9 @@ void draw_curves(run_report& page, const std::vector<epoch_record>& epochs) {
   };
   for (const auto& e : epochs) {
     const double x = e.epoch;
-    for (std::size_t d = 0; d < e.test.size(); ++d)
-      add(page.accuracies, d == 0 ? "test" : "test, " + e.test[d].name, x, e.test[d].accuracy);
+    for (const auto& [name, parts] : {std::pair("validation", &e.validation), {"test", &e.test}})
+      for (std::size_t d = 0; d < parts->size(); ++d)
+        add(page.accuracies, d == 0 ? name : std::string(name) + ", " + (*parts)[d].name, x, (*parts)[d].accuracy);
     for (const auto& p : e.training) add(page.losses, p.name, x, p.loss), add(page.accuracies, p.name, x, p.accuracy);
     page.learning_rate.push_back({x, e.learning_rate});
   }
@@ -164,8 +188,7 @@ void draw_robustness(run_report& page, const attacked_accuracy& r) {
   page.robustness = {fgsm, pgd};
 }
 
-metrics_entry summary_of(const settings& s, const experiment_result& r, const evaluation& clean, const runner& net,
-                         const history& past) {
+metrics_entry summary_of(const settings& s, const experiment_result& r, const evaluation& clean, const runner& net) {
   metrics_entry j;
   j["settings"] = to_json(s);
   j["parameters"] = net.parameters();
@@ -173,11 +196,14 @@ metrics_entry summary_of(const settings& s, const experiment_result& r, const ev
   metrics_entry& results = j["results"];
   results["test_images"] = clean.total.images;
   results["accuracy"] = clean.total.accuracy();
+  const auto [low, high] = wilson_interval(clean.total.accuracy(), clean.total.images);
+  results["accuracy_interval"] = {low, high};
   results["accuracy_top5"] = clean.total.accuracy5();
   results["loss"] = clean.total.loss();
   results["accuracy_by_domain"] = metrics_entry::object();
-  if (!past.epochs().empty())
-    for (const auto& d : past.epochs().back().test) results["accuracy_by_domain"][d.name] = d.accuracy;
+  for (const auto& d : r.domains) results["accuracy_by_domain"][d.name] = d.accuracy;
+  if (r.validation_images > 0)
+    results["validation"] = {{"images", r.validation_images}, {"accuracy", r.validation_accuracy}, {"epoch", r.epoch}};
   metrics_entry& attacked = results["attacked"];
   attacked["images"] = r.attacked.images;
   attacked["accuracy_clean"] = r.attacked.clean;
@@ -217,8 +243,11 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
                               : s.data == "folder"
                                   ? grouped(s.train_images) + " training images, spread evenly over the classes"
                                   : "the first " + grouped(s.train_images) + " training images";
+  const std::string aside = r.validation_images == 0 ? ""
+                                                     : ", but for " + grouped(r.validation_images) +
+                                                           " of them, set aside class by class for validation";
   std::vector<std::string> notes = {
-      "Trained on " + trained + ". Accuracy on clean images is that of " + grouped(r.test_images) +
+      "Trained on " + trained + aside + ". Accuracy on clean images is that of " + grouped(r.test_images) +
       " test images. FGSM and PGD attack the first " + grouped(r.attacked.images) +
       " of them, through the domain that serves inference: the main one. PGD takes " +
       std::to_string(r.attacked.steps) +
@@ -228,9 +257,13 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
                     std::to_string(r.corrupted.severities) + " severities" +
                     (s.data == "folder" ? "" : ", as for CIFAR-10-C") + ", of " + grouped(r.corrupted.images) +
                     " test images.");
-  notes.push_back(
-      "Accuracies named test are of the test images; the others are of training images as the network saw them, "
-      "augmented and attacked, while it changed.");
+  notes.push_back(std::string("Accuracies named ") + (r.validation_images > 0 ? "validation" : "test") +
+                  " are of these images; the others are of training images as the network saw them, augmented and "
+                  "attacked, while it changed.");
+  if (s.select == "best")
+    notes.push_back(
+        "The weights are those of the epoch with the highest accuracy on the validation images through the main "
+        "domain. The test images were not looked at before.");
   if (!r.skipped.empty()) notes.push_back(r.skipped + ".");
   notes.push_back("The time per step is the median, and training time is that of the steps alone.");
   return notes;
@@ -253,7 +286,8 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   const resumed_at before = read_position(s, data.content, folder);
   any_device device = device_of(s);
   const int robust_images = s.robust_images == 0 ? data.test.size() : std::min(s.robust_images, data.test.size());
-  const run_plan planned = plan_run(s, {data.train.image(), data.train.classes}, data.test.size(), robust_images);
+  const run_plan planned = plan_run(s, {data.train.image(), data.train.classes},
+                                    std::max(data.test.size(), data.watched().size()), robust_images);
   device.reserve(planned.peak());
   const auto net = make_network(s, data.train, device);
   const chosen_method method = method_of(s);
@@ -278,24 +312,34 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
                   : before.epoch == s.epochs ? "this run is complete"
                                              : "going on in epoch " + std::to_string(before.epoch + 1));
   watch.message(memory_of(planned));
-  net->fit(streams, method, optimizer_of(s), options, s.average);
+  std::function<double()> score;
+  if (s.select == "best") score = [&] { return past.epochs().back().validation.at(0).accuracy; };
+
+  experiment_result r;
+  r.epoch = net->fit(streams, method, optimizer_of(s), options, s.average, score);
 
   net->save(folder.model());
   net->save_domain(folder.model_main(), 0);
 
-  watch.message("attacking " + grouped(robust_images) + " test images");
-  const evaluation clean =
-      watch.main_evaluation() ? *watch.main_evaluation() : net->evaluate(data.test, 0, 0, seed(s.seed), {});
+  evaluation clean;
+  if (data.validation) {
+    r.validation_images = data.validation->size();
+    r.validation_accuracy = past.epochs().at(static_cast<std::size_t>(r.epoch) - 1).validation.at(0).accuracy;
+    clean = evaluate_domains(*net, data.test, s.seed, r.domains);
+  } else {
+    r.domains = past.epochs().back().test;
+    clean = watch.main_evaluation() ? *watch.main_evaluation() : net->evaluate(data.test, 0, 0, seed(s.seed), {});
+  }
 
-  experiment_result r;
   r.name = name;
   r.accuracy = clean.total.accuracy();
   r.test_images = data.test.size();
-  r.attacked = measure_robustness(*net, data.test, robust_images, s.robust_epsilons, s.robust_steps, seed(s.seed));
+  kept_measurements kept(folder.measured(), measured_under(s, data), [&](const auto& work) { watch.message(work); });
+  r.attacked =
+      measure_robustness(*net, data.test, robust_images, s.robust_epsilons, s.robust_steps, seed(s.seed), kept);
   if (!s.corruptions.empty()) {
     const int images = s.corruption_images == 0 ? data.test.size() : std::min(s.corruption_images, data.test.size());
-    watch.message("corrupting " + grouped(images) + " test images");
-    r.corrupted = measure_corruptions(*net, s, images);
+    r.corrupted = measure_corruptions(*net, s, images, kept);
   }
   auto skipped = data.train.skipped();
   for (const auto& file : data.test.skipped()) skipped.push_back(file);
@@ -316,13 +360,8 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   r.planned_bytes = planned.peak();
 
   r.page.name = name;
-  r.page.results = {{"accuracy on clean images", r.accuracy},
-                    {"under " + fgsm_name(r), r.headline.fgsm},
-                    {"under " + pgd_name(r), r.headline.pgd},
-                    {"training time", r.training_seconds, "s", true},
-                    {"time per step", 1000 * r.step_seconds, "ms", true}};
-  if (r.corrupted.images > 0)
-    r.page.results.insert(r.page.results.begin() + 1, {"corruption error", r.corrupted.errors.mean, "%", true});
+  for (const auto& q : quantities_of(r))
+    r.page.results.push_back(measurement_of(q, q.images > 0 ? q.interval_text() : ""));
   r.page.corruption_errors = r.corrupted.map;
   r.page.settings = described(s);
   draw_curves(r.page, past.epochs());
@@ -331,13 +370,14 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   r.page.pictures =
       attack_pictures(*net, data.test, pictured_classes, measuring_pgd(strength, s.robust_steps), seed(s.seed));
 
-  write_summary(folder.summary(), summary_of(s, r, clean, *net, past));
+  write_summary(folder.summary(), summary_of(s, r, clean, *net));
   report one;
   one.title = name;
   one.subtitle = subject(s, data);
   one.runs = {r.page};
   one.samples = r.corrupted.samples;
   one.notes = report_notes(s, r);
+  one.notes.push_back(told_of_intervals() + ".");
   write_report(folder.report(), one);
   return r;
 }

@@ -21,7 +21,11 @@ struct experiment_result {
   attacked_accuracy attacked;
   attacked_accuracy::strength headline{};  // the one that results are named by
   corrupted_errors corrupted;
-  std::string skipped;  // `told_of_skipped`
+  std::vector<measured_part> domains;  // on the test images
+  int epoch = 0;                       // whose weights these are
+  int validation_images = 0;
+  double validation_accuracy = 0;  // of that epoch, through the main domain
+  std::string skipped;             // `told_of_skipped`
   double training_seconds = 0, step_seconds = 0, images_per_second = 0;
   std::size_t planned_bytes = 0, arena_bytes = 0;
   run_report page;

@@ -57,6 +57,7 @@ std::vector<rule> rules_of_training(const settings& s, bool all_methods) {
       {"--optimizer-epsilon", s.optimizer != "sgd", "--optimizer rmsprop and adamw"},
       {"--decay-rate --decay-every", s.schedule == "exponential" || s.schedule == "staircase",
        "--schedule exponential and staircase"},
+      {"--select", s.validation > 0, "--validation"},
       {"--new-classifier", !s.initial.empty(), "--initial"},
       {"--stochastic-depth --matched-noise --attack-noise", s.model.starts_with("efficientnet"), "EfficientNets"},
       {"--weights --matched-noise --attack-noise", attacked, "--method adversarial and advprop"},

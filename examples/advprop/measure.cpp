@@ -7,6 +7,7 @@
 
 #include <advprop/core/error.hpp>
 #include <advprop/core/parallel.hpp>
+#include <advprop/io/text.hpp>
 
 #include "data.hpp"
 
@@ -40,9 +41,26 @@ chosen_attack measuring_pgd(float epsilon, int steps) {
   return a;
 }
 
+kept_measurements::kept_measurements(const std::string& path, std::string key,
+                                     std::function<void(const std::string&)> say)
+    : cells_(path, metrics_entry::object(), false), key_(std::move(key)), say_(std::move(say)) {}
+
+metrics_entry kept_measurements::get(const std::string& name, const std::string& work,
+                                     const std::function<metrics_entry()>& measure) {
+  const std::string cell = key_ + "/" + name;
+  if (!cells_.has(cell)) {
+    if (said_ != work) say_(said_ = work);
+    cells_.add(cell, measure());
+  }
+  return cells_.at(cell);
+}
+
 attacked_accuracy measure_robustness(runner& net, const image_source& test, int images,
-                                     const std::vector<float>& epsilons, int steps, seed s) {
-  const auto accuracy = [&](const chosen_attack& a) { return net.evaluate(test, 0, images, s, a).total.accuracy(); };
+                                     const std::vector<float>& epsilons, int steps, seed s, kept_measurements& kept) {
+  const auto accuracy = [&](const chosen_attack& a) -> double {
+    return kept.get(a.name() + "/images " + std::to_string(images), "attacking " + grouped(images) + " test images",
+                    [&] { return net.evaluate(test, 0, images, s, a).total.accuracy(); });
+  };
   attacked_accuracy r;
   r.images = images;
   r.steps = steps;
@@ -62,7 +80,7 @@ std::string corrupted_errors::kinds() const {
   return std::to_string(counted.size()) + " corruptions" + (all_but_frost ? " (all but frost)" : "");
 }
 
-corrupted_errors measure_corruptions(runner& net, const settings& s, int images) {
+corrupted_errors measure_corruptions(runner& net, const settings& s, int images, kept_measurements& kept) {
   settings own = s;
   own.test_images = images;
   evaluation_result r;
@@ -71,7 +89,10 @@ corrupted_errors measure_corruptions(runner& net, const settings& s, int images)
   standing& mine = r.standings.emplace_back();
   const auto target = net.target(0);
   const int threads = s.threads > 0 ? s.threads : processors();
-  for (const auto& set : r.sets) mine.sets.push_back(score(*target, set.open(), threads, [](int) {}));
+  for (const auto& set : r.sets)
+    mine.sets.push_back(image_scores_of(
+        kept.get(set.key + "/images " + std::to_string(images), "corrupting " + grouped(images) + " test images",
+                 [&] { return to_json(score(*target, set.open(), threads, [](int) {})); })));
   corrupted_errors result;
   result.images = images;
   result.severities = static_cast<int>(s.severities.size());

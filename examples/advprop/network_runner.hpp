@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include <advprop/io/onnx.hpp>
 #include <advprop/models/predict.hpp>
 #include <advprop/training/averaged_weights.hpp>
+#include <advprop/training/best_weights.hpp>
 
 #include "network_method.hpp"
 #include "networks.hpp"
@@ -69,10 +71,17 @@ class network_runner final : public runner {
     for (int i = 0; i < chosen.parts(); ++i) names.push_back(chosen.part_name(i));
     return names;
   }
-  void fit(std::span<loader* const> data, const chosen_method& method, const chosen_optimizer& optimizer,
-           const fit_options& options, double average) override {
+  int fit(std::span<loader* const> data, const chosen_method& method, const chosen_optimizer& optimizer,
+          const fit_options& options, double average, const std::function<double()>& score) override {
     if (average > 0) average_.emplace(net_, average_options{.decay = average});
-    advprop::fit(net_, data, method_for<Auxiliaries>(method), optimizer, options, average_ ? &*average_ : nullptr);
+    std::optional<best_weights<model_type>> best;
+    if (score) best.emplace(net_, score);
+    advprop::fit(net_, data, method_for<Auxiliaries>(method), optimizer, options, average_ ? &*average_ : nullptr,
+                 best ? &*best : nullptr);
+    if (!best) return options.epochs;
+    best->restore();
+    average_.reset();  // what was kept is its
+    return best->epoch;
   }
   evaluation evaluate(const image_source& data, int domain, int images, seed s, const chosen_attack& attack) override {
     const auto averaged = served();

@@ -103,6 +103,22 @@ void normalization_option(CLI::App& app, settings& s) {
 void train_data_options(CLI::App& app, settings& s) {
   normalization_option(app, s);
   number(app, "--train-images", s.train_images, 0, many, "The first so many training images; 0: all")->group("Data");
+  app.add_option("--validation", s.validation,
+                 "Training images to set aside, class by class, and to measure after each epoch instead of the test "
+                 "images: how many, or which share of them; 0: none")
+      ->check(CLI::Validator(
+          [](const std::string& word) {
+            double value{};
+            const char* const end = word.data() + word.size();
+            const auto [read, error] = std::from_chars(word.data(), end, value);
+            const bool whole = word.find_first_not_of("0123456789") == word.npos;
+            const bool good = error == std::errc{} && read == end && (whole ? value <= many : value > 0 && value < 1);
+            return good ? "" : word + " is neither a number of images nor a share between 0 and 1";
+          },
+          "COUNT or SHARE"))
+      ->capture_default_str()
+      ->take_last()
+      ->group("Data");
   const std::vector<std::string> kinds = {"none", "basic", "cutout", "auto", "rand"};
   name(app, "--augment", s.augment, kinds,
        "basic: crop, and flip where that makes sense; the others besides: cutout, AutoAugment, RandAugment")
@@ -164,6 +180,9 @@ void training_options(CLI::App& app, settings& s) {
   const char* group = "Training";
   number(app, "--epochs", s.epochs, 1, 1e6, "Passes over the training images")->group(group);
   number(app, "--batch", s.batch, 1, 1e6, "Images a step")->group(group);
+  name(app, "--select", s.select, {"last", "best"},
+       "Of which epoch the weights are tested and saved: the last, or the best by accuracy on the --validation images")
+      ->group(group);
   name(app, "--optimizer", s.optimizer, {"sgd", "rmsprop", "adamw"}, "Optimizer; rmsprop is TensorFlow's")
       ->group(group);
   number(app, "--learning-rate", s.learning_rate, 0, 1e30,
@@ -376,6 +395,10 @@ invocation parse(int argc, const char* const* argv) {
   train_data_options(comparison, s);
   model_options(comparison, s);
   training_options(comparison, s);
+  number(comparison, "--seeds", s.seeds, 1, 1000,
+         "Train every method so many times, with --seed and those that follow, and tell means, deviations and paired "
+         "differences")
+      ->group("Run");
   attack_options(comparison, s, true);
   machine_options(comparison, s);
   run_options(comparison, s);

@@ -32,7 +32,8 @@ metrics_entry to_json(const epoch_record& e) {
   j["epoch"] = e.epoch;
   j["learning_rate"] = e.learning_rate;
   j["training"] = to_json(e.training);
-  j["test"] = to_json(e.test);
+  if (!e.validation.empty()) j["validation"] = to_json(e.validation);
+  if (!e.test.empty()) j["test"] = to_json(e.test);
   j["seconds"] = e.seconds;
   j["step_seconds"] = e.step_seconds;
   j["images"] = e.images;
@@ -43,7 +44,8 @@ epoch_record record_of(const metrics_entry& j) {
   e.epoch = j.at("epoch");
   e.learning_rate = j.at("learning_rate");
   e.training = parts_of(j.at("training"));
-  e.test = parts_of(j.at("test"));
+  if (j.contains("validation")) e.validation = parts_of(j.at("validation"));
+  if (j.contains("test")) e.test = parts_of(j.at("test"));
   e.seconds = j.at("seconds");
   e.step_seconds = j.at("step_seconds");
   e.images = j.at("images");

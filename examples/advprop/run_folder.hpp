@@ -21,6 +21,7 @@ class run_folder {
   std::string model() const { return path_ + "/model.safetensors"; }
   std::string model_main() const { return path_ + "/model-main.safetensors"; }
   std::string training() const { return path_ + "/training.safetensors"; }
+  std::string measured() const { return path_ + "/measured.json"; }
   std::string report() const { return path_ + "/report.html"; }
 
   /// Throws `file_error` where the folder holds a run that shall neither be resumed nor replaced.
@@ -30,12 +31,14 @@ class run_folder {
   detail::descriptor prepare(bool force) const;
 
  private:
-  std::vector<std::string> files() const { return {training(), metrics(), summary(), model(), model_main(), report()}; }
+  std::vector<std::string> files() const {
+    return {training(), metrics(), summary(), model(), model_main(), measured(), report()};
+  }
 
   std::string path_;
 };
 
-/// Loss and accuracy of a part of the training batch ("clean") or of a domain on the test images ("main").
+/// Loss and accuracy of a part of the training batch ("clean") or of a domain on other images ("main").
 struct measured_part {
   std::string name;
   double loss = 0, accuracy = 0;
@@ -46,7 +49,9 @@ struct epoch_record {
   int epoch = 0;                                            // from 1
   double learning_rate = 0, seconds = 0, step_seconds = 0;  // of its training; the median step
   std::int64_t images = 0;
-  std::vector<measured_part> training, test;
+  std::vector<measured_part> training;
+  std::vector<measured_part> validation;  // by domain; without images that are set aside none, but the test images
+  std::vector<measured_part> test;
 };
 
 /// What a run has measured so far, in memory and in its metrics.jsonl.

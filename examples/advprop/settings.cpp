@@ -2,6 +2,7 @@
 #include "settings.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 #include <advprop/core/error.hpp>
 #include <advprop/io/text.hpp>
@@ -37,6 +38,13 @@ metrics_entry training(const settings& s) {
   j["data"] = s.data;
   j["normalization"] = s.normalization;
   j["train-images"] = s.train_images;
+  if (s.validation > 0) {
+    if (s.validation < 1)
+      j["validation"] = s.validation;
+    else
+      j["validation"] = static_cast<std::int64_t>(s.validation);
+    j["select"] = s.select;
+  }
   j["augment"] = s.augment;
   if (!s.aux_augments.empty()) j["aux-augment"] = s.aux_augments;
   if (augments_by(s, "rand")) j["magnitude"] = s.magnitude;
@@ -170,6 +178,8 @@ settings resolved(settings s) {
   } else if (!s.shares.empty() || s.decoupled) {
     fail<argument_error>("--share and --decoupled are for auxiliary domains: --method advprop");
   }
+  if (s.select == "best" && s.validation == 0)
+    fail<argument_error>("--select best needs --validation: the best by test accuracy would be too good to be true");
   if (s.data == "folder" && s.image_size == 0) s.image_size = native_size(s.model);
   if (s.data != "folder" && s.image_size != 0)
     fail<argument_error>("--image-size is for --data folder; the images of ", s.data, " have their size");

@@ -16,6 +16,7 @@ namespace advprop::program {
 struct settings {
   std::string data = "fashion-mnist", data_dir, normalization = "dataset";
   int train_images = 0, test_images = 0;
+  double validation = 0;  // training images that are set aside: below 1 a share of them, else their number
   std::string augment = "basic";
   std::vector<std::string> aux_augments;  // one for all auxiliary domains, or one for each
   int magnitude = 9;                      // of RandAugment
@@ -48,6 +49,7 @@ struct settings {
   bool decoupled = false;
 
   int epochs = 15, batch = 128;
+  std::string select = "last";  // whose weights are tested and saved
   std::string optimizer = "sgd";
   std::optional<float> learning_rate, weight_decay;  // unset: the optimizer's own
   std::optional<bool> decay_biases;                  // likewise
@@ -60,6 +62,7 @@ struct settings {
   double warm_up = 0, decay_rate = 0.97, decay_every = 2.4;
   std::vector<double> milestones;
   std::uint64_t seed = 1;
+  int seeds = 1;  // `compare`: that one and those that follow
   int threads = 0, workers = 2;
   std::string convolution = "fastest";
   std::string device = "cpu", engines = "timed";

@@ -3,10 +3,9 @@
 #include <string>
 #include <vector>
 
-#include <advprop/io/text.hpp>
-
 #include "commands.hpp"
 #include "experiment.hpp"
+#include "quantities.hpp"
 #include "table.hpp"
 
 namespace advprop::program {
@@ -16,13 +15,14 @@ void train(const settings& given) {
   const data_sets data = load_data(s);
   const run_folder folder(s.out);
   const experiment_result r = run_experiment(s, data, folder, s.method + ", " + s.model, "");
-  const auto percent = [](double v) { return fixed(100 * v, 2) + " %"; };
-  std::vector<std::vector<std::string>> rows = {{"accuracy on clean images", percent(r.accuracy)},
-                                                {"under " + fgsm_name(r), percent(r.headline.fgsm)},
-                                                {"under " + pgd_name(r), percent(r.headline.pgd)}};
-  if (r.corrupted.images > 0)
-    rows.push_back({"corruption error, " + r.corrupted.kinds(), percent(r.corrupted.errors.mean)});
-  std::printf("%s", aligned(rows).c_str());
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& q : quantities_of(r))
+    if (q.unit == "%") rows.push_back({q.label, q.text(q.value) + " %", q.images > 0 ? q.interval_text() : ""});
+  std::printf("%s\n%s.\n", aligned(rows).c_str(), told_of_intervals().c_str());
+  if (r.corrupted.images > 0) std::printf("The corruption error is the mean over %s.\n", r.corrupted.kinds().c_str());
+  if (r.validation_images > 0)
+    std::printf("The weights are those of epoch %d%s.\n", r.epoch,
+                s.select == "best" ? ", the best on the validation images" : ", the last");
   if (!r.skipped.empty()) std::printf("%s\n", r.skipped.c_str());
   std::printf("%s\n", folder.report().c_str());
 }

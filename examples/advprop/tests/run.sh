@@ -146,7 +146,12 @@ compare)
   for method in clean adversarial advprop; do
     present out/$method
     contains stdout "^$method  *[0-9.]* %.*%.*%.*%.* s.* ms"
+    contains stdout "^$method  *[0-9.]* % \[[0-9.]*, [0-9.]*\] .*%.*% \[.*% \[.* s"
   done
+  contains stdout ", one seed$"
+  contains stdout "95 % confidence interval (Wilson).*--seeds 3 measures that"
+  tr -d ' \n' <out/summary.json >flat
+  contains flat '"accuracy":0[.0-9]*,"accuracy_interval":\[0[.0-9]*,0[.0-9]*\],"corruption_error":'
   for method in adversarial advprop; do
     tr -d ' \n' <out/$method/summary.json >flat
     contains flat '"weights":\[1,0.5\]'
@@ -161,6 +166,20 @@ compare)
   contains out/report.html "The weights of AdvProp.*s losses add up to 1.5, clean training.*s loss has weight 1"
   lacks out/report.html '<script'
   refused 1 "--weights has 1 numbers" compare $weak --weights 1 --out bad
+  # Adversarial training takes one of several attacks: the first that is one.
+  two="$small --epochs 1 --train-images 32 --aux 2 --epsilon 2 --epsilon 8 --steps 1"
+  run compare $two --out two >stdout
+  contains stdout "^Adversarial training takes one attack: that of auxiliary domain 0 (PGD-1, ε = 2)\.$"
+  run compare $two --attack none --attack pgd --weights 1,0.5,0.25 --out two --force >stdout
+  contains stdout "^Adversarial training takes one attack: that of auxiliary domain 1 (PGD-1, ε = 8)\.$"
+  contains two/report.html "that of auxiliary domain 1"
+  tr -d ' \n' <two/adversarial/summary.json >flat
+  contains flat '"epsilon":\[8\],'
+  contains flat '"weights":\[1,0.25\]'
+  tr -d ' \n' <two/advprop/summary.json >flat
+  contains flat '"epsilon":\[2,8\],'
+  lacks out/report.html "takes one attack"
+  refused 1 "adversarial training needs an --attack other than none" compare $small --attack none --out bad
   # The corruption error is the average's, where weights are averaged: a fresh process measures the same.
   corrupted="--corruptions impulse_noise,contrast --severities 4,2,4"
   run train $small --method clean --average 0.9 --learning-rate 0.1 $corrupted --corruption-images 30 --out averaged
@@ -169,6 +188,129 @@ compare)
   run evaluate averaged/model.safetensors --data-dir "$data" --test-images 30 --threads 1 $corrupted >evaluated
   cat evaluated
   contains evaluated "^mean corruption error  *$(awk "BEGIN { printf \"%.2f\", 100 * $error }") %"
+  ;;
+
+seeds)
+  tiny="--data-dir $data --train-images 64 --test-images 20 --batch 32 --epochs 2 --threads 1 --workers 1 --learning-rate 0.02"
+  tiny="$tiny --robust-images 10 --robust-steps 1 --robust-epsilon 4"
+  run compare $tiny --steps 1 --seed 5 --seeds 2 --out whole >stdout
+  cat stdout
+  contains stdout ", 2 seeds$"
+  for method in clean adversarial advprop; do
+    contains stdout "^$method  *[0-9.]* ± [0-9.]* %.* ± .* ± .* ± .* s.* ± [0-9.]* ms"
+    for seed in 5 6; do
+      present whole/$method/seed-$seed
+      contains stdout "^$method, seed $seed  *[0-9.]* %"
+      contains whole/report.html "<th>$method, seed $seed</th>"
+    done
+    [ "$(wc -l <whole/$method/metrics.jsonl)" -eq 2 ] || die "whole/$method/metrics.jsonl has not a line an epoch"
+    contains whole/$method/metrics.jsonl '^{"epoch":1,.*"test":{"main":{"loss":{"mean":[0-9.]*,"standard_deviation":[0-9.e-]*,"by_seed":\['
+  done
+  contains stdout "^advprop - clean  *[+-]*[0-9.]* ± [0-9.]*  *[+-]*[0-9.]* ± "
+  contains stdout "ithin noise"
+  contains whole/report.html 'class="band f'
+  contains whole/report.html 'Difference to clean training in points, paired by seed'
+  # Mean, sample deviation and difference are those of the runs, and a run is what train makes of its seed.
+  run train $tiny --method clean --seed 6 --out alone >/dev/null
+  cmp alone/model.safetensors whole/clean/seed-6/model.safetensors || die "a seed's run is not that of train"
+  tr -d ' \n' <whole/summary.json >flat
+  contains flat '"seeds":\[5,6\]'
+  accuracy() { sed -n 's/.*"accuracy": \([0-9.e-]*\),.*/\1/p' "whole/$1/summary.json" | head -n 1; }
+  sed 's/.*"methods"//; s/.*"clean":{"accuracy":{"mean":\([0-9.e-]*\),"standard_deviation":\([0-9.e-]*\),"by_seed":\[\([^]]*\)\].*/\1 \2 \3/' flat |
+    tr ',' ' ' >numbers
+  echo "$(cat numbers) $(accuracy clean/seed-5) $(accuracy clean/seed-6)" | awk '{
+    d = ($3 - $4) / sqrt(2); if (d < 0) d = -d
+    if ($3 != $5 || $4 != $6 || ($1 - ($5 + $6) / 2) ^ 2 > 1e-18 || ($2 - d) ^ 2 > 1e-12) exit 1 }' || die "wrong statistics: $(cat numbers)"
+  contains flat '"differences_to_clean":{"adversarial":{"accuracy":{"mean":[0-9.e-]*,"standard_error":[0-9.e-]*,"p_value":'
+  # Nothing is left to do.
+  cp whole/report.html report.html
+  cp whole/summary.json summary.json
+  run compare $tiny --steps 1 --seed 5 --seeds 2 --out whole --resume >stdout
+  lacks stdout "attacking"
+  [ "$(grep -c 'this run is complete' stdout)" -eq 6 ] || die "not six complete runs"
+  cmp report.html whole/report.html
+  cmp summary.json whole/summary.json
+  # A comparison that was killed goes on in the run that it was in.
+  "$program" compare $tiny --steps 1 --seed 5 --seeds 2 --out killed >/dev/null &
+  id=$!
+  while [ ! -e killed/adversarial/seed-5/training.safetensors ] && kill -0 $id 2>/dev/null; do sleep 0.02; done
+  kill -9 $id 2>/dev/null || echo "it had ended before it was killed"
+  wait $id 2>/dev/null || true
+  run compare $tiny --steps 1 --seed 5 --seeds 2 --out killed --resume >stdout
+  contains stdout '^1/6 clean  *seed 5.*this run is complete\|this run is complete'
+  for run in clean/seed-5 adversarial/seed-5 advprop/seed-6; do
+    cmp whole/$run/model.safetensors killed/$run/model.safetensors || die "the resumed comparison has other weights"
+  done
+  for folder in whole killed; do
+    sed '/seconds/,/}/d' $folder/summary.json >$folder.summary
+  done
+  cmp whole.summary killed.summary || die "the resumed comparison has other numbers"
+  # More seeds go on from those that are there, the other layout is told.
+  run compare $tiny --steps 1 --seed 5 --seeds 3 --out whole --resume >stdout
+  contains stdout "^clean, seed 7 "
+  refused 1 "whole/clean: holds runs of several seeds: give --seeds as before" compare $tiny --steps 1 --seed 5 --out whole --resume
+  mkdir one
+  mv alone one/clean
+  refused 1 "one/clean: holds a run of one seed.*--force replaces it" compare $tiny --steps 1 --seed 6 --seeds 2 --out one --resume
+  refused 1 "holds a run already" compare $tiny --steps 1 --seed 6 --seeds 2 --out one
+  refused 2 "--seeds: 0 is no whole number" compare $tiny --steps 1 --seeds 0 --out bad
+  refused 2 "not expected" train $tiny --seeds 2 --out bad
+  ;;
+
+validation)
+  options="--data-dir $data --train-images 128 --test-images 40 --batch 32 --threads 1 --workers 1 --robust-images 10 --robust-steps 1"
+  options="$options --method advprop --attack fgsm --average 0.5 --schedule constant --learning-rate 0.2"
+  run train $options --epochs 4 --validation 32 --select best --out best >stdout
+  cat stdout
+  contains best/metrics.jsonl '"validation":{"main":.*"auxiliary 0":'
+  lacks best/metrics.jsonl '"test"'
+  contains best/report.html '>validation<'
+  contains best/report.html 'but for 32 of them, set aside class by class'
+  contains best/report.html 'epoch with the highest accuracy on the validation images'
+  contains stdout "^accuracy on validation images  *[0-9.]* %"
+  # The first of the epochs with the highest validation accuracy: a run that ends there has the same weights.
+  epoch=$(sed 's/.*"validation":{"main":{"loss":[^,]*,"accuracy":\([0-9.e-]*\)}.*/\1/' best/metrics.jsonl |
+    awk '$1 > best { best = $1; epoch = NR } END { print epoch }')
+  contains stdout "^The weights are those of epoch $epoch, the best on the validation images\.$"
+  run train $options --epochs $epoch --validation 32 --out last >stdout
+  cmp best/model.safetensors last/model.safetensors || die "the weights are not those of epoch $epoch"
+  contains stdout "^The weights are those of epoch $epoch, the last\.$"
+  # A share of them is as many, and the seed does not choose them.
+  run train $options --epochs $epoch --validation 0.25 --out share >/dev/null
+  cmp share/model.safetensors last/model.safetensors || die "a quarter of 128 images are others than 32"
+  # What is saved is what was tested.
+  accuracy=$(sed -n 's/.*"accuracy": \([0-9.e-]*\),.*/\1/p' best/summary.json | head -n 1)
+  run evaluate --data-dir "$data" --test-images 40 --threads 1 best/model.safetensors >evaluated
+  contains evaluated "^clean  *$(awk "BEGIN { printf \"%.2f\", 100 * $accuracy }") %"
+  # Killed at some moment, it chooses the same.
+  "$program" train $options --epochs 4 --validation 32 --select best --checkpoint-steps 1 --out killed >/dev/null &
+  id=$!
+  while [ "$(wc -l 2>/dev/null <killed/metrics.jsonl || echo 0)" -lt 2 ] && kill -0 $id 2>/dev/null; do sleep 0.02; done
+  kill -9 $id 2>/dev/null || echo "it had ended before it was killed"
+  wait $id 2>/dev/null || true
+  run train $options --epochs 4 --validation 32 --select best --out killed --resume
+  cmp best/model.safetensors killed/model.safetensors || die "the resumed run chose other weights"
+  run train $options --epochs 4 --validation 32 --select best --out killed --resume >stdout
+  cmp best/model.safetensors killed/model.safetensors
+  lacks stdout attacking
+  refused 1 "is the checkpoint of another run (validation was 32, is 16)" \
+    train $options --epochs 4 --validation 16 --select best --out killed --resume
+  # Image folders, with a comparison.
+  "$make_images" images
+  run compare --data folder --data-dir images --image-size 32 --batch 20 --epochs 1 --threads 1 --workers 1 --robust-images 10 \
+    --robust-steps 1 --steps 1 --learning-rate 0.01 --validation 0.2 --select best --out folders >stdout
+  cat stdout
+  contains stdout "^  *clean  *validation  *FGSM"
+  contains folders/clean/metrics.jsonl '"validation":{"main":'
+  refused 1 "--select is for --validation" train $options --select last --out bad
+  echo 'select = "best"' >best.toml
+  refused 1 "--select best needs --validation" train $options --config best.toml --out bad
+  refused 1 "--validation is 128: hold_out: 128 of 128 images; must be 1 or more, and leave one of each of 10 classes" \
+    train $options --validation 128 --out bad
+  refused 1 "--validation is 0.001: hold_out: 0 of 128 images" train $options --validation 0.001 --out bad
+  for bad in 1.5 -1 some 1e3; do
+    refused 2 "--validation: $bad is neither a number of images nor a share between 0 and 1" train $options --validation=$bad --out bad
+  done
   ;;
 
 resume)
