@@ -88,6 +88,7 @@ struct how {
   int kill = 0;  // thrown out of the report of this step, from 1
   bool resume = false;
   bool eager_copies = false;
+  int micro_batch = 0;
 };
 struct killed {};
 
@@ -106,6 +107,7 @@ outcome train(const Method& method, const Optimizer& optimizer, const how& h,
   });
   loader* const streams[] = {&data};
   fit_options options{.epochs = 2,
+                      .micro_batch = h.micro_batch,
                       .label_smoothing = 0.1f,
                       .seed = seed{4},
                       .checkpoint = h.checkpoint,
@@ -160,6 +162,61 @@ TEST_CASE("Training that queues steps ahead is the same, to the bit, as training
   check(rmsprop{});
   check(adamw{.learning_rate = 0.01f});
   check(unknown{plain});
+}
+
+TEST_CASE("Micro-batches are queued and captured as their whole step is, with the same bits, and resume to them") {
+  const auto check = [](const auto& own, const auto& waiting_for_it) {
+    for (const int micro_batch : {1, 3}) {
+      const outcome waited = train(waiting_for_it, plain, {.micro_batch = micro_batch});
+      CHECK(waited.losses.size() == 10);
+      CHECK(train(own, plain, {.micro_batch = micro_batch}) == waited);
+      CHECK(train(own, plain, {.eager_copies = true, .micro_batch = micro_batch}) == waited);
+      CHECK(train(own, plain, {}) != waited);
+      CHECK(waited.tracked[0] == (micro_batch == 1 ? 36 : 18));  // batches of 4 and of 2 images
+
+      const file f;
+      train(own, plain, {.checkpoint = f.path, .checkpoint_steps = 2, .kill = 4, .micro_batch = micro_batch});
+      outcome resumed =
+          train(own, plain, {.checkpoint = f.path, .checkpoint_steps = 2, .resume = true, .micro_batch = micro_batch});
+      CHECK(resumed.losses.size() == 8);
+      resumed.losses = waited.losses;
+      CHECK(resumed == waited);
+    }
+  };
+  check(method, waits);
+  adversarial_propagation concatenated = method;
+  concatenated.execution = execution::concatenated;
+  check(concatenated, waiting<decltype(concatenated)>{concatenated});
+}
+
+TEST_CASE("A loss that is not finite in any micro-batch stops a run at its step") {
+  for (const int image : {4, 5, 7}) {  // of the second step
+    std::vector<std::vector<float>> states;
+    train(method, plain, {.queue_ahead = false, .micro_batch = 1}, &states);
+    const outcome queued = train(method, plain, {.broken = image, .micro_batch = 1});
+    CHECK(queued.error == "fit: the loss is not a finite number in epoch 1, step 2");
+    CHECK(queued.values == states[0]);
+    CHECK(queued.averaged == 1);
+  }
+}
+
+TEST_CASE("A step in micro-batches is the CPU's") {
+  cpu c(1);
+  cuda d;
+  model<harness::small, domains<2>, cpu> expected(c, seed{3});
+  network net(d, seed{3});
+  const auto images = harness::images(7);
+  const auto labels = harness::labels(7);
+  const labelled_images batch{images.view(), labels};
+  const adversarial_propagation unattacked{attack::none{}};  // whose result hangs on no sign of a number near zero
+  const step_options options{0.1f, random_stream(3), 3};
+  expected.zero_gradients();
+  net.zero_gradients();
+  const step_metrics x = unattacked.gradients(expected, {&batch, 1}, options);
+  const step_metrics y = unattacked.gradients(net, {&batch, 1}, options);
+  for (std::size_t i = 0; i < 2; ++i) CHECK(y.parts[i].loss() == doctest::Approx(x.parts[i].loss()).epsilon(1e-5));
+  CHECK(harness::distance(on_host(d, net.gradients()), expected.gradients()) < 1e-4);
+  CHECK(harness::distance(on_host(d, net.running()), expected.running()) < 1e-5);
 }
 
 TEST_CASE("A step is queued before the losses of the one before are read, unless that is not wanted") {
@@ -248,5 +305,12 @@ TEST_CASE("Between the first steps and the last the host waits for nothing but l
   fit(net, train_data(), method, rmsprop{.clip_norm = 1}, o, &average);
   CHECK(last == waited);
   CHECK(graph_updates(d) - before == 7);  // of nine steps one was learnt from and one became the graph
+
+  // Nor with micro-batches, of which a step has one graph as well.
+  const long whole = graph_updates(d);
+  o.micro_batch = 1;
+  fit(net, train_data(), method, rmsprop{.clip_norm = 1}, o, &average);
+  CHECK(last == waited);
+  CHECK(graph_updates(d) - whole == 7);
 }
 #endif

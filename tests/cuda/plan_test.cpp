@@ -46,12 +46,12 @@ void check_memory(cuda_device& d, const work_plan& plan) {
 
 template <class Network, class T, class Method, class Optimizer>
 void check_training(const Method& method, const Optimizer& optimizer, int batch, int extent,
-                    const average_options* average = nullptr) {
+                    const average_options* average = nullptr, int micro_batch = 0) {
   using network = network_on<Network, T>;
   basic_cuda<T> device;
   basic_cuda<T> dry(dry_run{}, device);
   network planned(dry), net(device);
-  const work_plan plan = plan_training(planned, method, optimizer, batch, extent, extent, average);
+  const work_plan plan = plan_training(planned, method, optimizer, batch, extent, extent, average, micro_batch);
   CHECK(plan.parameters < plan.peak);
 
   typename Optimizer::template state<network> state(optimizer, net);
@@ -65,7 +65,7 @@ void check_training(const Method& method, const Optimizer& optimizer, int batch,
     const auto pixels = staged.bring({images.data(), static_cast<std::size_t>(images.size())});
     const labelled_images streams[] = {{{pixels.data(), images.extents()}, labels.view()}};
     net.zero_gradients();
-    method.gradients(net, streams, {0.1f, random_stream(3)});
+    method.gradients(net, streams, {0.1f, random_stream(3), micro_batch});
     state.step(1);
     if (averaged) averaged->update();
   }
@@ -95,6 +95,9 @@ TEST_EACH_ELEMENT("the planned peak of a training step is the arena's") {
   const average_options average;
   check_training<resnet20<10>, T>(adversarial_training{attack::pgd{.steps = 1}}, rmsprop(), 2, 14, &average);
   check_training<mobile_net, T>(adversarial_propagation(attack::pgd{.steps = 1}), adamw(), 5, 21);
+  for (const int micro_batch : {1, 2, 3})
+    check_training<mobile_net, T>(adversarial_propagation(attack::pgd{.steps = 1}), adamw(), 5, 21, nullptr,
+                                  micro_batch);
 }
 
 TEST_EACH_ELEMENT("the planned peak of an evaluation is the arena's") {
@@ -182,6 +185,17 @@ TEST_CASE("the batch that fits is the largest whose plan does") {
   }
   CHECK(fitting_batch<network>(dry, needed(10), method, sgd(), 5, 64, 64) == 5);
   CHECK(fitting_batch<network>(dry, 1000, method, sgd(), 5, 64, 64) == 0);
+
+  const auto in_parts = [&](int micro_batch) {
+    cuda d(dry_run{});
+    network net(d);
+    return plan_training(net, method, sgd(), 300, 64, 64, nullptr, micro_batch).needed();
+  };
+  const int fits = fitting_batch<network>(dry, needed(150), method, sgd(), 150, 64, 64, nullptr, 300);
+  CHECK(fits > 60);
+  CHECK(fits < 150);  // as 300 images lie on the device
+  CHECK(in_parts(fits) <= needed(150));
+  CHECK(in_parts(fits + 1) > needed(150));
 }
 
 #ifndef ADVPROP_GPU_TESTS
@@ -190,11 +204,11 @@ TEST_CASE("when a GPU's memory is too small for a step, fit says what it takes a
   const tensor<std::uint8_t, 4> images({batch, extent, extent, 3});
   const tensor<int, 1> labels({batch});
   const dataset data(images.view(), labels.view(), 10);
-  const auto train = [&](int count, std::size_t bytes) {
+  const auto train = [&](int count, std::size_t bytes, int micro_batch = 0) {
     cuda d;
     const memory_limit limit(d, bytes);
     model<wide_net, domains<1>, cuda> net(d);
-    fit(net, data, clean_training(), sgd(), {.epochs = 1, .batch = count});
+    fit(net, data, clean_training(), sgd(), {.epochs = 1, .batch = count, .micro_batch = micro_batch});
   };
   cuda dry(dry_run{});
   model<wide_net, domains<1>, cuda> net(dry);
@@ -218,6 +232,14 @@ TEST_CASE("when a GPU's memory is too small for a step, fit says what it takes a
   CHECK(fits > 0);
   CHECK(fits < batch);
   CHECK_NOTHROW(train(fits, bytes));
+  const auto remedy = message.find("fits, or micro-batches of ");
+  REQUIRE(remedy != std::string::npos);
+  const int parts = std::stoi(message.substr(remedy + 26));
+  CHECK(parts > 0);
+  CHECK(parts <= fits);
+  CHECK_NOTHROW(train(batch, bytes, parts));
+  CHECK_THROWS_WITH_AS(train(batch, bytes, batch),
+                       doctest::Contains("a step on 24 images in micro-batches of 24 takes"), memory_error);
 }
 
 TEST_CASE("fit takes the memory of a step at once, where there is so much") {

@@ -31,7 +31,8 @@ struct reads_predictions {
 /// Five AdvProp steps on batches of their own, as `fit` makes them; `graphs`: through `replay`, a step ahead of what is
 /// read.
 template <class Attack, class Optimizer = sgd>
-run five_steps(const Attack& attack, bool graphs, const Optimizer& optimizer = {.learning_rate = 0.05f}) {
+run five_steps(const Attack& attack, bool graphs, const Optimizer& optimizer = {.learning_rate = 0.05f},
+               int micro_batch = 0) {
   static cuda d;  // one for all: a GPU's convolutions are chosen by timing, and others would round otherwise
   network net(d, seed{1});
   const adversarial_propagation method(attack);
@@ -51,7 +52,7 @@ run five_steps(const Attack& attack, bool graphs, const Optimizer& optimizer = {
     const auto images = harness::images(3, 8, 1, std::uint64_t(step));
     const auto labels = harness::labels(3, 4, std::uint64_t(step));
     const labelled_images batch{images.view(), labels};
-    const step_options options{0, random_stream(3, std::uint64_t(step))};
+    const step_options options{0, random_stream(3, std::uint64_t(step)), micro_batch};
     step_metrics m;
     const auto whole = [&] {
       net.zero_gradients();
@@ -80,8 +81,10 @@ run five_steps(const Attack& attack, bool graphs, const Optimizer& optimizer = {
 
 /// Steps replayed as graphs are the same as without.
 template <class Attack, class Optimizer = sgd>
-void check_replayed(int least, const Attack& attack, const Optimizer& optimizer = {.learning_rate = 0.05f}) {
-  const run direct = five_steps(attack, false, optimizer), replayed = five_steps(attack, true, optimizer);
+void check_replayed(int least, const Attack& attack, const Optimizer& optimizer = {.learning_rate = 0.05f},
+                    int micro_batch = 0) {
+  const run direct = five_steps(attack, false, optimizer, micro_batch),
+            replayed = five_steps(attack, true, optimizer, micro_batch);
   CHECK(direct.losses.size() == 10);
   for (float loss : direct.losses) CHECK(std::isfinite(loss));
   CHECK(replayed.replays >= least);
@@ -105,6 +108,12 @@ TEST_CASE("Every optimizer is part of the graph, with each step's learning rate 
   check_replayed(3, pgd, rmsprop{.clip_norm = 0.3f});
   check_replayed(3, pgd, adamw{.learning_rate = 0.01f});
   check_replayed(3, pgd, adamw{.learning_rate = 0.01f, .clip_norm = 0.3f});
+}
+
+TEST_CASE("All micro-batches of a step are one graph") {
+  check_replayed(3, pgd, sgd{.learning_rate = 0.05f, .clip_norm = 0.3f}, 1);
+  check_replayed(3, pgd, rmsprop{}, 2);
+  check_replayed(0, reads_predictions(), sgd{.learning_rate = 0.05f}, 1);
 }
 
 TEST_CASE("However many operations follow, a step's first loss is still there at its end") {

@@ -37,11 +37,11 @@ struct grouped_net : architecture<normalize<cifar10_statistics>, convolution<32,
 /// Runs a step for real and plans it; the arena's peaks must be equal.
 template <class Network, class Method, class Optimizer>
 void check_training(const Method& method, const Optimizer& optimizer, int batch, int extent, int threads,
-                    const average_options* average = nullptr) {
+                    const average_options* average = nullptr, int micro_batch = 0) {
   using network = model<Network, domains<2>, cpu>;
   cpu dry(dry_run{}, threads);
   network planned(dry);
-  const work_plan plan = plan_training(planned, method, optimizer, batch, extent, extent, average);
+  const work_plan plan = plan_training(planned, method, optimizer, batch, extent, extent, average, micro_batch);
 
   cpu device(threads);
   network net(device);
@@ -51,7 +51,7 @@ void check_training(const Method& method, const Optimizer& optimizer, int batch,
   tensor<float, 4> images({batch, extent, extent, network::channels});
   tensor<int, 1> labels({batch});
   const labelled_images streams[] = {{images.view(), labels.view()}};
-  const step_options options{0.1f, random_stream(3)};
+  const step_options options{0.1f, random_stream(3), micro_batch};
   for (int i = 0; i < 2; ++i) {
     net.zero_gradients();
     method.gradients(net, streams, options);
@@ -91,6 +91,32 @@ TEST_CASE("the planned peak of a training step is the arena's: ResNet-20, clean 
   check_training<resnet20<10>>(concatenated, sgd(), 7, 30, 2);
   const average_options average;
   check_training<resnet20<10>>(adversarial_training{attack::pgd()}, rmsprop(), 8, 32, 2, &average);
+}
+
+TEST_CASE(
+    "the planned peak of a training step is the arena's: micro-batches, of which a step takes little more than one") {
+  adversarial_propagation shared{attack::pgd{.steps = 1}};
+  shared.auxiliary[0].share = 0.3f;
+  for (const int micro_batch : {3, 4, 8}) {
+    check_training<resnet20<10>>(clean_training(), sgd(), 11, 32, 2, nullptr, micro_batch);
+    check_training<resnet20<10>>(adversarial_training{attack::pgd{.steps = 1}}, sgd(), 11, 32, 1, nullptr, micro_batch);
+    check_training<resnet20<10>>(shared, sgd(), 11, 32, 2, nullptr, micro_batch);
+    shared.execution = execution::concatenated;
+  }
+  const auto plan = [](int batch, int micro_batch) {
+    cpu dry(dry_run{}, 2);
+    model<resnet20<10>, domains<2>, cpu> net(dry);
+    return plan_training(net, adversarial_propagation(attack::pgd()), sgd(), batch, 32, 32, nullptr, micro_batch);
+  };
+  const work_plan whole = plan(4096, 0), parts = plan(4096, 64), one = plan(64, 0);
+  CHECK(parts.peak == one.peak);
+  CHECK(whole.peak > 40 * parts.peak);
+  const auto flops = [](const work_plan& p) {
+    double sum = 0;
+    for (const work_item& i : p.items) sum += i.flops;
+    return sum;
+  };
+  CHECK(flops(parts) == doctest::Approx(flops(whole)).epsilon(0.001));
 }
 
 TEST_CASE("the planned peak of a training step is the arena's: EfficientNet, clean and AdvProp") {

@@ -53,6 +53,11 @@ struct epoch_report {
 struct fit_options {
   int epochs = 30;
   int batch = 0;  ///< of the loader that `fit` makes of a data set; 0: 128
+  /// For batches that are too large for the memory: how many images of a domain go through the network at a time, at
+  /// most; 0: the whole batch. Their gradients are added up to that of the batch's mean losses, then the optimizer
+  /// makes one step. Batch norms see one such micro-batch at a time, as where PyTorch accumulates gradients ("ghost
+  /// batch norm"), and running statistics learn from each.
+  int micro_batch = 0;
   advprop::schedule schedule = advprop::schedule::cosine();
   float label_smoothing = 0;
   advprop::seed seed{0};
@@ -98,6 +103,7 @@ struct queued_step {
   std::string s = o.run + "; epochs " + std::to_string(o.epochs) + "; seed " + std::to_string(o.seed.value) +
                   "; smoothing " + shortest(o.label_smoothing) + "; schedule " + o.schedule.description() + "; " +
                   optimizer;
+  if (o.micro_batch != 0) s += "; micro-batch " + std::to_string(o.micro_batch);
   if (average) s += "; average " + shortest(average->decay) + (average->warm_up ? " warm-up" : "");
   if (keeps_best) s += "; best epoch";
   for (const loader* l : data) {
@@ -226,22 +232,22 @@ template <class Model, class State>
 /// A step of `fit`, planned on a device like the model's.
 template <class Model, class Method, class Optimizer>
 [[gnu::cold]] work_plan planned_step(Model& net, const loader& data, const Method& method, const Optimizer& optimizer,
-                                     const average_options* average) {
+                                     const average_options* average, int micro_batch) {
   typename Model::device_type dry(dry_run{}, net.device());
   Model planned(dry);
   return plan_training(planned, method, optimizer, data.options().batch, data.image().height, data.image().width,
-                       average);
+                       average, micro_batch);
 }
 
 /// Takes the memory of a step at once where a device tells how much of it is free: taken bit by bit it would be more,
 /// as a block does not lie in two slabs.
 template <class Model, class Method, class Optimizer>
 void reserve_step(Model& net, const loader& data, const Method& method, const Optimizer& optimizer,
-                  const average_options* average) {
+                  const average_options* average, int micro_batch) {
   auto& device = net.device();
   if constexpr (requires { device.free_memory(); }) {
     arena& memory = device.memory();
-    const std::size_t peak = planned_step(net, data, method, optimizer, average).peak;
+    const std::size_t peak = planned_step(net, data, method, optimizer, average, micro_batch).peak;
     if (peak > memory.reserved() && peak - memory.in_use() <= device.free_memory())
       memory.reserve(peak - memory.in_use());
   }
@@ -251,17 +257,24 @@ void reserve_step(Model& net, const loader& data, const Method& method, const Op
 /// of its memory is free.
 template <class Model, class Method, class Optimizer>
 [[noreturn, gnu::cold]] void explain(const memory_error& e, Model& net, const loader& data, const Method& method,
-                                     const Optimizer& optimizer, const average_options* average) {
+                                     const Optimizer& optimizer, const average_options* average, int micro_batch) {
   auto& device = net.device();
   if constexpr (requires { device.free_memory(); }) {
     const std::size_t there = device.memory().reserved() + device.free_memory();
     const int batch = data.options().batch;
-    const work_plan plan = planned_step(net, data, method, optimizer, average);
-    const int fits =
-        fitting_batch<Model>(device, there, method, optimizer, batch, data.image().height, data.image().width, average);
-    fail<memory_error>(e.what(), "; a step on ", batch, " images takes ", plan.reserved >> 20, " MiB and up to ",
-                       plan.library_workspace >> 20, " MiB of workspace, where there are ", there >> 20,
-                       " MiB: a batch of ", fits, " fits");
+    const work_plan plan = planned_step(net, data, method, optimizer, average, micro_batch);
+    const std::string way = micro_batch > 0 ? " in micro-batches of " + std::to_string(micro_batch) : "";
+    const auto fitting = [&](int most, int whole) {
+      return fitting_batch<Model>(device, there, method, optimizer, most, data.image().height, data.image().width,
+                                  average, whole);
+    };
+    const int fits = fitting(batch, 0);
+    std::string remedy = "a batch of " + std::to_string(fits) + " fits";
+    if constexpr (takes_micro_batches<Method>)
+      if (const int part = fitting(fits, batch); part > 0) remedy += ", or micro-batches of " + std::to_string(part);
+    fail<memory_error>(e.what(), "; a step on ", batch, " images", way, " takes ", plan.reserved >> 20,
+                       " MiB and up to ", plan.library_workspace >> 20, " MiB of workspace, where there are ",
+                       there >> 20, " MiB: ", remedy);
   }
   throw;
 }
@@ -303,9 +316,13 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
   if (average && !average->follows(net))
     fail<argument_error>("fit: the average is another model's, or the model holds the average");
   if (best && !best->follows(net)) fail<argument_error>("fit: the best weights are to be another model's");
+  if (options.micro_batch < 0) fail<argument_error>("fit: micro_batch is ", options.micro_batch, ", must be 0 or more");
+  if (options.micro_batch > 0 && !takes_micro_batches<Method>)
+    fail<argument_error>("fit: micro_batch is ", options.micro_batch,
+                         ", but the method takes whole batches; see training_method");
   options.schedule.check();
 
-  detail::reserve_step(net, *data[0], method, optimizer, average ? &average->options() : nullptr);
+  detail::reserve_step(net, *data[0], method, optimizer, average ? &average->options() : nullptr, options.micro_batch);
   state_type state(optimizer, net);
   const std::string fingerprint =
       detail::run_fingerprint(options, data, optimizer.description(), average ? &average->options() : nullptr, best);
@@ -367,7 +384,8 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
       }
       now.images = streams[0].images.extent(0);
       const step_options step{options.label_smoothing,
-                              random_stream(options.seed.value, 1).split(static_cast<std::uint64_t>(at.step))};
+                              random_stream(options.seed.value, 1).split(static_cast<std::uint64_t>(at.step)),
+                              options.micro_batch};
       const double factor =
           options.schedule.factor(at.epoch + static_cast<double>(at.step_of_epoch) / steps, options.epochs);
       now.rate = rate = factor * optimizer.learning_rate;
@@ -411,7 +429,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
     if (options.on_epoch) options.on_epoch(report);
   }
 } catch (const memory_error& e) {
-  detail::explain(e, net, *data[0], method, optimizer, average ? &average->options() : nullptr);
+  detail::explain(e, net, *data[0], method, optimizer, average ? &average->options() : nullptr, options.micro_batch);
 }
 
 namespace detail {

@@ -23,15 +23,24 @@ concept method_of_parts = requires(const M& method, int i) {
   { method.part_name(i) } -> std::convertible_to<std::string>;
   { method.streams() } -> std::convertible_to<int>;
 };
-/// A method fills the model's gradients from one batch of each of its data streams.
+/// A method fills the model's gradients from one batch of each of its data streams. One that takes these in
+/// micro-batches where the options ask for it (`for_micro_batches`) says so: static constexpr bool micro_batches =
+/// true.
 template <class M, class Model>
 concept training_method = method_of_parts<M> &&
     requires(const M& method, Model& net, std::span<const labelled_images> streams, const step_options& options) {
   { method.gradients(net, streams, options) } -> std::same_as<step_metrics>;
 };
 
+/// Whether a method says that it takes its batches in micro-batches.
+template <class M>
+inline constexpr bool takes_micro_batches = requires {
+  requires M::micro_batches;
+};
+
 /// One pass through the main domain.
 struct clean_training {
+  static constexpr bool micro_batches = true;
   int parts() const { return 1; }
   int streams() const { return 1; }
   std::string part_name(int) const { return "clean"; }
@@ -39,7 +48,10 @@ struct clean_training {
   template <class Model>
   step_metrics gradients(Model& net, std::span<const labelled_images> streams, const step_options& options) const {
     step_metrics m;
-    accumulate_gradients(net, streams[0], main_domain, options, m, 0);
+    for_micro_batches(std::array{streams[0]}, options, [&](const auto& parts, const step_options& own) {
+      const micro_batch& clean = parts[0];
+      accumulate_gradients(net, clean.images, routing{{main_domain, clean.count(), clean.share}}, own, m, 0);
+    });
     return m;
   }
 };
@@ -98,6 +110,7 @@ struct adversarial_training {
 
   explicit adversarial_training(Attack a) : attack(std::move(a)) {}
 
+  static constexpr bool micro_batches = true;
   Attack attack;
   bool mixture = true;
   float clean_weight = 1, adversarial_weight = 1;
@@ -110,20 +123,22 @@ struct adversarial_training {
 
   template <class Model>
   step_metrics gradients(Model& net, std::span<const labelled_images> streams, const step_options& options) const {
-    const labelled_images& clean = streams[0];
-    const int n = clean.images.extent(0);
     step_metrics m;
-    detail::concatenation<typename Model::device_type, Model::classes> batch(net.device(), mixture ? 2 * n : n,
-                                                                             clean.images);
-    if (mixture) batch.push(clean);
-    const image_view attacked = batch.push(clean);
-    random_stream rng = options.rng.split(0xA77AC);
-    perturb(net, attack, attacked, clean.labels, rng, main_domain, options.label_smoothing,
-            options.noise(mixture ? 1 : 0, matched_noise));
-    routing route;
-    if (mixture) route.push({main_domain, n, clean_weight});
-    route.push({main_domain, n, adversarial_weight});
-    accumulate_gradients(net, batch.all(), route, options, m, 0, matched_noise);
+    for_micro_batches(std::array{streams[0]}, options, [&](const auto& parts, const step_options& own) {
+      const auto& [images, share] = parts[0];
+      const int n = parts[0].count();
+      detail::concatenation<typename Model::device_type, Model::classes> batch(net.device(), mixture ? 2 * n : n,
+                                                                               images.images);
+      if (mixture) batch.push(images);
+      const image_view attacked = batch.push(images);
+      random_stream rng = own.rng.split(0xA77AC);
+      perturb(net, attack, attacked, images.labels, rng, main_domain, own.label_smoothing,
+              own.noise(mixture ? 1 : 0, matched_noise));
+      routing route;
+      if (mixture) route.push({main_domain, n, share * clean_weight});
+      route.push({main_domain, n, share * adversarial_weight});
+      accumulate_gradients(net, batch.all(), route, own, m, 0, matched_noise);
+    });
     return m;
   }
 };
@@ -149,6 +164,7 @@ class adversarial_propagation {
   static_assert((attack_policy<Attacks> && ...), "adversarial_propagation: this is no attack; see attack_policy");
 
  public:
+  static constexpr bool micro_batches = true;
   static constexpr int auxiliaries = sizeof...(Attacks);
   static_assert(auxiliaries < routing::limit, "adversarial_propagation: more attacks than a step has parts");
 
@@ -184,55 +200,68 @@ class adversarial_propagation {
     static_assert(domains::count >= 1 + auxiliaries,
                   "adversarial_propagation: the model has fewer auxiliary domains than attacks");
     step_metrics m;
-    const auto [clean, images] = share_out(streams);
-    const int count = clean.images.extent(0);
-    if (execution == advprop::execution::concatenated) {
-      int total = count;
-      for (const labelled_images& own : images) total += own.images.extent(0);
-      detail::concatenation<typename Model::device_type, Model::classes> batch(net.device(), total, clean.images);
-      batch.push(clean);
-      routing route{{main_domain, count, clean_weight}};
-      each([&, &images = images](const auto& attack, std::size_t k) {
-        craft(net, attack, batch.push(images[k]), images[k].labels, k, options);
-        route.push({domains::auxiliary(static_cast<int>(k)), images[k].images.extent(0), auxiliary[k].weight});
-      });
-      accumulate_gradients(net, batch.all(), route, options, m, 0, matched_noise);
-    } else {
-      // Attacks come first, as in the paper: a training pass may move running statistics that domains share.
-      std::array<arena::block, sizeof...(Attacks)> memory;
-      std::array<image_view, sizeof...(Attacks)> adversarial;
-      each([&, &images = images](const auto& attack, std::size_t k) {
-        const const_image_view& from = images[k].images;
-        memory[k] = net.device().memory().allocate(sizeof(float) * static_cast<std::size_t>(from.size()));
-        adversarial[k] = {static_cast<float*>(memory[k].data()), from.extents()};
-        memory_copy(net.device(), std::span<const float>(from.begin(), from.end()),
-                    std::span<float>(adversarial[k].begin(), adversarial[k].end()));
-        craft(net, attack, adversarial[k], images[k].labels, k, options);
-      });
-      accumulate_gradients(net, clean, routing{{main_domain, count, clean_weight}}, options, m, 0, matched_noise);
-      for (std::size_t k = 0; k < images.size(); ++k) {
-        const int number = static_cast<int>(k);
-        const routing route{{domains::auxiliary(number), images[k].images.extent(0), auxiliary[k].weight}};
-        accumulate_gradients(net, {adversarial[k], images[k].labels}, route, options, m, 1 + number, matched_noise);
-        memory[k] = {};
-      }
-    }
+    for_micro_batches(share_out(streams), options,
+                      [&](const auto& parts, const step_options& own) { accumulate(net, parts, own, m); });
     return m;
   }
 
  private:
+  /// A step on some of the clean images and of each auxiliary domain's.
+  template <class Model>
+  void accumulate(Model& net, const std::array<micro_batch, 1 + auxiliaries>& parts, const step_options& options,
+                  step_metrics& m) const {
+    const auto route_of = [&](std::size_t i) {
+      const int k = static_cast<int>(i) - 1;
+      return part{i == 0 ? main_domain : Model::domains_type::auxiliary(k), parts[i].count(),
+                  parts[i].share * (i == 0 ? clean_weight : auxiliary[i - 1].weight)};
+    };
+    const bool complete = std::all_of(parts.begin(), parts.end(), [](const micro_batch& b) { return b.count() > 0; });
+    if (execution == advprop::execution::concatenated && complete) {
+      int total = 0;
+      for (const micro_batch& b : parts) total += b.count();
+      detail::concatenation<typename Model::device_type, Model::classes> batch(net.device(), total,
+                                                                               parts[0].images.images);
+      batch.push(parts[0].images);
+      routing route{route_of(0)};
+      each([&](const auto& attack, std::size_t k) {
+        const labelled_images& images = parts[1 + k].images;
+        craft(net, attack, batch.push(images), images.labels, k, options);
+        route.push(route_of(1 + k));
+      });
+      accumulate_gradients(net, batch.all(), route, options, m, 0, matched_noise);
+      return;
+    }
+    // Attacks come first, as in the paper: a training pass may move running statistics that domains share.
+    std::array<arena::block, sizeof...(Attacks)> memory;
+    std::array<labelled_images, 1 + auxiliaries> images;
+    images[0] = parts[0].images;
+    each([&](const auto& attack, std::size_t k) {
+      const const_image_view& from = parts[1 + k].images.images;
+      if (from.extent(0) == 0) return;
+      memory[k] = net.device().memory().allocate(sizeof(float) * static_cast<std::size_t>(from.size()));
+      const image_view adversarial(static_cast<float*>(memory[k].data()), from.extents());
+      memory_copy(net.device(), std::span<const float>(from.begin(), from.end()),
+                  std::span<float>(adversarial.begin(), adversarial.end()));
+      images[1 + k] = {adversarial, parts[1 + k].images.labels};
+      craft(net, attack, adversarial, images[1 + k].labels, k, options);
+    });
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      if (parts[i].count() > 0)
+        accumulate_gradients(net, images[i], routing{route_of(i)}, options, m, static_cast<int>(i), matched_noise);
+      if (i > 0) memory[i - 1] = {};
+    }
+  }
   template <class F>
   void each(F&& f) const {
     [&]<std::size_t... K>(std::index_sequence<K...>) { (f(std::get<K>(attacks_), K), ...); }
     (std::make_index_sequence<sizeof...(Attacks)>());
   }
-  /// The clean pass's images, and each auxiliary domain's.
-  std::pair<labelled_images, std::array<labelled_images, sizeof...(Attacks)>> share_out(
-      std::span<const labelled_images> streams) const {
-    std::array<labelled_images, sizeof...(Attacks)> own;
+  /// The clean pass's images, then each auxiliary domain's.
+  std::array<labelled_images, 1 + auxiliaries> share_out(std::span<const labelled_images> streams) const {
+    std::array<labelled_images, 1 + auxiliaries> parts;
     const int all = streams[0].images.extent(0);
     int taken = 0;
-    for (std::size_t k = 0; k < own.size(); ++k) {
+    for (std::size_t k = 0; k < sizeof...(Attacks); ++k) {
       const auto& a = auxiliary[k];
       if (a.stream < 0 || a.stream >= static_cast<int>(streams.size()))
         fail<argument_error>("adversarial_propagation: data stream ", a.stream, " of ", streams.size());
@@ -245,10 +274,11 @@ class adversarial_propagation {
       if (apart && taken + count >= all)
         fail<argument_error>("adversarial_propagation: decoupled, the auxiliary domains' shares leave none of ", all,
                              " images for the clean pass");
-      own[k] = from.slice(apart ? taken : 0, count);
+      parts[1 + k] = from.slice(apart ? taken : 0, count);
       if (apart) taken += count;
     }
-    return {streams[0].slice(taken, all - taken), own};
+    parts[0] = streams[0].slice(taken, all - taken);
+    return parts;
   }
   template <class Model>
   void craft(Model& net, const auto& attack, image_view images, const target_view& labels, std::size_t k,

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cmath>
+#include <vector>
 
 #include <advprop/domains/pass.hpp>
 #include <advprop/ops/loss_result.hpp>
@@ -42,28 +43,27 @@ struct step_metrics {
   template <class Loss>
   void add(int part, const Loss& r, int images) {
     if constexpr (requires { r.sums; })
-      late_[static_cast<std::size_t>(waiting_++)] = {part, images, r.sums};
+      late_.push_back({part, images, r.sums});
     else
       parts[static_cast<std::size_t>(part)].add(r, images);
   }
   /// Whether every loss counts already.
-  bool settled() const { return waiting_ == 0; }
+  bool settled() const { return late_.empty(); }
   /// Waits for the device where it is still computing losses; `call`: for that call of `repeated::run` alone.
   template <class Device, class... Call>
   void settle(Device& d, Call... call) {
     if (settled()) return;
     if constexpr (requires { d.wait(call...); }) d.wait(call...);
-    for (int i = 0; i < waiting_; ++i) {
-      const auto& [part, images, sums] = late_[static_cast<std::size_t>(i)];
+    for (const auto& [part, images, sums] : late_) {
       const loss_result r{static_cast<double>(sums[0]) / images, static_cast<int>(sums[1]), static_cast<int>(sums[2])};
       parts[static_cast<std::size_t>(part)].add(r, images);
     }
-    waiting_ = 0;
+    late_.clear();
   }
   /// Has the losses that the device is still computing watched.
   template <class Guard>
   void watch(Guard& guard) const {
-    for (int i = 0; i < waiting_; ++i) guard.watch(late_[static_cast<std::size_t>(i)].sums);
+    for (const late& l : late_) guard.watch(l.sums);
   }
 
   step_metrics& operator+=(const step_metrics& o) {
@@ -82,8 +82,7 @@ struct step_metrics {
     int part = 0, images = 0;
     const float* sums = nullptr;  // loss, correct, correct5, in the host's memory
   };
-  std::array<late, routing::limit> late_{};
-  int waiting_ = 0;
+  std::vector<late> late_;
 };
 
 }  // namespace advprop

@@ -89,10 +89,10 @@ struct planned_images {
 
 /// A training step as `fit` makes it, with the optimizer's numbers and, where there is one, those of the moving
 /// average. `net` lives on a dry device, `cpu(dry_run{})` or `cuda(dry_run{})`; every data stream of the method has
-/// `batch` images.
+/// `batch` images, which go through the network as `step_options::micro_batch` says.
 template <class Model, training_method<Model> Method, class Optimizer>
 work_plan plan_training(Model& net, const Method& method, const Optimizer& optimizer, int batch, int height, int width,
-                        const average_options* average = nullptr) {
+                        const average_options* average = nullptr, int micro_batch = 0) {
   typename Optimizer::template state<Model> state(optimizer, net);
   std::optional<averaged_weights<Model>> averaged;
   if (average) averaged.emplace(net, *average);
@@ -107,7 +107,7 @@ work_plan plan_training(Model& net, const Method& method, const Optimizer& optim
       streams[i].images = {pixels.data(), images.images.extents()};
     }
     net.zero_gradients();
-    method.gradients(net, streams, {});
+    method.gradients(net, streams, {.micro_batch = micro_batch});
     state.step(1);
     if (averaged) averaged->update();
   });
@@ -126,15 +126,18 @@ work_plan plan_evaluation(Model& net, int batch, int height, int width, const At
 }
 
 /// The largest batch, up to `most`, of which a training step needs no more than `bytes` of a device like this one; 0
-/// where one image needs more. Found by a few dry runs.
+/// where one image needs more. With `whole` given, the largest micro-batch of steps on so many images. Found by a few
+/// dry runs.
 template <class Model, training_method<Model> Method, class Optimizer>
 int fitting_batch(const typename Model::device_type& device, std::size_t bytes, const Method& method,
-                  const Optimizer& optimizer, int most, int height, int width,
-                  const average_options* average = nullptr) {
-  const auto fits = [&](int batch) {
+                  const Optimizer& optimizer, int most, int height, int width, const average_options* average = nullptr,
+                  int whole = 0) {
+  const auto fits = [&](int images) {
     typename Model::device_type dry(dry_run{}, device);
     Model net(dry);
-    return plan_training(net, method, optimizer, batch, height, width, average).needed() <= bytes;
+    const work_plan plan = whole > 0 ? plan_training(net, method, optimizer, whole, height, width, average, images)
+                                     : plan_training(net, method, optimizer, images, height, width, average);
+    return plan.needed() <= bytes;
   };
   int good = 0, bad = most + 1;
   while (bad - good > 1) {

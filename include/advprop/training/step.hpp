@@ -1,6 +1,10 @@
 // Gradients of a batch: the pieces that every training method is made of.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include <advprop/core/target_view.hpp>
@@ -29,10 +33,46 @@ struct step_options {
   float label_smoothing = 0;
   /// Everything random in the step: a function of the seed and the step's number, so that a resumed run repeats it.
   random_stream rng{};
+  /// How many of a part's images go through the network at a time, at most; 0: all of them.
+  int micro_batch = 0;
 
   /// The masks of part `part` and those after it. `matched`: every part of the step has the same.
   layer_noise noise(int part, bool matched) const { return {rng.split(0xD201), part, matched}; }
 };
+
+/// Some of a part's images, next to each other. Weighted with their share of it, the micro-batches' mean losses add up
+/// to the part's.
+struct micro_batch {
+  labelled_images images;  ///< none where all of the part's have had their turn
+  float share = 0;
+  int count() const { return images.images.extent(0); }
+};
+
+/// Calls f(one micro-batch of each part, its options) until all images have had their turn: once, unless
+/// `options.micro_batch` is smaller than a part. A part makes as few micro-batches as it can, of sizes that differ by
+/// one at most. Each has randomness of its own, the first that of a whole batch.
+template <std::size_t Parts, class F>
+void for_micro_batches(const std::array<labelled_images, Parts>& parts, const step_options& options, F&& f) {
+  if (options.micro_batch < 0)
+    fail<argument_error>("step: micro_batch is ", options.micro_batch, ", must be 0 or more");
+  std::array<int, Parts> counts{};
+  for (std::size_t k = 0; k < Parts; ++k) {
+    const int all = parts[k].images.extent(0);
+    counts[k] = options.micro_batch == 0 ? 1 : std::max(1, (all - 1) / options.micro_batch + 1);
+  }
+  for (int i = 0; i < *std::max_element(counts.begin(), counts.end()); ++i) {
+    std::array<micro_batch, Parts> now;
+    for (std::size_t k = 0; k < Parts; ++k) {
+      if (i >= counts[k]) continue;
+      const std::int64_t all = parts[k].images.extent(0);
+      const int first = static_cast<int>(all * i / counts[k]), last = static_cast<int>(all * (i + 1) / counts[k]);
+      now[k] = {parts[k].slice(first, last - first), static_cast<float>(last - first) / static_cast<float>(all)};
+    }
+    step_options own = options;
+    if (i > 0) own.rng = options.rng.split(0x31C20).split(static_cast<std::uint64_t>(i));
+    f(now, own);
+  }
+}
 
 /// One training pass: forward through the routes' domains, each part's mean loss times its weight, and the gradients of
 /// their sum added to the model's. Tallies go to `metrics.parts[first_part + i]`. Part i of the route draws
