@@ -299,6 +299,7 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   observer watch(s, *net, data, part_names(*net, method), past, before.seconds, title);
   fit_options options;
   options.epochs = s.epochs;
+  options.micro_batch = s.micro_batch;
   options.schedule = schedule_of(s);
   options.label_smoothing = s.label_smoothing;
   options.seed = seed(s.seed);

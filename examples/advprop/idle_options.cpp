@@ -49,6 +49,7 @@ std::vector<rule> rules_of_training(const settings& s, bool all_methods) {
   auto attacks = s.attacks;
   if (attacked && attacks.empty()) attacks = {"pgd"};
   std::vector<rule> rules = {
+      {"--micro-batch", s.micro_batch < s.batch, "a --batch of more images"},
       {"--magnitude", s.augment == "rand" || any_of(s.aux_augments, {"rand"}), "--augment rand"},
       {"--momentum", s.optimizer != "adamw", "--optimizer sgd and rmsprop"},
       {"--nesterov", s.optimizer == "sgd", "--optimizer sgd"},

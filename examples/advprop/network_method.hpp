@@ -15,6 +15,7 @@ namespace advprop::program {
 /// Both methods for one domain, so that a model is compiled for one.
 class single_domain {
  public:
+  static constexpr bool micro_batches = true;
   explicit single_domain(const chosen_method& m) : clean_(m.which == chosen_method::kind::clean) {
     if (clean_) return;
     adversarial_.attack = m.attacks.at(0);

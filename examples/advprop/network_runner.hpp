@@ -105,10 +105,11 @@ class network_runner final : public runner {
   }
 
   run_plan plan(const chosen_method& method, const chosen_optimizer& optimizer, double average, int size, int batch,
-                int evaluated, int attacked) override {
+                int micro_batch, int evaluated, int attacked) override {
     run_plan p;
     if (average > 0) average_.emplace(net_, average_options{.decay = average});
-    p.training = plan_training(net_, method_for<Auxiliaries>(method), optimizer, batch, size, size);
+    p.training =
+        plan_training(net_, method_for<Auxiliaries>(method), optimizer, batch, size, size, nullptr, micro_batch);
     {
       const chosen_optimizer::state<model_type> state(optimizer, net_);
       p.evaluation = plan_evaluation(net_, evaluated, size, size);

@@ -180,6 +180,9 @@ void training_options(CLI::App& app, settings& s) {
   const char* group = "Training";
   number(app, "--epochs", s.epochs, 1, 1e6, "Passes over the training images")->group(group);
   number(app, "--batch", s.batch, 1, 1e6, "Images a step")->group(group);
+  number(app, "--micro-batch", s.micro_batch, 0, 1e6,
+         "Of these, as many of a domain as go through the network at a time, where memory holds no more; 0: all")
+      ->group(group);
   name(app, "--select", s.select, {"last", "best"},
        "Of which epoch the weights are tested and saved: the last, or the best by accuracy on the --validation images")
       ->group(group);

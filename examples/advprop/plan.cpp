@@ -78,8 +78,8 @@ run_plan plan_run(const settings& s, const described_images& images, int evaluat
   any_device device = dry_device_of(s);
   const int most = evaluate_options().batch;
   return make_runner(device, network_of(s, {images.image.channels, images.classes}))
-      ->plan(method_of(s), optimizer_of(s), s.average, images.image.height, s.batch, std::min(evaluated, most),
-             std::min(attacked, most));
+      ->plan(method_of(s), optimizer_of(s), s.average, images.image.height, s.batch, s.micro_batch,
+             std::min(evaluated, most), std::min(attacked, most));
 }
 
 std::string memory_of(const run_plan& p) {
@@ -98,8 +98,9 @@ void plan(const settings& given) {
   const described_images images = describe_images(s);
   const int evaluated = evaluate_options().batch;
   const run_plan p = plan_run(s, images, evaluated, evaluated);
-  std::printf("%s, %d images of %s, %s\n\n%s\n%s\n", s.model.c_str(), s.batch, text(images.image).c_str(),
-              s.method.c_str(), table(p.training).c_str(), memory_of(p).c_str());
+  const std::string way = s.micro_batch > 0 ? " in micro-batches of " + std::to_string(s.micro_batch) : "";
+  std::printf("%s, %d images of %s%s, %s\n\n%s\n%s\n", s.model.c_str(), s.batch, text(images.image).c_str(),
+              way.c_str(), s.method.c_str(), table(p.training).c_str(), memory_of(p).c_str());
 }
 
 }  // namespace advprop::program

@@ -85,6 +85,7 @@ metrics_entry training(const settings& s) {
   }
   j["epochs"] = s.epochs;
   j["batch"] = s.batch;
+  if (s.micro_batch > 0) j["micro-batch"] = s.micro_batch;
   j["optimizer"] = s.optimizer;
   j["learning-rate"] = number(*s.learning_rate);
   if (s.optimizer != "adamw") j["momentum"] = number(s.momentum);
@@ -186,6 +187,7 @@ settings resolved(settings s) {
   if (s.method == "adversarial" && s.attacks[0] == "none")
     fail<argument_error>("--attack none makes no adversarial images; use --method clean");
 
+  if (s.micro_batch >= s.batch) s.micro_batch = 0;
   if (s.optimizer == "rmsprop")
     complete(s, rmsprop{});
   else if (s.optimizer == "adamw")

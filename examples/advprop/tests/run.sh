@@ -316,6 +316,14 @@ validation)
 resume)
   options="$weak --method advprop --attack pgd --augment basic"
   run train $options --out whole
+  run train $options --micro-batch 20 --out parts
+  present parts
+  ! cmp -s whole/model.safetensors parts/model.safetensors || die "batch norms saw whole batches"
+  contains parts/summary.json '"micro-batch": 20'
+  # As large as the batch it changes nothing, which a recipe may say.
+  echo 'micro-batch = 32' >recipe.toml
+  run train $options --config recipe.toml --out same
+  cmp whole/model.safetensors same/model.safetensors
   # Killed at three moments behind a checkpoint, some of them inside an epoch.
   for round in 1 2 3; do
     before=$(state)
@@ -345,6 +353,8 @@ resume)
   # A finished run stays as it is.
   run train $options --out killed --resume
   cmp whole/model.safetensors killed/model.safetensors
+  refused 1 "is the checkpoint of another run (micro-batch was none, is 8)$" \
+    train $options --micro-batch 8 --out killed --resume
   refused 1 "is the checkpoint of another run (label-smoothing was 0, is 0.5; seed was 1, is 2)$" \
     train $options --seed 2 --label-smoothing 0.5 --out killed --resume
   cmp whole/model.safetensors killed/model.safetensors
@@ -393,6 +403,7 @@ bad_input)
   idle "--method adversarial" --adversarial-only
   idle "--method advprop" "--aux 1" "--execution concatenated"
   idle "--augment rand" "--magnitude 5"
+  idle "a --batch of more images" "--micro-batch 32"
   idle "--schedule exponential and staircase" "--decay-rate 0.5" "--decay-every 1"
   idle "--optimizer rmsprop" "--rms-decay 0.5"
   idle "--optimizer adamw" "--beta1 0.5" "--beta2 0.5"
@@ -738,6 +749,9 @@ plan)
   run plan --data folder --image-size 40 --classes 10 $options >stdout
   contains stdout "^resnet20, 16 images of 3x40x40"
   refused 1 "built with" plan --model resnet21
+  run plan $options --micro-batch 4 >stdout
+  contains stdout "^resnet20, 16 images of 1x28x28 in micro-batches of 4, advprop$"
+  contains stdout "^conv1  *conv_forward  *direct  *4  *1x28x28  *16x28x28  *12  "
   # A program that was built for GPUs plans for one where there is none.
   for device in cuda cuda-tf32 cuda-bfloat16; do
     if "$program" plan $options --device $device >stdout 2>stderr; then
@@ -749,7 +763,7 @@ plan)
   done
   # What training then takes is what was planned, to the byte.
   for more in "--method advprop --attack gd --steps 1 --average 0.9" "--method adversarial --steps 1 --optimizer adamw --batch 8 --clip-norm 1" \
-    "--method advprop --steps 1 --execution concatenated --threads 2" "--method clean --convolution gemm"; do
+    "--method advprop --steps 1 --execution concatenated --threads 2 --micro-batch 12" "--method clean --convolution gemm"; do
     # shellcheck disable=SC2086 # several words
     run train $small $more --epochs 1 --force --out out >stdout
     contains stdout "memory planned: .* MiB for a training step"
