@@ -118,3 +118,10 @@ TEST_CASE("moving far away leaves the fill") {
       CHECK(same == image.pixels.size());
     }
 }
+
+TEST_CASE("grey_of gives Pillow's convert(\"L\"), and leaves grey images as they are") {
+  const byte_image rgb{2, 3, 3, {255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 200, 77, 255, 255, 255, 1, 2, 3}};
+  const byte_image grey = grey_of(rgb);
+  CHECK(grey == byte_image{2, 3, 1, {76, 150, 29, 129, 255, 2}});
+  CHECK(grey_of(grey) == grey);
+}

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <string>
+#include <vector>
 
 namespace advprop {
 
@@ -14,6 +15,12 @@ inline std::string shortest(float value) {
 inline std::string shortest(double value) {
   char buffer[64];
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
+}
+/// Several, with commas between them.
+inline std::string shortest(const std::vector<float>& values) {
+  std::string text;
+  for (const float v : values) text += (text.empty() ? "" : ", ") + shortest(v);
+  return text;
 }
 
 }  // namespace advprop

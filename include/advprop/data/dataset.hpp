@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <advprop/core/channel_statistics.hpp>
 #include <advprop/core/error.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/core/shape.hpp>
@@ -214,11 +215,7 @@ image_batch read_batch(const S& s, int first, int count) {
   return b;
 }
 
-/// Mean and population standard deviation of each channel, of values in [0, 1]: what an input stage normalises by.
-struct channel_statistics {
-  std::vector<float> mean, deviation;
-};
-
+/// Of all images; the deviation is the population's. What an input stage normalises by.
 template <source S>
 channel_statistics measure_statistics(const S& s) {
   const shape image = s.image();

@@ -82,6 +82,15 @@ inline void turn_hue(std::uint8_t* rgb, int turn) {
 
 }  // namespace detail
 
+/// One channel, the luma: Pillow's convert("L"). A grey image stays as it is.
+inline byte_image grey_of(const byte_image& image) {
+  if (image.channels == 1) return image;
+  byte_image grey = byte_image::of(image.height, image.width, 1);
+  for (std::size_t i = 0; i < grey.pixels.size(); ++i)
+    grey.pixels[i] = static_cast<std::uint8_t>(detail::luma(&image.pixels[3 * i]));
+  return grey;
+}
+
 namespace image_ops {
 
 /// Towards a grey image of the mean luma, or away from it: torchvision's adjust_contrast.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <advprop/io/archive.hpp>
+#include <advprop/io/checkpoint_metadata.hpp>
 #include <advprop/io/dialect.hpp>
 #include <advprop/models/model.hpp>
 
@@ -30,9 +31,15 @@ inline std::string counter_of(std::string_view statistic) {
   return std::string(statistic.substr(0, statistic.rfind('.'))) + ".num_batches_tracked";
 }
 
-/// Adds every tensor of the model for which `rename` gives a native name, under its name in the dialect.
+/// Adds every tensor of the model for which `rename` gives a native name, under its name in the dialect, and what is to
+/// be said of the network besides.
 template <class Model, class Rename>
-[[gnu::cold]] void write_model(safetensors_writer& out, const Model& net, Rename rename, dialect to = dialect::native) {
+[[gnu::cold]] void write_model(safetensors_writer& out, const Model& net, Rename rename, dialect to = dialect::native,
+                               checkpoint_metadata about = {}) {
+  about.channels = Model::channels;
+  about.classes = Model::classes;
+  about.normalization = input_statistics<typename Model::network_type>();
+  out.metadata.merge(metadata_entries(about));
   std::vector<std::string> names;
   for (const parameter& p : net.table()) names.push_back(rename(p));
   names = translate(names, to);
@@ -55,16 +62,19 @@ template <class Model, class Rename>
 
 struct save_options {
   advprop::dialect dialect = advprop::dialect::native;  ///< whose names the tensors get
+  /// What the file is to say of the network besides its channels, classes and normalization, which it knows itself.
+  checkpoint_metadata metadata = {};
 };
 
 /// Writes every tensor of the model, auxiliary sets as timm names them (`bn1.aux_bn.0.weight`). The file appears whole
-/// or not at all. Throws `file_error`, and `argument_error` for a dialect that has no such network.
+/// or not at all. Throws `file_error`, and `argument_error` for a dialect that has no such network and for metadata
+/// that cannot be written.
 template <class Model>
 void save(const Model& net, const std::string& path, const save_options& options = {}) {
   safetensors_writer out;
   out.metadata["format"] = "pt";
   detail::write_model(
-      out, net, [](const parameter& p) { return p.name; }, options.dialect);
+      out, net, [](const parameter& p) { return p.name; }, options.dialect, options.metadata);
   out.write(path);
 }
 
@@ -89,12 +99,14 @@ void save(const Model& net, domain only, const std::string& path, const save_opt
     }
     return name;
   };
-  detail::write_model(out, net, plain_name, options.dialect);
+  detail::write_model(out, net, plain_name, options.dialect, options.metadata);
   out.write(path);
 }
 
 struct load_options {
   bool classifier = true;  ///< false: the last layer keeps its own numbers, and the file's may have any shape
+  /// False: the network may normalise images by other numbers than those the file records.
+  bool same_normalization = true;
 };
 
 /// What `load` found besides the tensors it wanted.
@@ -102,6 +114,7 @@ struct load_report {
   bool auxiliary_from_main = false;  ///< the file had no auxiliary sets, so the model's were copied from main
   int auxiliary_ignored = 0;         ///< auxiliary tensors in the file that the model has no domain for
   advprop::dialect dialect = advprop::dialect::native;  ///< whose names the file has
+  checkpoint_metadata metadata;                         ///< what the file records
 };
 
 namespace detail {
@@ -170,6 +183,7 @@ class fitting {
 [[gnu::cold]] inline fitting::fitting(const safetensors& file, const std::vector<parameter>& table, bool others_allowed,
                                       const load_options& options)
     : file_(file) {
+  report.metadata = metadata_of(file);
   const std::vector<std::string> names = recognise(table);
   const auto auxiliary = [](const tensor_info& t) { return t.name.find(".aux_bn.") != std::string::npos; };
   const bool file_has_sets = std::any_of(file.tensors().begin(), file.tensors().end(), auxiliary);
@@ -231,10 +245,21 @@ class fitting {
   for (const auto& [p, name] : wanted) read(*p, *name);
 }
 
+/// Where either side says nothing, nothing is compared.
+[[gnu::cold]] inline void check_normalization(const std::string& file, const channel_statistics& recorded,
+                                              const channel_statistics& own) {
+  if (recorded.mean.empty() || own.mean.empty() || nearly_equal(recorded, own)) return;
+  fail<file_error>(file, ": holds a network for images normalised by ", description(recorded), ", this one has ",
+                   description(own), "; load it all the same with {.same_normalization = false}");
+}
+
 template <class Model>
 [[gnu::cold]] load_report read_model(const safetensors& file, Model& net, bool others_allowed = false,
                                      const load_options& options = {}) {
   const fitting found(file, net.table(), others_allowed, options);  // throws before anything is changed
+  if (options.same_normalization)
+    check_normalization(file.name(), found.report.metadata.normalization,
+                        input_statistics<typename Model::network_type>());
   for (const auto& [p, values] : found.values) memory_copy(net.device(), std::span<const float>(values), net[*p]);
   for (const auto& [set, count] : found.tracked) net.batches_tracked(set) = count;
   if (found.report.auxiliary_from_main) net.copy_main_to_auxiliary();
@@ -245,8 +270,9 @@ template <class Model>
 
 /// Reads a model written by `save`, by PyTorch ("module." stripped) or by timm with split batch norms, in whichever
 /// dialect its names are. An ordinary checkpoint fills auxiliary sets from main. Throws `file_error` that counts what
-/// is missing, unexpected and of another shape and names the first of each, or names a tensor that is not finite, and
-/// then leaves the model as it was. For fine-tuning: `load(net, path, {.classifier = false})`.
+/// is missing, unexpected and of another shape and names the first of each, or names a tensor that is not finite, or
+/// gives both normalizations where the file records another than the network's, and then leaves the model as it was.
+/// For fine-tuning: `load(net, path, {.classifier = false})`.
 template <class Model>
 load_report load(Model& net, const std::string& path, const load_options& options = {}) {
   return detail::read_model(safetensors::read(path), net, false, options);

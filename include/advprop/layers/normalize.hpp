@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include <advprop/core/channel_statistics.hpp>
 #include <advprop/core/shape.hpp>
 #include <advprop/layers/feature_map.hpp>
 
@@ -37,6 +38,12 @@ struct normalize {
   static_assert(Statistics::deviation.size() == Statistics::mean.size());
   static_assert(std::all_of(Statistics::deviation.begin(), Statistics::deviation.end(), [](float d) { return d > 0; }),
                 "normalize: deviations must be positive");
+
+  /// What checkpoints record. An input stage without this is recorded without numbers, and none are compared.
+  static channel_statistics statistics() {
+    return {{Statistics::mean.begin(), Statistics::mean.end()},
+            {Statistics::deviation.begin(), Statistics::deviation.end()}};
+  }
 
   template <class Device>
   static feature_map<Device> forward(Device& device, const_image_view images) {

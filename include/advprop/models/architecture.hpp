@@ -1,6 +1,7 @@
 // A whole network: its input stage and its layers.
 #pragma once
 
+#include <advprop/core/channel_statistics.hpp>
 #include <advprop/layers/activations.hpp>
 #include <advprop/layers/batch_norm.hpp>
 #include <advprop/layers/convolution.hpp>
@@ -34,5 +35,14 @@ inline constexpr long parameters = Network::parameters(Network::input::channels)
 /// Classes that a network tells apart.
 template <network_layers Network>
 inline constexpr int class_count = Network::output({Network::input::channels, 256, 256}).channels;
+
+/// What the network's input stage normalises by; empty where that does not say.
+template <network_layers Network>
+channel_statistics input_statistics() {
+  if constexpr (requires { Network::input::statistics(); })
+    return Network::input::statistics();
+  else
+    return {};
+}
 
 }  // namespace advprop

@@ -49,13 +49,6 @@ inline byte_image rgb_of(const byte_image& grey) {
   for (std::size_t i = 0; i < grey.pixels.size(); ++i) std::fill_n(&rgb.pixels[3 * i], 3, grey.pixels[i]);
   return rgb;
 }
-
-inline byte_image grey_of(const byte_image& rgb) {
-  byte_image grey = byte_image::of(rgb.height, rgb.width, 1);
-  for (std::size_t i = 0; i < grey.pixels.size(); ++i)
-    grey.pixels[i] = static_cast<std::uint8_t>(advprop::detail::luma(&rgb.pixels[3 * i]));
-  return grey;
-}
 }  // namespace detail
 
 /// An image of any size, corrupted: 8 bits, truncated, as the official scripts store it. A grey image gets noise in its
@@ -65,7 +58,7 @@ inline byte_image corrupt(const byte_image& image, corruption kind, int severity
                           const corruption_options& options = {}) {
   detail::check_corruption(kind, severity, options);
   if (image.channels == 1 && !detail::is_noise(kind))
-    return detail::grey_of(corrupt(detail::rgb_of(image), kind, severity, rng, options));
+    return grey_of(corrupt(detail::rgb_of(image), kind, severity, rng, options));
   const auto strength = [&](const auto& table) { return table.at(options.scale, severity); };
   switch (kind) {
     case corruption::gaussian_noise:
