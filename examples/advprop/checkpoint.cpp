@@ -1,28 +1,111 @@
-// Reading a checkpoint's names.
+// Reading a checkpoint's names and metadata, beside what the options say.
 #include "checkpoint.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <string_view>
+#include <type_traits>
 
 #include <advprop/core/error.hpp>
 #include <advprop/io/safetensors.hpp>
 
+#include "choices.hpp"
+#include "data.hpp"
+
 namespace advprop::program {
 
-int auxiliaries_in(const std::string& path) {
+checkpoint_facts facts_of(const std::string& path) {
   constexpr std::string_view level = ".aux_bn.";
-  int count = 0;
-  for (const auto& name : safetensors::read(path).names()) {
+  const safetensors file = safetensors::read(path);
+  checkpoint_facts facts{path, 0, metadata_of(file)};
+  for (const auto& name : file.names()) {
     if (name.starts_with("training."))
       fail<file_error>(path, ": is the state of a training run; its network is in model.safetensors beside it");
     const auto at = name.find(level);
     if (at == name.npos) continue;
     int k = -1;
     std::from_chars(name.data() + at + level.size(), name.data() + name.size(), k);
-    count = std::max(count, std::min(k, 1000) + 1);
+    facts.auxiliaries = std::max(facts.auxiliaries, std::min(k, 1000) + 1);
   }
-  return count;
+  return facts;
+}
+
+settings completed(settings s, const checkpoint_facts& file) {
+  const auto take = [&](const char* option, auto& value, const auto& recorded) {
+    if (recorded == std::remove_cvref_t<decltype(recorded)>{}) return;
+    if (s.given.contains(option) && value != recorded)
+      fail<argument_error>(option, " is ", value, ", but ", file.path, " records ", recorded);
+    value = recorded;
+  };
+  take("--model", s.model, file.metadata.model);
+  take("--channels", s.channels, file.metadata.channels);
+  take("--classes", s.classes, file.metadata.classes);
+  return s;
+}
+
+settings seen_as_recorded(settings s, std::span<const checkpoint_facts> files) {
+  const auto agree = [&](const char* option, auto& value, auto member) {
+    if (s.given.contains(option) && value != std::remove_cvref_t<decltype(value)>{}) return;  // --image-size 0: its own
+    const checkpoint_facts* from = nullptr;
+    for (const auto& file : files) {
+      const auto& recorded = file.metadata.*member;
+      if (recorded == std::remove_cvref_t<decltype(recorded)>{}) continue;
+      if (from && value != recorded)
+        fail<argument_error>(option, " is needed: ", from->path, " records ", value, ", ", file.path, " ", recorded);
+      value = recorded;
+      from = &file;
+    }
+  };
+  agree("--image-size", s.image_size, &checkpoint_metadata::image_size);
+  agree("--crop-fraction", s.crop_fraction, &checkpoint_metadata::crop_fraction);
+  agree("--interpolation", s.interpolation, &checkpoint_metadata::interpolation);
+  return s;
+}
+
+channel_statistics normalization_for(const settings& s, const checkpoint_facts& file) {
+  const channel_statistics& recorded = file.metadata.normalization;
+  if (recorded.mean.empty()) return normalization(s);
+  if (!s.given.contains("--normalization")) return recorded;
+  const channel_statistics chosen = normalization(s);
+  if (!nearly_equal(chosen, recorded))
+    fail<argument_error>("--normalization is ", s.normalization, " (", description(chosen), "), but ", file.path,
+                         " records ", description(recorded));
+  return chosen;
+}
+
+channel_statistics required_normalization(const settings& s, const checkpoint_facts& file) {
+  if (file.metadata.normalization.mean.empty() && !s.given.contains("--normalization"))
+    fail<argument_error>("--normalization is needed: ", file.path, " records none");
+  return normalization_for(s, file);
+}
+
+int domain_in(const settings& s, const checkpoint_facts& file) {
+  const int domain = domain_of(s);
+  if (domain > file.auxiliaries)
+    fail<argument_error>("--domain ", s.domain, " is out of range: ", file.path, " has ", file.auxiliaries,
+                         " auxiliary domains");
+  return domain;
+}
+
+std::unique_ptr<runner> load_network(any_device& device, const settings& s, const checkpoint_facts& file,
+                                     data_shape shape, int auxiliaries, const channel_statistics& normalization) {
+  runner_options network;
+  network.model = s.model;
+  network.shape = shape;
+  network.auxiliaries = auxiliaries;
+  network.normalization = normalization;
+  auto net = make_runner(device, network);
+  tell_of_names(file.path, s.model, net->load(file.path).dialect);
+  return net;
+}
+
+void load_initial(runner& net, const settings& s) {
+  const channel_statistics recorded = read_metadata(s.initial).normalization, own = normalization(s);
+  if (!s.given.contains("--normalization") && !recorded.mean.empty() && !nearly_equal(recorded, own))
+    fail<argument_error>("--normalization is needed: ", s.initial, " records ", description(recorded),
+                         ", that of the data set is ", description(own));
+  const load_options options{.classifier = s.keep_classifier, .same_normalization = false};
+  tell_of_names(s.initial, s.model, net.load(s.initial, options).dialect);
 }
 
 }  // namespace advprop::program

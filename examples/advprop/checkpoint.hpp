@@ -1,11 +1,48 @@
-// What a checkpoint tells before a network is made for it.
+// What a checkpoint tells before a network is made for it, and the network that is.
 #pragma once
 
+#include <memory>
+#include <span>
 #include <string>
+
+#include <advprop/io/checkpoint_metadata.hpp>
+
+#include "runner.hpp"
+#include "settings.hpp"
 
 namespace advprop::program {
 
-/// How many auxiliary sets of batch norms it has. Throws `file_error`, also for the state of a training run.
-int auxiliaries_in(const std::string& path);
+struct checkpoint_facts {
+  std::string path;
+  int auxiliaries = 0;  // sets of batch norms besides the main one
+  checkpoint_metadata metadata;
+};
+
+/// Throws `file_error`, also for the state of a training run.
+checkpoint_facts facts_of(const std::string& path);
+
+/// The settings with the network's name, channels and classes as the file records them. Throws `argument_error` for an
+/// option that says otherwise.
+settings completed(settings s, const checkpoint_facts& file);
+
+/// The settings with image size, crop fraction and interpolation as the files record them, unless an option says them:
+/// a network may be shown other images on purpose. Throws `argument_error` where files disagree and no option decides.
+settings seen_as_recorded(settings s, std::span<const checkpoint_facts> files);
+
+/// The numbers of `--normalization`, or else those that the file records, or else the data set's. Throws
+/// `argument_error` where option and file contradict each other.
+channel_statistics normalization_for(const settings& s, const checkpoint_facts& file);
+/// The same for commands that have no data set.
+channel_statistics required_normalization(const settings& s, const checkpoint_facts& file);
+
+/// `domain_of`, which must be in the file.
+int domain_in(const settings& s, const checkpoint_facts& file);
+
+/// The network of `--model` with the file's weights, for images and classes of that shape.
+std::unique_ptr<runner> load_network(any_device& device, const settings& s, const checkpoint_facts& file,
+                                     data_shape shape, int auxiliaries, const channel_statistics& normalization);
+
+/// `--initial`. That file may record another normalization than the network's only if `--normalization` is given.
+void load_initial(runner& net, const settings& s);
 
 }  // namespace advprop::program

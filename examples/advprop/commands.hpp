@@ -11,6 +11,7 @@ void compare(const settings& s);
 void corrupt(const settings& s);
 void export_onnx(const settings& s);
 void convert(const settings& s);
+void predict(const settings& s);
 void plan(const settings& s);
 
 }  // namespace advprop::program

@@ -9,11 +9,10 @@
 
 namespace advprop::program {
 
-void convert(const settings& s) {
-  const int domain = domain_of(s), there = auxiliaries_in(s.checkpoint);
-  if (domain > there)
-    fail<argument_error>("--domain ", s.domain, " is out of range: ", s.checkpoint, " has ", there,
-                         " auxiliary domains");
+void convert(const settings& given) {
+  const checkpoint_facts file = facts_of(given.checkpoint);
+  const settings s = completed(given, file);
+  const int domain = domain_in(s, file), there = file.auxiliaries;
   if (s.sets > 0 && domain > 0)
     fail<argument_error>("--domain ", s.domain, " makes an ordinary network, --aux ", s.sets,
                          " one with auxiliary sets: give one of them");
@@ -22,16 +21,16 @@ void convert(const settings& s) {
   network.model = s.model;
   network.shape = {s.channels, s.classes};
   network.auxiliaries = std::max(domain, s.sets);
-  network.normalization = {std::vector<float>(static_cast<std::size_t>(s.channels), 0.f),
-                           std::vector<float>(static_cast<std::size_t>(s.channels), 1.f)};  // no part of a checkpoint
+  network.normalization = file.metadata.normalization;
   const auto net = make_runner(device, network);
   const load_report report = net->load(s.checkpoint);
   tell_of_names(s.checkpoint, s.model, report.dialect);
   tell_of_names(s.out, s.model, dialect_of(s));
+  const save_options written{.dialect = dialect_of(s), .metadata = file.metadata};
   if (s.sets > 0)
-    net->save(s.out, dialect_of(s));
+    net->save(s.out, written);
   else
-    net->save_domain(s.out, domain, dialect_of(s));
+    net->save_domain(s.out, domain, written);
   std::printf("%s: names of %s, domain %s%s\n", s.checkpoint.c_str(), std::string(dialect_name(report.dialect)).c_str(),
               s.domain.c_str(), report.auxiliary_from_main ? "; auxiliary sets made from main" : "");
   if (s.sets > 0 && s.sets < there)

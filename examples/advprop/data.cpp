@@ -34,16 +34,10 @@ struct known_data {
   dataset (*load)(const std::string&, split);  // null: folders of image files
   int padding;
   bool flip;
-  normalization_numbers numbers;
+  channel_statistics numbers;
   shape image;
   int classes;
 };
-
-template <class Statistics>
-normalization_numbers numbers_of() {
-  return {{Statistics::mean.begin(), Statistics::mean.end()},
-          {Statistics::deviation.begin(), Statistics::deviation.end()}};
-}
 
 const known_data& known(const std::string& name) {
   static const known_data all[] = {
@@ -52,17 +46,30 @@ const known_data& known(const std::string& name) {
        load_fashion_mnist,
        2,
        true,
-       numbers_of<fashion_mnist_statistics>(),
+       normalize<fashion_mnist_statistics>::statistics(),
        {1, 28, 28},
        10},
-      {"mnist", "", load_mnist, 2, false, numbers_of<mnist_statistics>(), {1, 28, 28}, 10},
-      {"cifar10", "", load_cifar10, 4, true, numbers_of<cifar10_statistics>(), {3, 32, 32}, 10},
-      {"cifar100", "", load_cifar100, 4, true, numbers_of<cifar100_statistics>(), {3, 32, 32}, 100},
-      {"folder", "", nullptr, 0, true, numbers_of<imagenet_statistics>(), {3, 0, 0}, 0},
+      {"mnist", "", load_mnist, 2, false, normalize<mnist_statistics>::statistics(), {1, 28, 28}, 10},
+      {"cifar10", "", load_cifar10, 4, true, normalize<cifar10_statistics>::statistics(), {3, 32, 32}, 10},
+      {"cifar100", "", load_cifar100, 4, true, normalize<cifar100_statistics>::statistics(), {3, 32, 32}, 100},
+      {"folder", "", nullptr, 0, true, normalize<imagenet_statistics>::statistics(), {3, 0, 0}, 0},
   };
   for (const auto& k : all)
     if (name == k.name) return k;
   fail<argument_error>("--data: there is no data set ", name);
+}
+
+/// What `--normalization` may name besides the data set's own.
+const std::vector<std::pair<std::string, channel_statistics>>& normalizations() {
+  static const auto list = [] {
+    std::vector<std::pair<std::string, channel_statistics>> all = {
+        {"imagenet", normalize<imagenet_statistics>::statistics()},
+        {"symmetric", normalize<symmetric_statistics>::statistics()}};
+    for (const char* data : {"cifar10", "cifar100", "fashion-mnist", "mnist"})
+      all.emplace_back(data, known(data).numbers);
+    return all;
+  }();
+  return list;
 }
 
 std::string folder_of(const settings& s) {
@@ -279,11 +286,28 @@ described_images describe_images(const settings& s) {
   return d;
 }
 
-normalization_numbers normalization(const settings& s) {
-  const auto& own = known(s.data).numbers;
-  if (s.normalization == "dataset") return own;
-  if (own.mean.size() != 3) fail<argument_error>("--normalization ", s.normalization, " is for images of 3 channels");
-  return s.normalization == "imagenet" ? numbers_of<imagenet_statistics>() : numbers_of<symmetric_statistics>();
+channel_statistics normalization(const settings& s) {
+  if (s.normalization == "dataset") return known(s.data).numbers;
+  for (const auto& [name, numbers] : normalizations())
+    if (s.normalization == name) return numbers;
+  fail<argument_error>("--normalization: there is none called ", s.normalization);
+}
+
+std::string name_of(const channel_statistics& s) {
+  for (const auto& [name, numbers] : normalizations())
+    if (numbers == s) return name;
+  return description(s);
+}
+
+checkpoint_metadata metadata_of(const settings& s, const data_sets& data) {
+  checkpoint_metadata m;
+  m.model = s.model;
+  m.data = data.train.name;
+  m.class_names = data.train.class_names;
+  m.image_size = data.train.image().height;
+  m.crop_fraction = data.folders ? s.crop_fraction : 1;
+  m.interpolation = s.interpolation;
+  return m;
 }
 
 std::vector<std::unique_ptr<loader>> make_loaders(const settings& s, const data_sets& data) {

@@ -10,6 +10,7 @@
 #include <advprop/data/dataset.hpp>
 #include <advprop/data/image_folder.hpp>
 #include <advprop/data/loader.hpp>
+#include <advprop/io/checkpoint_metadata.hpp>
 
 #include "image_source.hpp"
 #include "runner_options.hpp"
@@ -56,7 +57,13 @@ struct described_images {
 };
 described_images describe_images(const settings& s);
 
-normalization_numbers normalization(const settings& s);
+/// What `--normalization` names, for the images of `--data`.
+channel_statistics normalization(const settings& s);
+/// The name of such numbers for `--normalization`; a description of others.
+std::string name_of(const channel_statistics& s);
+
+/// What the checkpoints of a run say of its network.
+checkpoint_metadata metadata_of(const settings& s, const data_sets& data);
 
 /// The loaders of a run: the main stream, then one for each auxiliary domain whose images are augmented otherwise.
 /// Throws `argument_error` for an augmentation that does not fit the images.

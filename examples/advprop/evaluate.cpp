@@ -23,11 +23,8 @@ namespace advprop::program {
 namespace {
 
 /// One checkpoint, clean and under the attacks of training.
-void look_at(settings s) {
-  const int domain = domain_of(s);
-  if (const int there = auxiliaries_in(s.checkpoint); domain > there)
-    fail<argument_error>("--domain ", s.domain, " is out of range: ", s.checkpoint, " has ", there,
-                         " auxiliary domains");
+void look_at(settings s, const checkpoint_facts& file) {
+  const int domain = domain_in(s, file);
   std::vector<chosen_attack> attacks;
   if (!s.attacks.empty()) complete_attacks(s, static_cast<int>(s.attacks.size()));
   for (std::size_t i = 0; i < s.attacks.size(); ++i)
@@ -35,13 +32,9 @@ void look_at(settings s) {
 
   const image_source test = load_test_data(s);
   any_device device = device_of(s);
-  runner_options network;
-  network.model = s.model;
-  network.shape = {test.image().channels, test.classes};
-  network.auxiliaries = domain;  // no more than are needed; the others of the file are passed over
-  network.normalization = normalization(s);
-  const auto net = make_runner(device, network);
-  tell_of_names(s.checkpoint, s.model, net->load(s.checkpoint).dialect);
+  // No more domains than are needed: the others of the file are passed over.
+  const auto net =
+      load_network(device, s, file, {test.image().channels, test.classes}, domain, normalization_for(s, file));
 
   std::vector<std::vector<std::string>> rows = {{"", "top-1", "top-1 error", "top-5", "loss"}};
   const auto measure = [&](const std::string& name, const chosen_attack& attack) {
@@ -52,7 +45,7 @@ void look_at(settings s) {
   measure("clean", {});
   for (const auto& a : attacks)
     if (a.which != chosen_attack::kind::none) measure(a.name(), a);
-  std::printf("%s, %s on %s test images of %s, domain %s\n%s", s.checkpoint.c_str(), s.model.c_str(),
+  std::printf("%s, %s on %s test images of %s, domain %s\n%s", file.path.c_str(), s.model.c_str(),
               grouped(test.size()).c_str(), test.name.c_str(), s.domain.c_str(), aligned(rows).c_str());
   if (const auto skipped = told_of_skipped(test.skipped()); !skipped.empty()) std::printf("%s\n", skipped.c_str());
 }
@@ -67,10 +60,10 @@ void drop_repeated(std::vector<T>& list) {
 }
 
 /// All that was asked for, in a table and, with `--out`, in files.
-void evaluate_robustness(const settings& s) {
+void evaluate_robustness(const settings& s, const std::vector<checkpoint_facts>& files) {
   if (!s.attacks.empty())
     fail<argument_error>("--attack is for a look at one checkpoint; an evaluation has --robust-attack");
-  const evaluation_result r = run_evaluation(s);
+  const evaluation_result r = run_evaluation(s, files);
   std::printf("%s test images of %s\n%s", grouped(r.test.size()).c_str(), r.test.name.c_str(),
               evaluation_table(r).c_str());
   for (const auto& warning : warnings_of(r)) std::printf("%s\n", warning.c_str());
@@ -88,17 +81,21 @@ void evaluate(const settings& given) {
   s.model = s.models.empty() ? s.model : s.models[0];
   s.domain = s.domains.empty() ? s.domain : s.domains[0];
   s.normalization = s.normalizations.empty() ? s.normalization : s.normalizations[0];
-  s.checkpoint = s.checkpoints.at(0);
-  if (s.data == "folder" && s.image_size == 0) s.image_size = native_size(s.model);
+  std::vector<checkpoint_facts> files;
+  for (const auto& path : s.checkpoints) files.push_back(facts_of(path));
+  if (s.data == "folder") {
+    s = seen_as_recorded(s, files);
+    if (s.image_size == 0) s.image_size = native_size(completed(s, files[0]).model);
+  }
   drop_repeated(s.severities);
   drop_repeated(s.robust_attacks);
   drop_repeated(s.robust_epsilons);
   const bool sets = !s.corruptions.empty() || !s.cifar10_1.empty() || !s.imagenet_a.empty() || !s.imagenet_r.empty() ||
                     !s.stylized.empty() || !s.cue_conflict.empty();
   if (s.checkpoints.size() > 1 || sets || !s.robust_attacks.empty() || !s.out.empty())
-    evaluate_robustness(s);
+    evaluate_robustness(s, files);
   else
-    look_at(s);
+    look_at(completed(s, files[0]), files[0]);
 }
 
 }  // namespace advprop::program

@@ -45,26 +45,28 @@ std::string entry(const std::vector<std::string>& list, std::size_t i, std::size
   return list[list.size() == 1 ? 0 : i];
 }
 
-std::vector<contender> contenders_of(const settings& s) {
+std::vector<contender> contenders_of(const settings& s, const std::vector<checkpoint_facts>& files) {
   std::vector<contender> all;
-  const std::size_t count = s.checkpoints.size();
+  const std::size_t count = files.size();
   if (!s.titles.empty() && s.titles.size() != count)
     fail<argument_error>("--name is given ", s.titles.size(), " times for ", count, " checkpoints");
   for (std::size_t i = 0; i < count; ++i) {
     contender c;
-    c.path = s.checkpoints[i];
-    c.model = entry(s.models, i, count, "--model", s.model);
-    c.domain = entry(s.domains, i, count, "--domain", s.domain);
-    c.normalization = entry(s.normalizations, i, count, "--normalization", s.normalization);
+    c.file = files[i];
     settings own = s;
-    own.domain = c.domain;
-    c.through = domain_of(own);
-    if (const int there = auxiliaries_in(c.path); c.through > there)
-      fail<argument_error>("--domain ", c.domain, " is out of range: ", c.path, " has ", there, " auxiliary domains");
-    c.content = content_of_file(c.path);
-    std::string otherwise = std::filesystem::path(c.path).stem().string();
+    own.model = entry(s.models, i, count, "--model", s.model);
+    own.domain = entry(s.domains, i, count, "--domain", s.domain);
+    own.normalization = entry(s.normalizations, i, count, "--normalization", s.normalization);
+    c.model = completed(own, c.file).model;
+    c.domain = own.domain;
+    c.through = domain_in(own, c.file);
+    c.numbers = normalization_for(own, c.file);
+    const bool recorded = !c.file.metadata.normalization.mean.empty() && s.normalizations.empty();
+    c.normalization = recorded ? name_of(c.numbers) : own.normalization;
+    c.content = content_of_file(c.file.path);
+    std::string otherwise = std::filesystem::path(c.file.path).stem().string();
     if (otherwise == "model" || otherwise == "model-main")  // a run's folder says more
-      otherwise = std::filesystem::absolute(c.path).parent_path().filename().string();
+      otherwise = std::filesystem::absolute(c.file.path).parent_path().filename().string();
     if (c.domain != "main") otherwise += ", domain " + c.domain;
     c.name = s.titles.empty() ? otherwise : s.titles[i];
     for (const auto& other : all)
@@ -114,11 +116,7 @@ metrics_entry fixed_settings(const settings& s, const image_source& test) {
 std::unique_ptr<runner> load(const settings& s, const contender& c, const image_source& test, any_device& device) {
   settings own = s;
   own.model = c.model;
-  own.normalization = c.normalization;
-  own.auxiliaries = c.through;  // no more than are needed; the others of the file are passed over
-  auto net = make_runner(device, network_of(own, {test.image().channels, test.classes}));
-  tell_of_names(c.path, c.model, net->load(c.path).dialect);
-  return net;
+  return load_network(device, own, c.file, {test.image().channels, test.classes}, c.through, c.numbers);
 }
 
 std::string cell(const contender& c, const viewed_set& v) { return c.key() + "/" + v.key; }
@@ -177,9 +175,9 @@ standing measure(const settings& s, const contender& c, const evaluation_result&
 
 }  // namespace
 
-evaluation_result run_evaluation(const settings& s) {
+evaluation_result run_evaluation(const settings& s, const std::vector<checkpoint_facts>& files) {
   evaluation_result r;
-  const auto contenders = contenders_of(s);
+  const auto contenders = contenders_of(s, files);
   r.test = load_test_data(s);
   r.imagenet = s.data == "folder";
   r.logit_names = s.class_list.empty() ? r.test.class_names : read_class_list(s.class_list);

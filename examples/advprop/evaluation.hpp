@@ -7,6 +7,7 @@
 
 #include <advprop/io/report/run.hpp>
 
+#include "checkpoint.hpp"
 #include "evaluation_attack.hpp"
 #include "evaluation_sets.hpp"
 #include "scored_images.hpp"
@@ -16,7 +17,9 @@ namespace advprop::program {
 
 /// A checkpoint that is evaluated through one domain.
 struct contender {
-  std::string name, path, model, domain, normalization;
+  std::string name, model, domain, normalization;
+  checkpoint_facts file;
+  channel_statistics numbers;  // what `normalization` names
   int through = 0;
   std::string content;  // a hash of the file
 
@@ -74,7 +77,7 @@ std::string evaluation_csv(const evaluation_result& r);
 report evaluation_page(const settings& s, const evaluation_result& r);
 std::string evaluation_table(const evaluation_result& r);
 
-/// Measures what the settings ask for, going on where an earlier process stopped.
-evaluation_result run_evaluation(const settings& s);
+/// Measures what the settings ask for of these checkpoints, going on where an earlier process stopped.
+evaluation_result run_evaluation(const settings& s, const std::vector<checkpoint_facts>& files);
 
 }  // namespace advprop::program

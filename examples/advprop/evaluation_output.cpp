@@ -16,13 +16,6 @@ namespace {
 
 using kind = viewed_set::kind;
 
-std::string csv(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == text.npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + "\"";
-}
-
 metrics_entry scores_json(const image_scores& r) {
   metrics_entry j = to_json(r);
   j.erase("surest_mistakes");
@@ -122,8 +115,8 @@ metrics_entry evaluation_json(const settings& s, const evaluation_result& r) {
   j["conventions"] = conventions(s, r);
   j["checkpoints"] = metrics_entry::array();
   for (const auto& one : r.standings) {
-    metrics_entry c = {{"name", one.who.name},   {"path", one.who.path},     {"content", one.who.content},
-                       {"model", one.who.model}, {"domain", one.who.domain}, {"normalization", one.who.normalization}};
+    metrics_entry c = {{"name", one.who.name},   {"path", one.who.file.path}, {"content", one.who.content},
+                       {"model", one.who.model}, {"domain", one.who.domain},  {"normalization", one.who.normalization}};
     for (std::size_t i = 0; i < r.sets.size(); ++i) {
       const auto& v = r.sets[i];
       if (v.which == kind::clean)
@@ -165,19 +158,19 @@ std::string evaluation_csv(const evaluation_result& r) {
   std::string text =
       "checkpoint,kind,name,level,images,error,error_top5,loss,calibration_l1,calibration_rms,shape_bias\n";
   for (const auto& one : r.standings) {
-    const std::string begin = csv(one.who.name) + ",";
+    const std::string begin = csv_field(one.who.name) + ",";
     for (std::size_t i = 0; i < r.sets.size(); ++i) {
       const auto& v = r.sets[i];
       const auto& m = one.sets[i];
       const std::string images = "," + std::to_string(m.images) + ",";
       if (v.which == kind::cues) {
-        text += begin + "set," + csv(v.name) + "," + images + ",,,,," + significant(m.shape_bias, 6) + "\n";
+        text += begin + "set," + csv_field(v.name) + "," + images + ",,,,," + significant(m.shape_bias, 6) + "\n";
         continue;
       }
       text += begin + (v.which == kind::clean ? "clean,,"
                        : v.which == kind::corruption
                            ? "corruption," + std::string(to_string(v.corruption)) + "," + std::to_string(v.severity)
-                           : "set," + csv(v.name) + ",");
+                           : "set," + csv_field(v.name) + ",");
       text += images + significant(m.error(), 6);
       for (const double value : {m.top5_error(), m.loss, m.calibration_l1, m.calibration_rms})
         text += "," + significant(value, 6);

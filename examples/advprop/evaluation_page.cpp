@@ -157,7 +157,7 @@ report evaluation_page(const settings& s, const evaluation_result& r) {
     run.corruption_errors = errors_of(r, one);
     run.mistakes.push_back(mistakes_of(r, r.sets[0], one.sets[0]));
     if (worst > 0) run.mistakes.push_back(mistakes_of(r, r.sets[worst], one.sets[worst]));
-    run.settings = {{"checkpoint", one.who.path},
+    run.settings = {{"checkpoint", one.who.file.path},
                     {"content", one.who.content},
                     {"network", one.who.model},
                     {"domain", one.who.domain},

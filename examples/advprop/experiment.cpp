@@ -18,6 +18,7 @@
 #include <advprop/io/report.hpp>
 #include <advprop/io/text.hpp>
 
+#include "checkpoint.hpp"
 #include "choices.hpp"
 #include "content_hash.hpp"
 #include "options.hpp"
@@ -65,8 +66,7 @@ resumed_at read_position(const settings& s, const std::string& content, const ru
 
 std::unique_ptr<runner> make_network(const settings& s, const image_source& train, any_device& device) {
   auto net = make_runner(device, network_of(s, {train.image().channels, train.classes}));
-  if (!s.initial.empty())
-    tell_of_names(s.initial, s.model, net->load(s.initial, {.classifier = s.keep_classifier}).dialect);
+  if (!s.initial.empty()) load_initial(*net, s);
   return net;
 }
 
@@ -274,6 +274,7 @@ void check_experiment(const settings& s, const data_sets& data, const run_folder
   any_device device = device_of(s);
   make_network(s, data.train, device);
   make_loaders(s, data);
+  metadata_entries(metadata_of(s, data));  // a class name that cannot be written
   method_of(s);
   schedule_of(s);
   sets_of(s, data.test);
@@ -319,8 +320,9 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   experiment_result r;
   r.epoch = net->fit(streams, method, optimizer_of(s), options, s.average, score);
 
-  net->save(folder.model());
-  net->save_domain(folder.model_main(), 0);
+  const save_options written{.metadata = metadata_of(s, data)};
+  net->save(folder.model(), written);
+  net->save_domain(folder.model_main(), 0, written);
 
   evaluation clean;
   if (data.validation) {

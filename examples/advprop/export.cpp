@@ -2,30 +2,16 @@
 #include <cstdio>
 
 #include "checkpoint.hpp"
-#include "choices.hpp"
 #include "commands.hpp"
-#include "data.hpp"
-#include "runner.hpp"
 
 namespace advprop::program {
 
-void export_onnx(const settings& s) {
-  const int domain = domain_of(s);
-  if (const int there = auxiliaries_in(s.checkpoint); domain > there)
-    fail<argument_error>("--domain ", s.domain, " is out of range: ", s.checkpoint, " has ", there,
-                         " auxiliary domains");
+void export_onnx(const settings& given) {
+  const checkpoint_facts file = facts_of(given.checkpoint);
+  const settings s = seen_as_recorded(completed(given, file), {&file, 1});
+  const int domain = domain_in(s, file);
   any_device device(std::make_unique<cpu>(s.threads));
-  runner_options network;
-  network.model = s.model;
-  network.shape = {s.channels, s.classes};
-  network.auxiliaries = domain;
-  settings numbers = s;  // whose mean and deviation
-  const bool data_set = s.normalization != "imagenet" && s.normalization != "symmetric";
-  numbers.data = data_set ? s.normalization : "folder";
-  numbers.normalization = data_set ? "dataset" : s.normalization;
-  network.normalization = normalization(numbers);
-  const auto net = make_runner(device, network);
-  tell_of_names(s.checkpoint, s.model, net->load(s.checkpoint).dialect);
+  const auto net = load_network(device, s, file, {s.channels, s.classes}, domain, required_normalization(s, file));
   net->export_onnx(s.out, domain, s.image_size > 0 ? s.image_size : native_size(s.model), s.fold);
   std::printf("%s\n", s.out.c_str());
 }

@@ -22,7 +22,11 @@ bool any_of(const std::vector<std::string>& list, std::initializer_list<std::str
   return std::find_first_of(list.begin(), list.end(), names.begin(), names.end()) != list.end();
 }
 
-/// Of all commands that read images.
+rule rule_of_engines(const settings& s) {
+  return {"--engines", s.device != "cpu", "--device cuda, cuda-tf32 and cuda-bfloat16"};
+}
+
+/// Of all commands that read test images.
 std::vector<rule> rules_of_images(const settings& s, const std::string& command) {
   auto corruptions = s.corruptions;
   if (command == "corrupt" && corruptions.empty()) corruptions = {"all"};
@@ -31,7 +35,7 @@ std::vector<rule> rules_of_images(const settings& s, const std::string& command)
           {"--severities --corruption-images --corrupted", !corruptions.empty(), "--corruptions"},
           {"--frost", any_of(corruptions, {"all", "frost"}) && s.corrupted.empty(),
            "--corruptions all or frost that are made here"},
-          {"--engines", s.device != "cpu", "--device cuda, cuda-tf32 and cuda-bfloat16"}};
+          rule_of_engines(s)};
 }
 
 /// Of attacks: none where nothing is attacked, and then `needed` is what is missing.
@@ -94,6 +98,7 @@ void refuse_idle(const settings& s, const std::string& command, const std::vecto
   const bool training = command == "train" || command == "compare" || command == "plan";
   if (training) rules = rules_of_training(s, command == "compare");
   if (command == "evaluate") rules = rules_of_evaluation(s);
+  if (command == "predict") rules = {rule_of_engines(s)};
   if (training || command == "evaluate" || command == "corrupt") {
     const auto more = rules_of_images(s, command);
     rules.insert(rules.end(), more.begin(), more.end());

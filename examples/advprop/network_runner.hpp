@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -32,23 +31,23 @@ namespace advprop::program {
 template <int Channels>
 struct input {
   static constexpr int channels = Channels;
-  static inline std::array<float, (Channels + 7) / 8 * 8> mean, deviation;  // whole blocks: g++ 12 warns without reason
+  static inline channel_statistics numbers;
 
-  static void set(const normalization_numbers& n) {
-    if (static_cast<int>(n.mean.size()) != Channels || n.deviation.size() != n.mean.size())
-      fail<argument_error>("normalization: ", n.mean.size(), " channels where images have ", Channels);
-    std::copy(n.mean.begin(), n.mean.end(), mean.begin());
-    std::copy(n.deviation.begin(), n.deviation.end(), deviation.begin());
+  static void set(const channel_statistics& n) {
+    if (!n.mean.empty() && static_cast<int>(n.mean.size()) != Channels)
+      fail<argument_error>("--normalization is for images of ", n.mean.size(), " channels, these have ", Channels);
+    numbers = n;
   }
+  static const channel_statistics& statistics() { return numbers; }
   template <class Device>
   static feature_map<Device> forward(Device& device, const_image_view images) {
     feature_map<Device> y(device, images.extent(0), {channels, images.extent(1), images.extent(2)});
-    normalize_forward(device, images, mean.data(), deviation.data(), y);
+    normalize_forward(device, images, numbers.mean.data(), numbers.deviation.data(), y);
     return y;
   }
   template <class Device>
   static void backward(Device& device, const feature_map<Device>& dy, image_view gradient) {
-    normalize_backward(device, dy, deviation.data(), gradient);
+    normalize_backward(device, dy, numbers.deviation.data(), gradient);
   }
 };
 
@@ -100,6 +99,10 @@ class network_runner final : public runner {
     const auto averaged = served();
     return predict_logits(net_, images, {.through = domains_type::at(domain)});
   }
+  tensor<float, 2> probabilities(const_image_view images, int domain) override {
+    const auto averaged = served();
+    return predict_probabilities(net_, images, {.through = domains_type::at(domain)});
+  }
   std::unique_ptr<any_target> target(int domain) override {
     return std::make_unique<bound_target<model_type>>(net_, domains_type::at(domain), served());
   }
@@ -124,13 +127,13 @@ class network_runner final : public runner {
   load_report load(const std::string& path, const load_options& options) override {
     return advprop::load(net_, path, options);
   }
-  void save(const std::string& path, dialect names) override {
+  void save(const std::string& path, const save_options& options) override {
     const auto averaged = served();
-    advprop::save(net_, path, {.dialect = names});
+    advprop::save(net_, path, options);
   }
-  void save_domain(const std::string& path, int domain, dialect names) override {
+  void save_domain(const std::string& path, int domain, const save_options& options) override {
     const auto averaged = served();
-    advprop::save(net_, domains_type::at(domain), path, {.dialect = names});
+    advprop::save(net_, domains_type::at(domain), path, options);
   }
   void export_onnx(const std::string& path, int domain, int image_size, bool fold) override {
     onnx_options o;

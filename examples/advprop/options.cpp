@@ -74,8 +74,24 @@ void list(CLI::App& app, const std::string& option, std::vector<std::string>& va
   app.add_option(option, values, text)->allow_extra_args(false);
 }
 
-const std::vector<std::string> normalizations = {"dataset", "imagenet", "symmetric"};
+const std::vector<std::string> known_normalizations = {"imagenet", "symmetric",     "cifar10",
+                                                       "cifar100", "fashion-mnist", "mnist"};
+std::vector<std::string> normalizations() {
+  auto names = known_normalizations;
+  names.insert(names.begin(), "dataset");
+  return names;
+}
 
+/// How an image of any size is looked at.
+void view_options(CLI::App& app, settings& s, const char* group) {
+  number(app, "--image-size", s.image_size, 0, 10000, "Height and width that the network sees; 0: its own")
+      ->group(group);
+  number(app, "--crop-fraction", s.crop_fraction, 0.01, 1, "Tested on the middle: this part of the shorter side")
+      ->group(group);
+  name(app, "--interpolation", s.interpolation, {"bicubic", "bilinear", "box", "lanczos"}, "Filter of resizing")
+      ->group(group);
+  name(app, "--broken", s.broken, {"fail", "skip"}, "What becomes of files that cannot be decoded")->group(group);
+}
 void data_options(CLI::App& app, settings& s) {
   name(app, "--data", s.data, {"fashion-mnist", "mnist", "cifar10", "cifar100", "folder"},
        "Data set; folder: JPEG and PNG files in DIR/train/CLASS and DIR/val/CLASS")
@@ -85,19 +101,12 @@ void data_options(CLI::App& app, settings& s) {
       ->group("Data");
   number(app, "--test-images", s.test_images, 0, many, "The first so many test images (folder: spread evenly); 0: all")
       ->group("Data");
-  const char* group = "Images in folders";
-  number(app, "--image-size", s.image_size, 0, 10000, "Height and width that the network sees; 0: its own")
-      ->group(group);
-  number(app, "--crop-fraction", s.crop_fraction, 0.01, 1, "Tested on the middle: this part of the shorter side")
-      ->group(group);
-  name(app, "--interpolation", s.interpolation, {"bicubic", "bilinear", "box", "lanczos"}, "Filter of resizing")
-      ->group(group);
-  name(app, "--broken", s.broken, {"fail", "skip"}, "What becomes of files that cannot be decoded")->group(group);
-  number(app, "--cache", s.cache, 0, many, "MiB of decoded images to keep in memory")->group(group);
+  view_options(app, s, "Images in folders");
+  number(app, "--cache", s.cache, 0, many, "MiB of decoded images to keep in memory")->group("Images in folders");
 }
 void normalization_option(CLI::App& app, settings& s) {
-  name(app, "--normalization", s.normalization, normalizations,
-       "Mean and deviation of the input stage: the data set's own, ImageNet's, or 0.5 and 0.5")
+  name(app, "--normalization", s.normalization, normalizations(),
+       "Mean and deviation of the input stage: the data set's own, another's, or 0.5 and 0.5")
       ->group("Data");
 }
 void train_data_options(CLI::App& app, settings& s) {
@@ -143,8 +152,8 @@ void aux_options(CLI::App& app, settings& s) {
       ->allow_extra_args(false)
       ->group("Data");
 }
-void model_options(CLI::App& app, settings& s) {
-  app.add_option("--model", s.model, "Network, such as resnet20 or resnet18")
+CLI::Option* model_options(CLI::App& app, settings& s) {
+  return app.add_option("--model", s.model, "Network, such as resnet20 or resnet18")
       ->capture_default_str()
       ->take_last()
       ->group("Network");
@@ -252,12 +261,7 @@ void training_options(CLI::App& app, settings& s) {
   name(app, "--execution", s.execution, {"sequential", "concatenated"}, "advprop: a pass per domain, or one for all")
       ->group(group);
 }
-void machine_options(CLI::App& app, settings& s) {
-  app.add_option("--seed", s.seed, "Everything random follows from it")
-      ->check(within<std::uint64_t>(0, UINT64_MAX))
-      ->capture_default_str()
-      ->take_last()
-      ->group("Run");
+void device_options(CLI::App& app, settings& s) {
   number(app, "--threads", s.threads, 0, 1024, "0: as many as there are processors; results do not depend on it")
       ->group("Run");
   name(app, "--device", s.device, {"cpu", "cuda", "cuda-tf32", "cuda-bfloat16"},
@@ -270,6 +274,14 @@ void machine_options(CLI::App& app, settings& s) {
   name(app, "--convolution", s.convolution, {"fastest", "winograd-2", "direct", "gemm"},
        "Engines that convolutions may use: all; Winograd with tiles of 2 at most; none of Winograd; the reference")
       ->group("Run");
+}
+void machine_options(CLI::App& app, settings& s) {
+  app.add_option("--seed", s.seed, "Everything random follows from it")
+      ->check(within<std::uint64_t>(0, UINT64_MAX))
+      ->capture_default_str()
+      ->take_last()
+      ->group("Run");
+  device_options(app, s);
 }
 void corruption_options(CLI::App& app, settings& s) {
   const char* group = "Corruptions";
@@ -356,14 +368,22 @@ void domain_option(CLI::App& app, settings& s) {
       ->capture_default_str()
       ->take_last();
 }
+/// What a checkpoint of this program records needs no option.
 void checkpoint_options(CLI::App& app, settings& s) {
   app.add_option("--checkpoint", s.checkpoint, "A .safetensors file of this program, PyTorch or timm")
       ->required()
       ->take_last();
-  model_options(app, s);
+  const char* group = "Unless the checkpoint records it";
+  model_options(app, s)->group(group);
   domain_option(app, s);
-  number(app, "--classes", s.classes, 1, many, "Classes that the network tells apart");
-  number(app, "--channels", s.channels, 1, 3, "Channels of its images");
+  number(app, "--classes", s.classes, 1, many, "Classes that the network tells apart")->group(group);
+  number(app, "--channels", s.channels, 1, 3, "Channels of its images")->group(group);
+}
+void recorded_normalization(CLI::App& app, settings& s) {
+  app.add_option("--normalization", s.normalization, "Mean and deviation of the input stage")
+      ->check(CLI::IsMember(known_normalizations))
+      ->take_last()
+      ->group("Unless the checkpoint records it");
 }
 
 }  // namespace
@@ -411,14 +431,14 @@ invocation parse(int argc, const char* const* argv) {
       .add_option("checkpoints,--checkpoint", s.checkpoints,
                   ".safetensors files of this program, PyTorch or timm, to be set side by side")
       ->required();
-  list(evaluation, "--model", s.models, "Network of each checkpoint, or of all [resnet20]");
+  list(evaluation, "--model", s.models, "Network of each checkpoint, or of all [as it records, or else resnet20]");
   list(evaluation, "--domain", s.domains, "main, or the number of an auxiliary domain; of each, or of all [main]");
   evaluation
       .add_option(
           "--normalization", s.normalizations,
-          "Mean and deviation of the input stage of each, or of all: the data set's own, ImageNet's, or 0.5 and "
-          "0.5, as AdvProp's authors [dataset]")
-      ->check(CLI::IsMember(normalizations))
+          "Mean and deviation of the input stage of each, or of all: the data set's own, another's, or 0.5 and 0.5, as "
+          "AdvProp's authors [as it records, or else dataset]")
+      ->check(CLI::IsMember(normalizations()))
       ->allow_extra_args(false);
   list(evaluation, "--name", s.titles, "What each checkpoint is called [its file]");
   data_options(evaluation, s);
@@ -452,10 +472,7 @@ invocation parse(int argc, const char* const* argv) {
   exporting.add_option("--out", s.out, "The .onnx file")->required()->take_last();
   number(exporting, "--image-size", s.image_size, 0, 10000, "Height and width; 0: the network's own");
   exporting.add_flag("!--no-fold", s.fold, "Keep batch norms beside their convolutions");
-  name(exporting, "--normalization", s.normalization,
-       {"imagenet", "symmetric", "cifar10", "cifar100", "fashion-mnist", "mnist"},
-       "Mean and deviation of the input stage")
-      ->required();
+  recorded_normalization(exporting, s);
 
   CLI::App& conversion = *command("convert", "Write a checkpoint under other names, or with other domains", convert);
   checkpoint_options(conversion, s);
@@ -463,6 +480,20 @@ invocation parse(int argc, const char* const* argv) {
   name(conversion, "--names", s.names, {"native", "timm", "torchvision", "lukemelas"}, "Whose names the tensors get");
   number(conversion, "--aux", s.sets, 0, 15,
          "Auxiliary sets to write; 0: an ordinary network. New ones begin as the main set");
+
+  CLI::App& predicting = *command("predict", "Print what a checkpoint's network takes images for", predict);
+  predicting.add_option("images", s.images, "JPEG and PNG files, and folders of them")->required();
+  checkpoint_options(predicting, s);
+  recorded_normalization(predicting, s);
+  view_options(predicting, s, "Images");
+  number(predicting, "--top", s.top, 1, many, "Classes to print of each image, the likeliest first");
+  predicting
+      .add_option(
+          "--class-list", s.class_list,
+          "File with the names of the classes, one per line, in the order of the logits [as recorded, or numbers]")
+      ->take_last();
+  predicting.add_option("--out", s.out, "CSV file to write besides")->take_last();
+  device_options(predicting, s);
 
   CLI::App& planning =
       *command("plan", "Print the work and the memory of a training step, from the options of train", plan);
@@ -483,7 +514,10 @@ invocation parse(int argc, const char* const* argv) {
     std::vector<std::string> words = with_configuration({argv + 1, argv + argc});
     std::reverse(words.begin(), words.end());  // as CLI11 wants them
     app.parse(words);
-    refuse_idle(s, app.get_subcommands()[0]->get_name(), {argv + 1, argv + argc});
+    const CLI::App& chosen = *app.get_subcommands()[0];
+    for (const CLI::Option* option : chosen.get_options())
+      if (option->count() > 0) s.given.insert(option->get_name());
+    refuse_idle(s, chosen.get_name(), {argv + 1, argv + argc});
   } catch (const error& e) {
     std::fprintf(stderr, "advprop: %s\n", e.what());
     result.run = nullptr;

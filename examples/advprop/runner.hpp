@@ -59,6 +59,7 @@ class runner {
                        const chosen_attack& attack) = 0;
   /// Images x classes.
   virtual tensor<float, 2> logits(const_image_view images, int domain) = 0;
+  virtual tensor<float, 2> probabilities(const_image_view images, int domain) = 0;
   /// What evaluation looks at and attacks. Where there is an average, nothing else may be asked while it lives.
   virtual std::unique_ptr<any_target> target(int domain) = 0;
 
@@ -68,9 +69,9 @@ class runner {
                         int batch, int micro_batch, int evaluated, int attacked) = 0;
 
   virtual load_report load(const std::string& path, const load_options& options = {}) = 0;
-  virtual void save(const std::string& path, dialect names = dialect::native) = 0;
+  virtual void save(const std::string& path, const save_options& options = {}) = 0;
   /// An ordinary network with the batch norms of one domain.
-  virtual void save_domain(const std::string& path, int domain, dialect names = dialect::native) = 0;
+  virtual void save_domain(const std::string& path, int domain, const save_options& options = {}) = 0;
   virtual void export_onnx(const std::string& path, int domain, int image_size, bool fold) = 0;
 };
 

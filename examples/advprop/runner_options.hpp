@@ -2,8 +2,8 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
+#include <advprop/core/channel_statistics.hpp>
 #include <advprop/core/random.hpp>
 
 namespace advprop::program {
@@ -14,16 +14,11 @@ struct data_shape {
   friend constexpr bool operator==(const data_shape&, const data_shape&) = default;
 };
 
-/// Mean and standard deviation that the input stage normalises with, one number per channel.
-struct normalization_numbers {
-  std::vector<float> mean, deviation;
-};
-
 struct runner_options {
   std::string model;
   data_shape shape{1, 10};
   int auxiliaries = 0;
-  normalization_numbers normalization;
+  channel_statistics normalization;  // empty: none, for a network that is not run
   advprop::seed seed{0};
   bool zero_last_scale = false;
   float stochastic_depth = -1;  // below 0: the network's own

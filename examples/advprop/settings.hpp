@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,8 @@ namespace advprop::program {
 /// Epsilon and step in pixels of 255; counts of images: 0 is all. The lists that describe attacks have one entry, for
 /// all auxiliary domains, or one for each.
 struct settings {
+  std::set<std::string> given;  // options, such as "--model", that the command line or its configuration has
+
   std::string data = "fashion-mnist", data_dir, normalization = "dataset";
   int train_images = 0, test_images = 0;
   double validation = 0;  // training images that are set aside: below 1 a share of them, else their number
@@ -88,12 +91,14 @@ struct settings {
   std::string robust_norm = "linf";
   int attack_steps = 100, robust_restarts = 1, robust_queries = 5000;
 
-  // `evaluate`, `export` and `convert`.
+  // `evaluate`, `export`, `convert` and `predict`.
   std::string checkpoint, domain = "main";
   std::string names = "native";
   int channels = 3, classes = 10;
   bool fold = true;
-  int sets = 0;  // auxiliary ones to write
+  int sets = 0;                     // auxiliary ones to write
+  std::vector<std::string> images;  // files, and folders of them
+  int top = 5;                      // classes told of each
 };
 
 /// Height and width that a network is meant for.

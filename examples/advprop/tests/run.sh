@@ -52,6 +52,9 @@ refused() {
   contains stderr "$text"
 }
 
+# unrecorded FILE: on stdout, the checkpoint as another program would write it, without this one's metadata.
+unrecorded() { LC_ALL=C sed 's/"advprop\./"another./g' "$1"; }
+
 case $case in
 clean)
   run train $small --method clean --schedule step --label-smoothing 0.1 --nesterov --clip-norm 1 --out out
@@ -454,7 +457,16 @@ bad_input)
   refused 1 "--domain is -1" $test --checkpoint out/model.safetensors --domain=-1
   head -c 5000 out/model.safetensors >cut.safetensors
   refused 1 "cut.safetensors" $test --checkpoint cut.safetensors
-  refused 1 "--normalization imagenet is for" $test --checkpoint out/model.safetensors --normalization imagenet
+  refused 1 "--normalization is imagenet (mean 0.485, .*), but out/model.safetensors records mean 0.286, deviation 0.353$" \
+    $test --checkpoint out/model.safetensors --normalization imagenet
+  refused 1 "--model is resnet18, but out/model.safetensors records resnet20$" \
+    $test --checkpoint out/model.safetensors --model resnet18
+  unrecorded out/model.safetensors >plain.safetensors
+  refused 1 "--normalization is for images of 3 channels, these have 1$" \
+    $test --checkpoint plain.safetensors --normalization imagenet
+  LC_ALL=C sed 's/"advprop.mean":"0/"advprop.mean":"x/' out/model.safetensors >broken.safetensors
+  refused 1 "broken.safetensors: metadata 'advprop.mean' is 'x.286', which is not valid$" \
+    $test --checkpoint broken.safetensors
   # The same bytes as a network of 20 classes.
   LC_ALL=C sed 's/"shape":\[10,64\]/"shape":[20,32]/' out/model.safetensors >classes.safetensors
   refused 1 "linear.weight.*is \[20, 32\], not \[10, 64\]" $test --checkpoint classes.safetensors
@@ -558,6 +570,11 @@ EOF
   lacks out/report.html "torn"
   run train $common --train-images 40 --epochs 1 --method clean --optimizer adamw --augment rand --broken skip --out adamw \
     --initial out/model-main.safetensors --new-classifier
+  # Weights may go on with another normalization, but not unsaid.
+  run train $common --train-images 40 --epochs 1 --method clean --broken skip --normalization symmetric --out symmetric \
+    --initial out/model-main.safetensors
+  refused 1 "--normalization is needed: symmetric/model.safetensors records mean 0.5, .*, that of the data set is mean 0.485, " \
+    train $common --method clean --broken skip --initial symmetric/model.safetensors --out bad
   run evaluate --data folder --data-dir images --image-size 32 --threads 1 --checkpoint out/model.safetensors --domain 1 >evaluated
   cat evaluated
   contains evaluated "40 test images of images"
@@ -678,10 +695,14 @@ evaluate)
   lacks stdout "^other, "
   contains masks/report.html "gave PGD a gradient of zero"
 
-  # Each checkpoint has an input stage of its own.
-  run evaluate out/model.safetensors out/model.safetensors $common --normalization imagenet --normalization symmetric --out stages >stdout
+  # Each checkpoint has an input stage of its own: what it records, or else what is said.
+  unrecorded out/model.safetensors >plain.safetensors
+  run evaluate plain.safetensors plain.safetensors $common --normalization imagenet --normalization symmetric --out stages >stdout
   contains stages/evaluation.json '"normalization": "symmetric"'
   [ "$(cut -d, -f 6- stages/evaluation.csv | sort -u | wc -l)" -eq 3 ] || die "the normalization changes nothing"
+  contains whole/evaluation.json '"normalization": "imagenet"'
+  refused 1 "--normalization is symmetric (mean 0.5, 0.5, 0.5, .*), but out/model.safetensors records mean 0.485, " \
+    evaluate plain.safetensors out/model.safetensors $common --normalization imagenet --normalization symmetric
 
   # Copies in ImageNet-C's layout, and evaluations that read them.
   run corrupt $common --corruptions fog,contrast --severities 1,3 --out imagenet-c
@@ -717,24 +738,97 @@ evaluate)
 
 convert)
   run train $small --method advprop --attack fgsm --out out
-  names="--model resnet20 --channels 1"
-  run convert $names --checkpoint out/model.safetensors --out main.safetensors
+  run convert --checkpoint out/model.safetensors --out main.safetensors
   cmp main.safetensors out/model-main.safetensors || die "the main domain is not what training exported"
-  run convert $names --checkpoint main.safetensors --aux 2 --out two.safetensors
+  run convert --checkpoint main.safetensors --aux 2 --out two.safetensors
   contains two.safetensors 'bn1.aux_bn.1.weight'
-  run convert $names --checkpoint two.safetensors --aux 1 --out one.safetensors >stdout
+  run convert --checkpoint two.safetensors --aux 1 --out one.safetensors >stdout
   contains stdout "^two.safetensors has 2 auxiliary sets: those from 1 on were left out$"
   lacks one.safetensors 'bn1.aux_bn.1.weight'
-  run convert $names --checkpoint two.safetensors --domain 1 --out again.safetensors
+  run convert --checkpoint two.safetensors --domain 1 --out again.safetensors
   cmp main.safetensors again.safetensors || die "an auxiliary set made from main is not main"
-  refused 1 "lukemelas" convert $names --checkpoint main.safetensors --names lukemelas --out bad.safetensors
-  refused 1 "--domain 0 is out of range" convert $names --checkpoint main.safetensors --domain 0 --out bad.safetensors
-  refused 1 "conv1.weight.*is \[16, 1, 3, 3\], not \[16, 3, 3, 3\]" convert --model resnet20 --channels 3 --checkpoint main.safetensors --out bad.safetensors
+  refused 1 "lukemelas" convert --checkpoint main.safetensors --names lukemelas --out bad.safetensors
+  refused 1 "--domain 0 is out of range" convert --checkpoint main.safetensors --domain 0 --out bad.safetensors
+  refused 1 "--channels is 3, but main.safetensors records 1$" convert --channels 3 --checkpoint main.safetensors --out bad.safetensors
+  unrecorded main.safetensors >plain.safetensors
+  names="--model resnet20 --channels 1"
+  refused 1 "conv1.weight.*is \[16, 1, 3, 3\], not \[16, 3, 3, 3\]" convert --model resnet20 --channels 3 --checkpoint plain.safetensors --out bad.safetensors
   [ ! -e bad.safetensors ] || die "a refused conversion left a file"
-  run export $names --normalization fashion-mnist --image-size 28 --checkpoint out/model.safetensors --domain 0 --out aux.onnx
-  run export $names --normalization fashion-mnist --image-size 28 --checkpoint main.safetensors --no-fold --out main.onnx
+  # What is not known is not made up.
+  run convert $names --checkpoint plain.safetensors --out again.safetensors
+  contains again.safetensors '"advprop.classes":"10"'
+  lacks again.safetensors 'advprop.mean'
+  run export --checkpoint out/model.safetensors --domain 0 --out aux.onnx
+  run export --checkpoint main.safetensors --no-fold --out main.onnx
+  refused 1 "--normalization is needed: plain.safetensors records none$" export $names --checkpoint plain.safetensors --out bad.onnx
+  refused 1 "--normalization is mnist (mean 0.1307, deviation 0.3081), but main.safetensors records mean 0.286" \
+    export --normalization mnist --checkpoint main.safetensors --out bad.onnx
+  run export $names --normalization fashion-mnist --image-size 28 --checkpoint plain.safetensors --no-fold --out plain.onnx
+  cmp main.onnx plain.onnx || die "the recorded input stage is not what the options say"
   contains main.onnx BatchNormalization
   lacks aux.onnx BatchNormalization
+  ;;
+
+predict)
+  "$make_images" images
+  common="--data folder --data-dir images --threads 1 --workers 1 --robust-images 10 --robust-steps 1"
+  run train $common --image-size 32 --crop-fraction 0.9 --interpolation bilinear --method clean --epochs 8 --batch 20 --out out
+  mkdir images/val/empty
+  # Everything is as in training; the shares of all classes add up to 1, and the first is what evaluation counts.
+  run predict --checkpoint out/model.safetensors images/val --top 10 --threads 2 --out all.csv >stdout
+  [ "$(tail -n 1 stdout)" = all.csv ] || die "the file's path is not the last line"
+  rm -r images/val/empty
+  [ "$(wc -l <all.csv)" -eq 401 ] || die "not 10 classes of 40 images"
+  contains all.csv '^image,rank,index,class,probability$'
+  contains all.csv '^images/val/class3/0.png,1,[0-9],class[0-9],0\.[0-9]*$'
+  awk -F, 'NR > 1 { sum[$1] += $5; if ($4 != "class" $3) exit 1 }
+    END { for (i in sum) if (sum[i] < 0.9999 || sum[i] > 1.0001) exit 1 }' all.csv || die "the probabilities are none"
+  right=$(awk -F, '$2 == 1 && index($1, "/" $4 "/")' all.csv | wc -l)
+  run evaluate --checkpoint out/model.safetensors --data folder --data-dir images --threads 1 >evaluated
+  contains evaluated "^clean  *$(awk "BEGIN { printf \"%.2f\", 100 * $right / 40 }") %"
+  # Said or recorded, it is the same; another size is another view.
+  unrecorded out/model.safetensors >plain.safetensors
+  one="images/val/class3/0.png images/val/class4/1.png"
+  stage="--normalization imagenet --crop-fraction 0.9 --interpolation bilinear"
+  "$program" predict --checkpoint out/model.safetensors $one --threads 1 >recorded
+  cat recorded
+  [ "$(wc -l <recorded)" -eq 12 ] || die "not 5 classes of 2 images"
+  contains recorded '^  class[0-9]  *[0-9.]* %$'
+  for i in 0 1 2 3 4 5 6 7 8 9; do echo "class$i"; done >classes.txt
+  "$program" predict --checkpoint plain.safetensors $stage --image-size 32 --class-list classes.txt $one --threads 1 >said
+  cmp recorded said || die "what is recorded is not what the options say"
+  run predict --checkpoint plain.safetensors $stage --image-size 32 --top 1 $one >numbers
+  contains numbers '^  [0-9]  *[0-9.]* %$'
+  "$program" predict --checkpoint out/model.safetensors --image-size 40 $one --threads 1 >larger
+  cmp -s recorded larger && die "--image-size changes nothing"
+  # Of several checkpoints, the same images are shown to all.
+  run train $common --image-size 28 --crop-fraction 0.9 --interpolation bilinear --method clean --epochs 1 --batch 20 --out small
+  both="evaluate out/model.safetensors small/model.safetensors --data folder --data-dir images --threads 1"
+  refused 1 "--image-size is needed: out/model.safetensors records 32, small/model.safetensors 28$" $both
+  run $both --image-size 30 --out both
+  contains both/evaluation.json '"image size": "30, the middle 0.9'
+  refused 1 "--image-size is needed: plain.safetensors records none$" predict --checkpoint plain.safetensors $stage $one
+  refused 1 "--normalization is needed: plain.safetensors records none$" \
+    predict --checkpoint plain.safetensors --image-size 32 $one
+  refused 1 "--normalization is symmetric (mean 0.5.*), but out/model.safetensors records mean 0.485" \
+    predict --checkpoint out/model.safetensors --normalization symmetric $one
+  refused 1 "--classes is 20, but out/model.safetensors records 10$" predict --checkpoint out/model.safetensors --classes 20 $one
+  refused 1 "^advprop: nowhere.png: " predict --checkpoint out/model.safetensors nowhere.png
+  mkdir empty
+  refused 1 "^advprop: empty: has no .jpg, .jpeg or .png image$" predict --checkpoint out/model.safetensors empty
+  head -n 9 classes.txt >nine.txt
+  refused 1 "nine.txt: has 9 classes, the network 10" predict --checkpoint out/model.safetensors --class-list nine.txt $one
+  refused 1 "--engines is for --device cuda" predict --checkpoint out/model.safetensors --engines fixed $one
+  head -c 300 images/val/class2/1.png >torn.png
+  refused 1 "^advprop: torn.png: " predict --checkpoint out/model.safetensors $one torn.png --out bad.csv
+  [ ! -e bad.csv ] || die "a refused prediction left a file"
+  "$program" predict --checkpoint out/model.safetensors torn.png $one --broken skip --threads 1 >skipped
+  echo "Broken files that were skipped: 1 (torn.png)" | cat recorded - >wanted
+  cmp wanted skipped || die "a broken file changes the others"
+  # A network of grey images sees those in colour as their luma, one of colour grey images as grey.
+  run train $small --epochs 1 --method clean --out grey
+  run predict --checkpoint grey/model.safetensors $one --threads 1 >stdout
+  contains stdout '^  \(ankle boot\|T-shirt/top\|trouser\|pullover\|dress\|coat\|sandal\|shirt\|sneaker\|bag\)  *[0-9.]* %$'
   ;;
 
 plan)

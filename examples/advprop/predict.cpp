@@ -1,0 +1,148 @@
+// advprop predict: what a checkpoint's network takes images for.
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <advprop/core/parallel.hpp>
+#include <advprop/data/class_list.hpp>
+#include <advprop/data/crops.hpp>
+#include <advprop/data/image_color.hpp>
+#include <advprop/data/image_file.hpp>
+#include <advprop/data/image_folder.hpp>
+#include <advprop/io/file.hpp>
+#include <advprop/io/text.hpp>
+
+#include "checkpoint.hpp"
+#include "choices.hpp"
+#include "commands.hpp"
+#include "table.hpp"
+
+namespace advprop::program {
+
+namespace {
+
+constexpr std::ptrdiff_t at_once = 250;  // images that are in memory
+
+/// Files as they are given; of a folder, the images in byte order of their folders and names.
+std::vector<std::string> files_of(const std::vector<std::string>& given) {
+  std::vector<std::string> files;
+  for (const auto& path : given) {
+    if (!std::filesystem::is_directory(path)) {
+      files.push_back(path);
+      continue;
+    }
+    std::vector<detail::folder_file> found;
+    detail::find_images(path, found);
+    if (found.empty()) fail<file_error>(path, ": has no .jpg, .jpeg or .png image");
+    std::sort(found.begin(), found.end());
+    for (const auto& [folder, name] : found) files.push_back(folder + "/" + name);
+  }
+  return files;
+}
+
+/// As many as the network has, in the order of its logits.
+std::vector<std::string> class_names(const settings& s, const checkpoint_metadata& recorded) {
+  std::vector<std::string> names = recorded.class_names;
+  if (!s.class_list.empty()) {
+    names = read_class_list(s.class_list);
+    if (static_cast<int>(names.size()) != s.classes)
+      fail<file_error>(s.class_list, ": has ", names.size(), " classes, the network ", s.classes);
+  }
+  for (int i = static_cast<int>(names.size()); i < s.classes; ++i) names.push_back(std::to_string(i));
+  return names;
+}
+
+/// The images of some files that can be decoded, and which those are.
+struct decoded {
+  tensor<float, 4> images;
+  std::vector<std::string> files;
+};
+
+/// Broken files are fatal, or go to `skipped`.
+decoded decode(const std::string* first, std::ptrdiff_t count, const settings& s, std::vector<std::string>& skipped) {
+  const center_crop middle{s.image_size, s.crop_fraction, filter_of(s)};
+  std::vector<byte_image> images(static_cast<std::size_t>(count));
+  std::vector<std::exception_ptr> errors(images.size());
+  parallel_for(s.threads > 0 ? s.threads : processors(), count, [&](std::ptrdiff_t i) {
+    const auto at = static_cast<std::size_t>(i);
+    try {
+      images[at] = read_image(first[i]);
+      if (s.channels == 1) images[at] = grey_of(images[at]);
+      middle(images[at]);
+    } catch (...) {
+      errors[at] = std::current_exception();
+    }
+  });
+  decoded result;
+  std::vector<const byte_image*> good;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    try {
+      if (errors[i]) std::rethrow_exception(errors[i]);
+      result.files.push_back(first[i]);
+      good.push_back(&images[i]);
+    } catch (const file_error&) {
+      if (s.broken == "fail") throw;
+      skipped.push_back(first[i]);
+    }
+  }
+  result.images = tensor<float, 4>({static_cast<int>(good.size()), s.image_size, s.image_size, s.channels});
+  float* out = result.images.data();
+  for (const byte_image* image : good) {
+    detail::to_unit(image->pixels.data(), std::ssize(image->pixels), out);
+    out += image->pixels.size();
+  }
+  return result;
+}
+
+}  // namespace
+
+void predict(const settings& given) {
+  const checkpoint_facts file = facts_of(given.checkpoint);
+  const settings s = seen_as_recorded(completed(given, file), {&file, 1});
+  if (s.image_size == 0) fail<argument_error>("--image-size is needed: ", file.path, " records none");
+  const int domain = domain_in(s, file), top = std::min(s.top, s.classes);
+  const auto names = class_names(s, file.metadata);
+  const auto files = files_of(s.images);
+  any_device device = device_of(s);
+  const auto net = load_network(device, s, file, {s.channels, s.classes}, domain, required_normalization(s, file));
+
+  std::string csv = "image,rank,index,class,probability\n";
+  std::vector<std::string> skipped;
+  for (std::ptrdiff_t start = 0; start < std::ssize(files); start += at_once) {
+    const auto some =
+        decode(&files[static_cast<std::size_t>(start)], std::min(at_once, std::ssize(files) - start), s, skipped);
+    if (some.files.empty()) continue;
+    const auto probabilities = net->probabilities(some.images, domain);
+    for (std::size_t i = 0; i < some.files.size(); ++i) {
+      const auto probability = [&](int c) { return probabilities(static_cast<int>(i), c); };
+      std::vector<int> order(names.size());
+      std::iota(order.begin(), order.end(), 0);
+      std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return probability(a) > probability(b); });
+      std::vector<std::vector<std::string>> rows;
+      for (int rank = 0; rank < top; ++rank) {
+        const int c = order[static_cast<std::size_t>(rank)];
+        const auto& name = names[static_cast<std::size_t>(c)];
+        rows.push_back({"  " + name, fixed(100 * static_cast<double>(probability(c)), 2) + " %"});
+        csv += csv_field(some.files[i]) + "," + std::to_string(rank + 1) + "," + std::to_string(c) + "," +
+               csv_field(name) + "," + shortest(probability(c)) + "\n";
+      }
+      std::printf("%s\n%s", some.files[i].c_str(), aligned(rows).c_str());
+    }
+  }
+  if (!skipped.empty()) {
+    std::string list;
+    for (const auto& path : skipped) list += (list.empty() ? "" : ", ") + path;
+    std::printf("Broken files that were skipped: %zu (%s)\n", skipped.size(), list.c_str());
+  }
+  if (s.out.empty()) return;
+  write_file_atomically(s.out, csv);
+  std::printf("%s\n", s.out.c_str());
+}
+
+}  // namespace advprop::program
