@@ -16,4 +16,8 @@ done
 for link in "$folder"/usr/lib/*/lib*.so; do
   case $(readlink "$link") in /*) ln -sf "$(basename "$(readlink "$link")")" "$link" ;; esac
 done
+# Of the packages' CMake files doctest's alone looks for its headers in /usr, wherever it lies itself.
+doctest=$folder/usr/lib/cmake/doctest/doctestTargets.cmake
+sed -i 's|^set(_IMPORT_PREFIX "/usr")|get_filename_component(_IMPORT_PREFIX "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)|' "$doctest"
+if grep '"/usr' "$doctest"; then echo "dependencies.sh: $doctest cannot be moved" >&2; exit 1; fi
 du -sh "$folder"
