@@ -62,7 +62,10 @@ class torchvision_network(nn.Module):
 
 
 class runner:
-    def __init__(self, case, method, layout, mode, passes, batch, device="cpu", precision="float32"):
+    """A step: `step` in the given mode, `eager_step` in PyTorch's plain one, on the same weights."""
+
+    def __init__(self, case, method, layout, mode, passes, batch, device="cpu", precision="float32", inductor="default",
+                 check=False):
         name, classes, channels, extent, default = CASES[case]
         self.batch, self.steps, self.passes = batch or default, METHODS[method], passes
         domains = 2 if self.steps else 1
@@ -78,10 +81,16 @@ class runner:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.benchmark = True
         self.compiled = self.net
-        if mode == "compile":
-            import torch._inductor.config as inductor  # not at the top: it takes memory
-            inductor.freezing = self.steps is None  # weights become constants, with batch norms folded into them
-            self.compiled = torch.compile(self.net, mode="max-autotune" if device == "cuda" else None)
+        # Gradients of several passes add up, which the graphs that max-autotune makes of single passes do not allow: the
+        # second pass would write where the first one's gradients are (pytorch issues 96693, 169545).
+        self.pass_graphs = mode.startswith("compile") and device == "cuda" and inductor in ("max-autotune", "reduce-overhead")
+        if self.pass_graphs and (self.steps or mode == "compile-graph"):
+            raise SystemExit(f"step.py: {inductor} makes graphs of single passes, which are for --mode compile and methods of one "
+                             "pass: max-autotune-no-cudagraphs")
+        if mode.startswith("compile"):
+            from torch._inductor import config  # not at the top: it takes memory
+            config.freezing = self.steps is None  # weights become constants, with batch norms folded into them
+            self.compiled = torch.compile(self.net, mode=inductor)
         self.parameters = list(self.net.parameters())
         self.sgd = torch.optim.SGD([{"params": [p for p in self.parameters if p.dim() > 1], "weight_decay": 5e-4},
                                     {"params": [p for p in self.parameters if p.dim() == 1], "weight_decay": 0}],
@@ -89,9 +98,66 @@ class runner:
         torch.manual_seed(1)
         self.x = torch.rand(self.batch, channels, extent, extent).to(device).contiguous(memory_format=self.format)
         self.y = torch.randint(classes, (self.batch,)).to(device)
+        self.losses = []  # of the last step; logits of an evaluation
+        self.begun = {name: t.to("cpu", copy=True) for name, t in self.net.state_dict().items()} if check else {}
+        self.step = self.queue
+        self.captured = mode.endswith("graph")
+        if self.captured:
+            self.capture()
+
+    def capture(self):
+        """Makes of the whole step one CUDA graph. Images and labels stay where they are; gradients are made inside it, the
+        momentum before it; the attack's noise is another in each replay."""
+        other = torch.cuda.Stream()
+        other.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(other):
+            for _ in range(3):
+                self.queue()
+        torch.cuda.current_stream().wait_stream(other)
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()  # replays allocate nothing: what a step takes is seen here
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=other):
+            self.queue()
+        losses = self.losses  # always the same memory
+
+        def replay():
+            graph.replay()
+            self.losses = losses
+
+        self.step = replay
+
+    def eager_step(self):
+        compiled, self.compiled = self.compiled, self.net
+        self.queue()
+        self.compiled = compiled
+
+    def numbers(self, step):
+        """Losses, and how far one step goes from the weights that this runner began with."""
+        with torch.no_grad():
+            for name, t in self.net.state_dict().items():
+                t.copy_(self.begun[name])
+            for state in self.sgd.state.values():
+                state["momentum_buffer"].zero_()
+        torch.manual_seed(1)
+        step()
+        found = {f"loss {i}": float(loss.float().norm()) for i, loss in enumerate(self.losses)}
+        if self.steps is not None:
+            names = {p: name for name, p in self.net.named_parameters()}
+            moves = [(p.detach().cpu() - self.begun[names[p]]).norm() for p in self.parameters]
+            found["update"] = float(torch.stack(moves).norm())
+        return found
+
+    def check(self):
+        """Whether a step computes what the eager one does. Noise and rounding are others; a gradient that is lost or read
+        before it is there changes the update by a third and more."""
+        mine, eager = self.numbers(self.step), self.numbers(self.eager_step)
+        equal = all(abs(mine[k] - eager[k]) <= (0.1 if k == "update" else 0.03) * abs(eager[k]) for k in eager)
+        return {"equal": equal, "numbers": mine, "eager_numbers": eager}
 
     def call(self, x, domain):
-        if self.device == "cuda":
+        if self.pass_graphs:
             torch.compiler.cudagraph_mark_step_begin()
         with torch.autocast("cuda", torch.bfloat16) if self.bfloat16 else contextlib.nullcontext():
             if not self.torchvision:
@@ -116,22 +182,46 @@ class runner:
         self.net.train()
         return x.contiguous(memory_format=self.format)
 
-    def step(self):
+    def loss(self, logits):
+        loss = F.cross_entropy(logits, self.y)
+        self.losses.append(loss.detach())
+        return loss
+
+    def queue(self):
+        self.losses = []
         if self.steps is None:
             self.net.eval()
             with torch.inference_mode():
-                return self.call(self.x, 0)
+                self.losses.append(self.call(self.x, 0))
+            return
         self.net.train()
-        self.sgd.zero_grad()
+        self.sgd.zero_grad()  # to None: in a graph the first pass writes them and the second adds
         if self.passes == "sequential" or not self.steps:
-            F.cross_entropy(self.call(self.x, 0), self.y).backward()
+            self.loss(self.call(self.x, 0)).backward()
             if self.steps:
-                F.cross_entropy(self.call(self.attack(), 1), self.y).backward()
+                self.loss(self.call(self.attack(), 1)).backward()
         else:
             both = torch.cat((self.x, self.attack())).contiguous(memory_format=self.format)
             clean, adversarial = self.call(both, "halves").chunk(2)
-            (F.cross_entropy(clean, self.y) + F.cross_entropy(adversarial, self.y)).backward()
+            (self.loss(clean) + self.loss(adversarial)).backward()
         self.sgd.step()
+
+    def times(self, iterations):
+        """Milliseconds of each step. A GPU's steps are queued one behind the other, as a training loop does it."""
+        if self.device == "cuda":
+            marks = [torch.cuda.Event(enable_timing=True) for _ in range(iterations + 1)]
+            marks[0].record()
+            for mark in marks[1:]:
+                self.step()
+                mark.record()
+            torch.cuda.synchronize()
+            return [a.elapsed_time(b) for a, b in itertools.pairwise(marks)]
+        times = []
+        for _ in range(iterations):
+            begin = time.perf_counter()
+            self.step()
+            times.append(1000 * (time.perf_counter() - begin))
+        return times
 
 
 def resident_mib():
@@ -151,7 +241,10 @@ def main():
     parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--method", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--layout", nargs="+", choices=("contiguous", "channels_last"), default=["contiguous", "channels_last"])
-    parser.add_argument("--mode", nargs="+", choices=("eager", "compile"), default=["eager"])
+    parser.add_argument("--mode", nargs="+", choices=("eager", "compile", "graph", "compile-graph"), default=["eager"],
+                        help="graph: the whole step as one CUDA graph")
+    parser.add_argument("--inductor", choices=("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"),
+                        default="default", help="how torch.compile is to compile")
     parser.add_argument("--passes", nargs="+", choices=("sequential", "concatenated"), default=["sequential"])
     parser.add_argument("--batch", type=int, help="instead of the case's own")
     parser.add_argument("--iterations", type=int, default=10)
@@ -159,40 +252,47 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--precision", choices=("float32", "tf32", "bfloat16"), default="float32", help="on a GPU")
+    parser.add_argument("--check", action="store_true", help="another row that says whether a step's numbers are the eager ones")
     parser.add_argument("--wait", action="store_true", help="a row when ready, then another for each line of standard input")
     arguments = parser.parse_args()
+    if arguments.device == "cpu" and any(mode.endswith("graph") for mode in arguments.mode):
+        parser.error("CUDA graphs need --device cuda")
     torch.set_num_threads(arguments.threads)
     imported = resident_mib()
     for case, method, layout, mode, passes in itertools.product(
             arguments.case, arguments.method, arguments.layout, arguments.mode, arguments.passes):
         if method in ("evaluate", "clean") and passes != arguments.passes[0]:
             continue  # has one pass only
+        inductor = {"inductor": arguments.inductor} if mode.startswith("compile") else {}
         torch.compiler.reset()
         begin = time.perf_counter()
-        r = runner(case, method, layout, mode, passes, arguments.batch, arguments.device, arguments.precision)
+        r = runner(case, method, layout, mode, passes, arguments.batch, arguments.device, arguments.precision,
+                   arguments.inductor, arguments.check)
         for _ in range(arguments.warm_up):
             r.step()
+        if arguments.device == "cuda":
+            torch.cuda.synchronize()
+            if not r.captured:
+                torch.cuda.reset_peak_memory_stats()  # searching cuDNN's algorithms takes more than a step
         ready = time.perf_counter() - begin
 
         def row():
-            times = []
-            for _ in range(arguments.iterations):
-                begin = time.perf_counter()
-                r.step()
-                if arguments.device == "cuda":
-                    torch.cuda.synchronize()
-                times.append(1000 * (time.perf_counter() - begin))
+            times = r.times(arguments.iterations)
             median = statistics.median(times)
-            print(json.dumps({
+            measured = {
                 "framework": f"pytorch {torch.__version__}", "case": case, "method": method, "batch": r.batch,
-                "layout": layout, "mode": mode, "passes": passes, "threads": arguments.threads,
+                "layout": layout, "mode": mode, **inductor, "passes": passes, "threads": arguments.threads,
                 "ms_per_step": round(median, 2), "ms_min": round(min(times), 2), "ms_max": round(max(times), 2),
                 "images_per_second": round(1000 * r.batch / median, 1), "iterations": len(times),
                 "warm_up_s": round(ready, 1),
                 # of the process so far: for one combination's own peak run it alone
-                "peak_mib": resident_mib(), "imported_mib": imported, **on_gpu(arguments)}), flush=True)
+                "peak_mib": resident_mib(), "imported_mib": imported, **on_gpu(arguments)}
+            print(json.dumps(measured), flush=True)
+            return measured
 
-        row()
+        measured = row()
+        if arguments.check:
+            print(json.dumps({**measured, **r.check()}), flush=True)
         if arguments.wait:
             for _ in sys.stdin:
                 row()
