@@ -1,14 +1,19 @@
-// Training steps and evaluation passes on a GPU, one JSON line each. `bench/gpu/run` runs this beside PyTorch.
+// Training steps and evaluation passes on a GPU, a JSON line each as soon as it is measured. `bench/gpu/run` runs this
+// beside PyTorch.
 //
-//   bench_gpu_step [--case resnet50] [--method advprop-pgd5] [--precision bfloat16] [--iterations 20]
+//   bench_gpu_step [--case resnet50 ...] [--method advprop-pgd5 ...] [--precision bfloat16] [--engines timed]
+//                  [--batch 256] [--iterations 20] | --check
+//
+// All cases and methods run on one device, one after the other, so that cuDNN's plans for a network are made once.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/device/repeated.hpp>
@@ -24,17 +29,22 @@ namespace {
 using namespace advprop;
 
 struct choices {
-  std::string which = "resnet50", method = "advprop-pgd5", precision = "bfloat16";
-  int batch = 0, iterations = 20;
+  std::vector<std::string> cases = {"resnet50"}, methods = {"advprop-pgd5"};
+  std::string precision = "bfloat16", engines = "timed";
+  int batch = 0, iterations = 20;  // 0: the case's own
 };
 
-/// Milliseconds a step.
+using clock = std::chrono::steady_clock;
+double milliseconds_since(clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(clock::now() - begin).count();
+}
+
+/// The numbers of a row, as members of a JSON object.
 template <class Network, class Element>
-void time_steps(const choices& c, int batch, int extent) {
-  using clock = std::chrono::steady_clock;
+std::string time_steps(basic_cuda<Element>& gpu, const choices& c, const std::string& called, int batch, int extent) {
   using device = basic_cuda<Element>;
   using network = model<Network, domains<2>, device>;
-  device gpu(0, c.precision == "tf32" ? float32_products::tf32 : float32_products::exact);
+  const auto begin = clock::now();
   network net(gpu, seed{1});
   sgd::state<network> optimizer(sgd{.learning_rate = 0.01f, .weight_decay = 5e-4f}, net);
   // On the device, as PyTorch's are here: what is timed is the step, not the way to it.
@@ -45,7 +55,7 @@ void time_steps(const choices& c, int batch, int extent) {
   for (int& l : labels) l = rng.below(network::classes);
   const labelled_images streams[] = {{const_image_view(images), labels.view()}};
 
-  const int steps = c.method == "advprop-pgd5" ? 5 : c.method == "advprop-pgd1" ? 1 : 0;
+  const int steps = called == "advprop-pgd5" ? 5 : called == "advprop-pgd1" ? 1 : 0;
   const adversarial_propagation method(
       attack::pgd{.epsilon = steps == 1 ? 1.f : 4.f, .step = 1, .steps = std::max(steps, 1)});
   repeated<device> work;
@@ -54,7 +64,7 @@ void time_steps(const choices& c, int batch, int extent) {
   long call = 0;
   // As `fit` does it: each step is queued before the losses of the one before are read.
   const auto once = [&] {
-    if (c.method == "evaluate") {
+    if (called == "evaluate") {
       net.forward(const_image_view(images), pass::evaluate(main_domain));
       gpu.wait();
       return;
@@ -72,60 +82,119 @@ void time_steps(const choices& c, int batch, int extent) {
     call = present;
   };
   for (int i = 0; i < 4; ++i) once();  // memory, plans, the first graph
+  gpu.wait();
+  const double warm_up = milliseconds_since(begin) / 1000;
   gpu.memory().reset_peak();
   std::vector<double> times;
   auto last = clock::now();
   for (int i = 0; i < c.iterations; ++i) {
     once();
-    const auto now = clock::now();
-    times.push_back(std::chrono::duration<double, std::milli>(now - last).count());
-    last = now;
+    times.push_back(milliseconds_since(last));
+    last = clock::now();
   }
   gpu.wait();
   std::sort(times.begin(), times.end());
   const double median = times[times.size() / 2];
-  std::printf(
-      "{\"framework\": \"advprop\", \"case\": \"%s\", \"method\": \"%s\", \"precision\": \"%s\", \"batch\": %d, "
-      "\"ms_per_step\": %.3f, \"ms_min\": %.3f, \"ms_max\": %.3f, \"images_per_second\": %.1f, \"iterations\": %d, "
-      "\"peak_mib\": %zu, \"reserved_mib\": %zu}\n",
-      c.which.c_str(), c.method.c_str(), c.precision.c_str(), batch, median, times.front(), times.back(),
-      1000 * batch / median, c.iterations, gpu.memory().peak() >> 20, gpu.memory().reserved() >> 20);
-  std::fflush(stdout);
+  char row[300];
+  std::snprintf(row, sizeof row,
+                "\"ms_per_step\": %.3f, \"ms_min\": %.3f, \"ms_max\": %.3f, \"images_per_second\": %.1f, "
+                "\"iterations\": %d, \"warm_up_s\": %.1f, \"peak_mib\": %zu, \"reserved_mib\": %zu",
+                median, times.front(), times.back(), 1000 * batch / median, c.iterations, warm_up,
+                gpu.memory().peak() >> 20, gpu.memory().reserved() >> 20);
+  return row;
 }
 
-template <class Network>
-void run(const choices& c, int batch, int extent) {
-  if (c.batch > 0) batch = c.batch;
-  if (c.precision == "bfloat16")
-    time_steps<Network, bfloat16>(c, batch, extent);
-  else
-    time_steps<Network, float>(c, batch, extent);
-}
+template <class Element>
+struct timed_case {
+  int batch, extent;
+  std::string (*time)(basic_cuda<Element>&, const choices&, const std::string& method, int batch, int extent);
+};
 
 using cifar18 = resnet18<10, cifar_stem, normalize<cifar10_statistics>>;
 using torchvision_b0 = efficientnet_b0<1000, efficientnet::pytorch_style>;
 
-const std::map<std::string, std::function<void(const choices&)>> cases = {
-    {"resnet20-cifar", [](const choices& c) { run<resnet20<10>>(c, 512, 32); }},
-    {"resnet18-cifar", [](const choices& c) { run<cifar18>(c, 512, 32); }},
-    {"resnet50", [](const choices& c) { run<resnet50<1000>>(c, 256, 224); }},
-    {"efficientnet-b0", [](const choices& c) { run<torchvision_b0>(c, 256, 224); }}};
+template <class T>
+const std::map<std::string, timed_case<T>> cases = {{"resnet20-cifar", {512, 32, time_steps<resnet20<10>, T>}},
+                                                    {"resnet18-cifar", {512, 32, time_steps<cifar18, T>}},
+                                                    {"resnet50", {256, 224, time_steps<resnet50<1000>, T>}},
+                                                    {"efficientnet-b0", {256, 224, time_steps<torchvision_b0, T>}}};
+
+/// Whether every row could be measured; one that could not says why, and the next begins.
+template <class Element>
+bool run(const choices& c) {
+  basic_cuda<Element> gpu(0, c.precision == "tf32" ? float32_products::tf32 : float32_products::exact,
+                          c.engines == "fixed" ? engine_choice::fixed : engine_choice::timed);
+  bool all = true;
+  for (const auto& name : c.cases)
+    for (const auto& method : c.methods) {
+      const auto& [own_batch, extent, time] = cases<Element>.at(name);
+      const int batch = c.batch > 0 ? c.batch : own_batch;
+      std::string row;
+      try {
+        row = time(gpu, c, method, batch, extent);
+      } catch (const std::exception& e) {
+        row = "\"failure\": " + nlohmann::json(e.what()).dump();
+        all = false;
+      }
+      std::printf(
+          "{\"framework\": \"advprop\", \"case\": \"%s\", \"method\": \"%s\", \"precision\": \"%s\", "
+          "\"engines\": \"%s\", \"batch\": %d, %s}\n",
+          name.c_str(), method.c_str(), c.precision.c_str(), c.engines.c_str(), batch, row.c_str());
+      std::fflush(stdout);
+    }
+  return all;
+}
+
+/// Whether a kernel runs here: throws where it does not.
+void check() {
+  cuda gpu;
+  image_buffer<cuda> images(gpu, {1, 1, 1, 1});
+  fill_uniform(gpu, random_stream(7), 0, 1, images);
+  gpu.wait();
+}
+
+std::string one_of(const std::string& option, const std::string& value, const std::vector<std::string>& known) {
+  if (std::find(known.begin(), known.end(), value) == known.end()) fail<argument_error>(option, " is ", value);
+  return value;
+}
 
 }  // namespace
 
 int main(int argc, char** argv) try {
+  const std::vector<std::string> words(argv + 1, argv + argc);
   choices c;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string name = argv[i], value = argv[i + 1];
-    if (name == "--case") c.which = value;
-    if (name == "--method") c.method = value;
-    if (name == "--precision") c.precision = value;
-    if (name == "--batch") c.batch = std::atoi(value.c_str());
-    if (name == "--iterations") c.iterations = std::max(1, std::atoi(value.c_str()));
+  for (auto word = words.begin(); word != words.end();) {
+    const std::string option = *word++;
+    if (option == "--check") {
+      check();
+      return 0;
+    }
+    std::vector<std::string> values;
+    while (word != words.end() && !word->starts_with("--")) values.push_back(*word++);
+    if (values.empty()) fail<argument_error>(option, " has no value");
+    const auto each = [&](const std::vector<std::string>& known) {
+      for (const auto& v : values) one_of(option, v, known);
+      return values;
+    };
+    if (option == "--case")
+      c.cases = each({"resnet20-cifar", "resnet18-cifar", "resnet50", "efficientnet-b0"});
+    else if (option == "--method")
+      c.methods = each({"evaluate", "clean", "advprop-pgd1", "advprop-pgd5"});
+    else if (values.size() > 1)
+      fail<argument_error>(option, " takes one value");
+    else if (option == "--precision")
+      c.precision = one_of(option, values[0], {"bfloat16", "tf32", "float32"});
+    else if (option == "--engines")
+      c.engines = one_of(option, values[0], {"timed", "fixed"});
+    else if (option == "--batch")
+      c.batch = std::atoi(values[0].c_str());
+    else if (option == "--iterations")
+      c.iterations = std::max(1, std::atoi(values[0].c_str()));
+    else
+      fail<argument_error>("there is no option ", option);
   }
-  const auto found = cases.find(c.which);
-  if (found == cases.end()) fail<argument_error>("--case is ", c.which);
-  found->second(c);
+  const bool all = c.precision == "bfloat16" ? run<bfloat16>(c) : run<float>(c);
+  return all ? 0 : 1;
 } catch (const std::exception& e) {
   std::fprintf(stderr, "bench_gpu_step: %s\n", e.what());
   return 1;
