@@ -1,0 +1,234 @@
+"""Tests bench/gpu/run without a GPU: its programs, nvidia-smi, the driver and PyTorch are stand-ins.
+
+    tests/gpu_run.py C_COMPILER
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[1]
+COMPILER = sys.argv.pop(1)
+BENCH = r"""
+import json, os, sys, time
+words = sys.argv[1:]
+if words == ["--check"]:
+    sys.exit(os.environ.get("CHECK_SAYS"))
+options, values = {}, []
+for word in words:
+    if word.startswith("--"):
+        values = options[word[2:]] = []
+    else:
+        values.append(word)
+case, = options["case"]
+for method in options["method"]:
+    time.sleep(float(os.environ.get("SLEEP", 0)))
+    row = {"framework": "advprop", "case": case, "method": method, "precision": options["precision"][0],
+           "engines": options["engines"][0], "batch": int(options["batch"][0])}
+    if (case, method) == ("efficientnet-b0", "clean"):
+        os.abort()
+    if (case, method) == ("resnet50", "clean"):
+        row["failure"] = "out of memory"
+    else:
+        row.update(ms_per_step=256, images_per_second=1000, peak_mib=1, reserved_mib=2)
+    print(json.dumps(row), flush=True)
+"""
+TESTS = r"""
+import os, sys, time
+file = next(w for w in sys.argv if w.startswith("--source-file=*"))[len("--source-file=*"):-len("_test.c*")]
+print("0.100000 s: a case", flush=True)
+if file == "loss":
+    os.abort()
+if file == "conv":
+    time.sleep(60)
+if file == "elementwise":
+    print("MESSAGE: skipped: there is no data")
+count = 0 if file == "functor" else 4
+failed = file == "norm"
+print(f"[doctest] test cases: {count} | {count - failed} passed | {failed:d} failed | 80 skipped")
+sys.exit(failed)
+"""
+STEP = r"""
+import json, sys
+mode, case = (sys.argv[sys.argv.index(option) + 1] for option in ("--mode", "--case"))
+if mode == "graph":
+    sys.exit("RuntimeError: operation not permitted when stream is capturing")
+speed = {"eager": 500, "compile": 4000}.get(mode, 800)
+row = {"framework": "pytorch", "case": case, "mode": mode, "images_per_second": speed, "peak_mib": 3}
+print(json.dumps(row), flush=True)
+print(json.dumps({**row, "equal": mode != "compile"}), flush=True)
+"""
+
+
+def program(file, text):
+    file.write_text(f"#!{sys.executable}\n{text}")
+    file.chmod(0o755)
+
+
+class GpuRun(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.root, self.out, self.programs = self.folder / "root", self.folder / "out", self.folder / "programs"
+        shutil.copytree(SOURCE / "bench" / "gpu", self.root / "bench" / "gpu")
+        for folder in (self.root / "bench" / "compare", self.root / "tests" / "cuda", self.programs, self.folder / "torch",
+                       self.folder / "torchvision"):
+            folder.mkdir(parents=True)
+        for file in (SOURCE / "tests" / "cuda").glob("*_test.c*"):
+            (self.root / "tests" / "cuda" / file.name).touch()
+        (self.root / "bench" / "compare" / "step.py").write_text(STEP)
+        (self.folder / "torch" / "__init__.py").write_text("class cuda:\n    is_available = staticmethod(lambda: True)\n")
+        (self.folder / "torchvision" / "__init__.py").touch()
+        program(self.programs / "bench_gpu_step", BENCH)
+        program(self.programs / "test_gpu", TESTS)
+        (self.programs / "programs.json").write_text('{"commit": "abc"}')
+        self.gpu("NVIDIA H200", "9.0")
+        self.driver(13000)
+
+    def gpu(self, name, capability):
+        program(self.folder / "nvidia-smi", f"print('{name}, 580.1, {capability}')")
+
+    def driver(self, version):
+        source = self.folder / "driver.c"
+        source.write_text(f"int cuDriverGetVersion(int* v) {{ *v = {version}; return 0; }}\n")
+        subprocess.run([COMPILER, "-x", "c", "-shared", "-fPIC", "-o", self.folder / "libcuda.so.1", source], check=True)
+
+    def start(self, *options, **environment):
+        return subprocess.Popen(
+            [sys.executable, self.root / "bench" / "gpu" / "run", "--commit", "abc", "--output", self.out, *options], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}", "LD_LIBRARY_PATH": str(self.folder),
+                 "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", **environment})
+
+    def run_it(self, *options, **environment):
+        """Its exit status and output."""
+        process = self.start(*options, **environment)
+        said, _ = process.communicate(timeout=300)
+        return process.returncode, said
+
+    def outcomes(self, out=None):
+        return json.loads(((out or self.out) / "gpu-nvidia-h200.json").read_text())["outcomes"]
+
+    def table(self):
+        return (self.out / "gpu-nvidia-h200.md").read_text()
+
+    def test_all(self):
+        code, _ = self.run_it("--programs", self.programs, "--test-seconds", "3")
+        found = self.outcomes()
+        self.assertEqual(code, 1)
+        self.assertEqual({n for n, o in found.items() if o["status"] == "not run"}, set())
+
+        target = found["ours/resnet50 advprop-pgd5 bfloat16 256"]
+        self.assertEqual((target["status"], target["wanted"]), ("done", 1.2))
+        self.assertEqual(found["ours/resnet50 clean bfloat16 256"]["failure"], "out of memory")
+        # What comes behind a crash is measured.
+        self.assertIn("SIGABRT", found["ours/efficientnet-b0 clean bfloat16 256"]["failure"])
+        self.assertEqual(found["ours/efficientnet-b0 evaluate bfloat16 256"]["status"], "done")
+
+        tests = {name[6:]: o for name, o in found.items() if name.startswith("tests/")}
+        self.assertEqual(sorted(n for n, o in tests.items() if o["status"] == "failed"),
+                         ["conv", "elementwise", "functor", "loss", "norm"])
+        self.assertEqual((tests["norm"]["passed"], tests["norm"]["failed"]), (3, 1))
+        self.assertEqual(tests["kernels"]["durations"], {"a case": 0.1})
+        for name, text in {"conv": "timed out", "elementwise": "skipped", "functor": "no test ran", "loss": "SIGABRT"}.items():
+            self.assertIn(text, tests[name]["failure"])
+
+        # The compiled step is the fastest, but computes something else.
+        self.assertIn("| resnet50 advprop-pgd5 bfloat16 256 | 1000 | 800 (compile, graph) | 1.25 | 1.2 |", self.table())
+        self.assertIn("not permitted", found["pytorch/resnet50 advprop-pgd5 bfloat16 256, graph"]["failure"])
+        self.assertIn("numbers", found["pytorch/resnet50 advprop-pgd5 bfloat16 256, compile"]["failure"])
+
+    def test_calls_add_up(self):
+        code, _ = self.run_it("--programs", self.programs, "--stage", "ours", "--seconds", "20", SLEEP="1.5")
+        first = self.outcomes()
+        status = [o["status"] for o in first.values()]
+        self.assertEqual(code, 1)
+        self.assertIn("done", status)
+        self.assertIn("not run", status)
+        other = self.folder / "other"
+        _, said = self.run_it("--programs", self.programs, "--stage", "ours", "--previous", self.out, "--output", other)
+        second = self.outcomes(other)
+        self.assertNotIn("not run", [o["status"] for o in second.values()])
+        for name, outcome in first.items():
+            if outcome["status"] == "done":
+                self.assertEqual(second[name], outcome)
+        # What had failed comes last.
+        commands = [line for line in said.splitlines() if line.startswith("+") and "--case" in line]
+        self.assertIn("--case resnet50 --method clean ", commands[-2] + commands[-1])
+
+    def test_commit_of_the_programs(self):
+        self.run_it("--programs", self.programs, "--stage", "build", "--commit", "")
+        self.assertEqual(json.loads((self.out / "gpu-nvidia-h200.json").read_text())["commit"], "abc")
+
+    def test_kill(self):
+        for how in (signal.SIGKILL, signal.SIGTERM):
+            process = self.start("--programs", self.programs, "--stage", "ours", SLEEP="1")
+            while self.outcomes_or_none().get("ours/resnet50 evaluate bfloat16 256", {}).get("status") != "done":
+                self.assertIsNone(process.poll())
+                time.sleep(0.1)
+            process.send_signal(how)
+            process.wait(20)
+            process.stdout.close()
+            time.sleep(0.5)
+            left = [p for p in pathlib.Path("/proc").glob("[0-9]*/cmdline") if str(self.programs) in self.words(p)]
+            self.assertEqual(left, [])
+            self.assertEqual(self.outcomes()["ours/resnet50 advprop-pgd5 bfloat16 256"]["status"], "done")
+            self.assertIn("| resnet50 evaluate bfloat16 256 | 1000 |", self.table())
+            shutil.rmtree(self.out)
+
+    @staticmethod
+    def words(file):
+        try:
+            return file.read_text()
+        except OSError:
+            return ""
+
+    def outcomes_or_none(self):
+        return self.outcomes() if (self.out / "gpu-nvidia-h200.json").exists() else {}
+
+    def refused(self, text, *options, **environment):
+        code, said = self.run_it(*options, **environment)
+        self.assertEqual(code, 1)
+        self.assertEqual(said.count("bench/gpu/run: "), 1, said)
+        self.assertIn(text, said)
+
+    def test_refusals(self):
+        self.run_it("--programs", self.programs, "--stage", "build")
+        self.refused("is of commit abc, this is abd", "--commit", "abd")
+        self.refused("is of commit abc, this is abd", "--commit", "abd", "--programs", self.programs, "--fresh")
+        self.refused("is no folder that --pack made", "--programs", self.folder)
+        self.refused("git cannot tell", "--commit", "")
+        self.refused("driver is too old", "--programs", self.programs, CHECK_SAYS="CUDA driver version is insufficient")
+        self.refused("no GPU here", "--programs", self.programs, CHECK_SAYS="there is no usable GPU: no CUDA-capable device")
+        self.gpu("NVIDIA H100", "9.0")
+        self.refused("is of GPU NVIDIA H200, this is NVIDIA H100", "--previous", self.out)
+        self.gpu("Tesla V100", "7.0")
+        self.refused("8.0 is needed")
+        self.gpu("NVIDIA H200", "9.0")
+        self.driver(12040)
+        self.refused("580.1 is for CUDA 12.4")
+        (self.folder / "libcuda.so.1").write_text("")
+        self.refused("no GPU here: the driver's library")
+        program(self.folder / "nvidia-smi", "raise SystemExit('No devices were found')")
+        self.refused("no GPU here: nvidia-smi says 'No devices were found'")
+
+    def test_programs_of_another_gpu(self):
+        code, said = self.run_it("--programs", self.programs, "--stage", "build", "--stage", "ours", "--build", self.folder / "build",
+                                 CHECK_SAYS="no kernel image is available for execution on the device")
+        self.assertEqual(code, 1)
+        self.assertIn("was built for another GPU; building instead", said)
+        found = self.outcomes()
+        self.assertIn("CMakeLists.txt", "".join(found["build/bench_gpu_step"]["tail"]))  # there is none
+        self.assertIn("was not built, or does not run", found["ours/resnet50 advprop-pgd5 bfloat16 256"]["failure"])
+        self.assertIn("CMakeLists.txt", self.table())
+
+
+if __name__ == "__main__":
+    unittest.main()
