@@ -228,6 +228,33 @@ class GpuRun(unittest.TestCase):
         self.assertIn("CMakeLists.txt", "".join(found["build/bench_gpu_step"]["tail"]))  # there is none
         self.assertIn("was not built, or does not run", found["ours/resnet50 advprop-pgd5 bfloat16 256"]["failure"])
         self.assertIn("CMakeLists.txt", self.table())
+        # A later call with programs that run here is not held up by that.
+        self.run_it("--programs", self.programs, "--stage", "ours")
+        found = self.outcomes()
+        self.assertEqual(found["build/bench_gpu_step"]["how"], "carried")
+        self.assertEqual(found["ours/resnet50 advprop-pgd5 bfloat16 256"]["status"], "done")
+
+    @unittest.skipUnless(shutil.which("cmake") and shutil.which("ninja"), "needs CMake and Ninja")
+    def test_build(self):
+        """One of two programs, then the other; what was built before is not taken for what does not compile now."""
+        (self.root / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.25)\nproject(x LANGUAGES CXX)\n"
+            "add_executable(bench_gpu_step a.cpp)\nadd_executable(test_gpu b.cpp)\n"
+            "set_target_properties(bench_gpu_step PROPERTIES RUNTIME_OUTPUT_DIRECTORY bench)\n"
+            "set_target_properties(test_gpu PROPERTIES RUNTIME_OUTPUT_DIRECTORY tests)\n")
+        good, bad = "int main() {}\n", "int main() { return missing; }\n"
+        options = ("--stage", "build", "--stage", "tests", "--build", self.folder / "build")
+        for a, b in ((good, bad), (good, good), (bad, good)):
+            (self.root / "a.cpp").write_text(a)
+            (self.root / "b.cpp").write_text(b)
+            self.run_it(*options)
+            for name, text in (("bench_gpu_step", a), ("test_gpu", b)):
+                outcome = self.outcomes()[f"build/{name}"]
+                self.assertEqual(outcome["status"], "done" if text == good else "failed")
+                if text == bad:
+                    self.assertIn("missing", "".join(outcome["tail"]))
+            ran = "no test ran" in self.outcomes()["tests/norm"]["failure"]
+            self.assertEqual(ran, b == good)
 
 
 if __name__ == "__main__":
