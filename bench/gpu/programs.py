@@ -137,8 +137,7 @@ def pack(folder: pathlib.Path, build: pathlib.Path, dependencies: str | None, co
     folder.mkdir(parents=True, exist_ok=True)
     log, hours = folder / "build.log", 4 * 3600
     log.unlink(missing_ok=True)
-    ended = configure(build, dependencies, log, hours, "-DCMAKE_CUDA_ARCHITECTURES=80-real;90", "-DADVPROP_TEST_SOURCE=tests",
-                      "-DCMAKE_EXE_LINKER_FLAGS=-static-libstdc++ -static-libgcc")
+    ended = configure(build, dependencies, log, hours, "-DCMAKE_CUDA_ARCHITECTURES=80-real;90", "-DADVPROP_TEST_SOURCE=tests")
     made: list[str] = []
     if not ended.failure:
         ended, made = make(build, log, hours)
