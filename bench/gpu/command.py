@@ -22,9 +22,11 @@ class Ended:
     over: bool = False  # its time
 
 
-def _ends_with_its_parent() -> None:
+def _ending_with(parent: int) -> None:
     """Whoever kills this script leaves no program that holds the GPU (PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:  # it was killed before that
+        os._exit(1)
 
 
 def stream(command: Sequence[object], log: pathlib.Path, seconds: float, on_line: Callable[[str], None] = lambda line: None,
@@ -34,13 +36,13 @@ def stream(command: Sequence[object], log: pathlib.Path, seconds: float, on_line
     print("+", *words, flush=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     tail: collections.deque[str] = collections.deque(maxlen=40)
-    begin = time.monotonic()
+    begin, this = time.monotonic(), os.getpid()
     with log.open("a", encoding="utf-8") as file:
         print("+", *words, file=file, flush=True)
         try:
             process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                        encoding="utf-8", errors="replace", env=environment, cwd=folder, start_new_session=True,
-                                       preexec_fn=_ends_with_its_parent)
+                                       preexec_fn=lambda: _ending_with(this))
         except OSError as e:
             return Ended(0, [], f"did not start: {e}")
 
