@@ -122,7 +122,9 @@ const std::map<std::string, timed_case<T>> cases = {{"resnet20-cifar", {512, 32,
 template <class Element>
 bool run(const choices& c) {
   basic_cuda<Element> gpu(0, c.precision == "tf32" ? float32_products::tf32 : float32_products::exact,
-                          c.engines == "fixed" ? engine_choice::fixed : engine_choice::timed);
+                          c.engines == "fixed"        ? engine_choice::fixed
+                          : c.engines == "exhaustive" ? engine_choice::exhaustive
+                                                      : engine_choice::timed);
   bool all = true;
   for (const auto& name : c.cases)
     for (const auto& method : c.methods) {
@@ -184,7 +186,7 @@ int main(int argc, char** argv) try {
     else if (option == "--precision")
       c.precision = one_of(option, values[0], {"bfloat16", "tf32", "float32"});
     else if (option == "--engines")
-      c.engines = one_of(option, values[0], {"timed", "fixed"});
+      c.engines = one_of(option, values[0], {"timed", "exhaustive", "fixed"});
     else if (option == "--batch")
       c.batch = std::atoi(values[0].c_str());
     else if (option == "--iterations")
