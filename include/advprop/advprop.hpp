@@ -1,6 +1,8 @@
 // The CPU library, whole.
 #pragma once
 
+#include <advprop/core/error.hpp>  // what a compiler must be told, first
+
 #include <advprop/ops/cpu.hpp>
 
 // Before what includes them: a compiler's message about a layer is then some lines shorter.

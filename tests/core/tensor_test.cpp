@@ -46,3 +46,13 @@ TEST_CASE("resize keeps the memory where it suffices and zeroes what is new") {
 TEST_CASE("A negative extent is refused") {
   CHECK_THROWS_WITH_AS((tensor<int, 2>({2, -1})), "tensor: negative extent -1", argument_error);
 }
+
+TEST_CASE("Extents that overflow are refused, and too many values are more than memory holds") {
+  CHECK_THROWS_WITH_AS((tensor<float, 4>({1 << 16, 1 << 16, 1 << 16, 1 << 16})),
+                       "tensor: its extents overflow at 65536", argument_error);
+  tensor<float, 3> t({1, 2, 3});
+  CHECK_THROWS_WITH_AS(t.resize({1 << 30, 1 << 30, 4}),
+                       "tensor: there is no memory for 4611686018427387904 values of 4 bytes", memory_error);
+  CHECK(t.extents() == std::array{1, 2, 3});
+  CHECK(t.size() == 6);
+}

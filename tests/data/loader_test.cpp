@@ -218,6 +218,29 @@ TEST_CASE("a user's arrays go through the loader") {
   CHECK(std::equal(b.labels.begin(), b.labels.end(), labels.begin()));
 }
 
+TEST_CASE("a batch that failed is tried again by the next call, with workers or without") {
+  struct once : probe {
+    std::shared_ptr<std::atomic<bool>> failed = std::make_shared<std::atomic<bool>>(false);
+    void read(int i, float* out) const {
+      if (i == 7 && !failed->exchange(true)) throw std::out_of_range("image 7");
+      *out = static_cast<float>(i) / 12;
+    }
+  };
+  for (int workers : {0, 1, 3}) {
+    once source;
+    source.count = 12;
+    loader l(source, {.batch = 3, .shuffle = false, .workers = workers});
+    l.next();
+    l.next();
+    CHECK_THROWS_WITH_AS(l.next(), "image 7", std::out_of_range);
+    for (int n = 2; n < 6; ++n) {
+      const image_batch& b = l.next();
+      CHECK(b.index == n % 4);
+      CHECK(b.images(2, 0, 0, 0) == static_cast<float>(3 * (n % 4) + 2) / 12);
+    }
+  }
+}
+
 TEST_CASE("what a source or an augmentation throws comes out of next at its batch, again and again until seek") {
   for (int workers : {0, 1, 3}) {
     loader l(probe{.count = 12, .throws_at = 7}, {.batch = 3, .shuffle = false, .workers = workers});

@@ -12,11 +12,14 @@ static_assert(cpu::elements(1, {8, 1, 1}) == 8);
 static_assert(cpu::elements(4, {9, 2, 2}) == 4 * 2 * 2 * 2 * 8);
 static_assert(cpu::elements(1000, {2048, 56, 56}) == std::ptrdiff_t{1000} * 2048 * 56 * 56);
 
-TEST_CASE("0 threads are as many as there are processors; fewer are refused") {
+TEST_CASE("0 threads are as many as there are processors; fewer, and more than 1024, are refused") {
   CHECK(cpu().threads() == processors());
   CHECK(cpu(0).threads() == processors());
   CHECK(cpu(3).threads() == 3);
-  CHECK_THROWS_WITH_AS(cpu(-1), "cpu: -1 threads; must be 0 (all) or more", argument_error);
+  CHECK(cpu(1024).threads() == 1024);
+  for (const int bad : {-1, 1025})
+    CHECK_THROWS_WITH_AS(cpu{bad}, ("cpu: " + std::to_string(bad) + " threads; must be 0 (all) to 1024").c_str(),
+                         argument_error);
 }
 
 TEST_CASE("A device takes the best instruction set of this processor, or another that it has") {

@@ -274,6 +274,8 @@ TEST_CASE("Malformed files are refused with the reason") {
       // 2^32 * 2^32 and 2^62 * 32 bits are 0 modulo 2^64.
       {file(one("F32", "[4294967296,4294967296]", "[0,0]")), "f: tensor 'a' has a shape that overflows"},
       {file(one("F32", "[4611686018427387904]", "[0,0]")), "f: tensor 'a' has a shape that overflows"},
+      {file(one("F32", "[0,9223372036854775807,9223372036854775807]", "[0,0]")),
+       "f: tensor 'a' has a shape that overflows"},
       {file("{\"a\":" + entry + R"(,"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 2),
        "f: tensor 'b' overlaps another one at 0"},
       {file("{\"a\":" + entry + R"(,"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})", 4),

@@ -1,6 +1,17 @@
 // What this library throws, and how it words it.
 #pragma once
 
+// Before all else that a compiler could stumble over.
+#if __cplusplus < 202002L
+#error "advprop: this is a C++20 library; compile with -std=c++20 or later"
+#endif
+#ifndef __cpp_exceptions
+#error "advprop: errors are exceptions; compile without -fno-exceptions"
+#endif
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "advprop: with -ffast-math or -ffinite-math-only nothing would notice a NaN; compile without"
+#endif
+
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
@@ -8,10 +19,6 @@
 #include <type_traits>
 
 #include <advprop/core/number_text.hpp>
-
-#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
-#error "advprop: with -ffast-math or -ffinite-math-only nothing would notice a NaN; compile without"
-#endif
 
 namespace advprop {
 

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
+#include <new>
+#include <stdexcept>
 #include <vector>
 
 #include <advprop/core/error.hpp>
@@ -9,19 +12,30 @@
 
 namespace advprop {
 
-/// Row-major, zero-initialised, copyable. Converts to the `view` that every function here takes.
+/// Row-major, zero-initialised, copyable. Converts to the `view` that every function here takes; that of a temporary,
+/// as in `predict_classes(net, read_batch(test, 0, 10).images)`, must not outlive the call.
 template <class T, int Rank>
 class tensor {
  public:
   tensor() = default;
   explicit tensor(extents_of<Rank> extents) { resize(extents); }
 
-  /// Keeps the memory when it is large enough; new elements are zero, old values are not kept in place.
+  /// Keeps the memory when it is large enough; new elements are zero, old values are not kept in place. Throws
+  /// `argument_error` for extents that are negative or whose product overflows, `memory_error` where they do not fit.
   void resize(extents_of<Rank> extents) {
-    for (int e : extents)
+    std::ptrdiff_t count = 1;
+    for (int e : extents) {
       if (e < 0) fail<argument_error>("tensor: negative extent ", e);
+      if (__builtin_mul_overflow(count, e, &count)) fail<argument_error>("tensor: its extents overflow at ", e);
+    }
+    try {
+      values_.resize(static_cast<std::size_t>(count));
+    } catch (const std::bad_alloc&) {
+      too_large(count);
+    } catch (const std::length_error&) {
+      too_large(count);
+    }
     extents_ = extents;
-    values_.resize(static_cast<std::size_t>(advprop::view<T, Rank>(nullptr, extents).size()));
   }
 
   advprop::view<T, Rank> view() { return {values_.data(), extents_}; }
@@ -49,6 +63,10 @@ class tensor {
   }
 
  private:
+  [[noreturn]] static void too_large(std::ptrdiff_t count) {
+    fail<memory_error>("tensor: there is no memory for ", count, " values of ", sizeof(T), " bytes");
+  }
+
   extents_of<Rank> extents_{};
   std::vector<T> values_;
 };

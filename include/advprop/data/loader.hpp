@@ -96,7 +96,7 @@ class loader_engine {
                            batches_, " batches");
     stop();
     taken_ = claimed_ = free_from_ = s.epoch * batches_ + s.batch;
-    for (slot& x : slots_) x.ready = -1;
+    for (slot& x : slots_) x.ready = -1, x.error = nullptr;
   }
 
   image_batch& next() {
@@ -110,7 +110,11 @@ class loader_engine {
       not_full_.notify_all();
       ready_.wait(lock, [&] { return s.ready == taken_; });
     }
-    if (s.error) std::rethrow_exception(s.error);  // stays: the next call throws it again, `seek` clears it
+    if (s.error) {
+      const std::exception_ptr error = s.error;
+      seek(state());  // the next call tries the batch again, whoever makes it
+      std::rethrow_exception(error);
+    }
     ++taken_;
     return s.batch;
   }
@@ -227,7 +231,8 @@ class loader {
   explicit loader(S&& s, const loader_options& options = {})
       : loader(std::forward<S>(s), options, [](single_image, random_stream&) {}) {}
 
-  /// Workers share the augmentation, which is copied in. What it or the source throws, `next` throws.
+  /// Workers share the augmentation, which is copied in. What it or the source throws, `next` throws; called again, it
+  /// tries that batch again.
   template <detail::source_argument S, augmentation A>
   loader(S&& s, const loader_options& options, A augment)
       : loader(std::forward<S>(s), options, std::move(augment), no_mix{}) {}

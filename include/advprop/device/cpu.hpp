@@ -40,7 +40,7 @@ class cpu {
   static constexpr int channel_block = 8;
   using element = float;
 
-  /// `threads` = 0: as many as there are processors.
+  /// `threads` = 0: as many as there are processors. Throws `argument_error` for more than 1024.
   explicit cpu(int threads = 0, instruction_set instructions = best_instruction_set())
       : cpu(threads, instructions, arena::backing::memory) {}
 
@@ -82,7 +82,7 @@ class cpu {
  private:
   cpu(int threads, instruction_set instructions, arena::backing b)
       : threads_(threads == 0 ? processors() : threads), instructions_(instructions), memory_(b) {
-    if (threads < 0) fail<argument_error>("cpu: ", threads, " threads; must be 0 (all) or more");
+    if (threads < 0 || threads > 1024) fail<argument_error>("cpu: ", threads, " threads; must be 0 (all) to 1024");
     if (!processor_has(instructions)) fail<argument_error>("cpu: this processor has no ", name(instructions));
     if (std::ranges::count(instruction_sets(), instructions) == 0)
       fail<argument_error>("cpu: this program was not compiled for ", name(instructions));

@@ -372,9 +372,14 @@ class safetensors::header {
     const auto bits = detail::dtype_bits(t.dtype);
     if (bits == 0) result.refuse(t, "has unknown dtype ", detail::shown(t.dtype));
     std::uint64_t count = 1;
-    for (const auto extent : t.shape)
-      if (__builtin_mul_overflow(count, static_cast<std::uint64_t>(extent), &count) || count > INT64_MAX / 64)
+    bool empty = false;  // its other extents must make sense all the same
+    for (const auto extent : t.shape) {
+      empty = empty || extent == 0;
+      const auto factor = static_cast<std::uint64_t>(extent == 0 ? 1 : extent);
+      if (__builtin_mul_overflow(count, factor, &count) || count > INT64_MAX / 64)
         result.refuse(t, "has a shape that overflows");
+    }
+    if (empty) count = 0;
     if (count * bits % 8 != 0 || count * bits / 8 != last - first)
       result.refuse(t, "has ", last - first, " bytes, which do not fit its shape and ", t.dtype);
     t.bytes = data.subspan(first, last - first);
