@@ -6,6 +6,7 @@
 #include <advprop/ops/cuda.hpp>
 #endif
 
+#include <advprop/attacks/fgsm.hpp>
 #include <advprop/attacks/gradient_descent.hpp>
 #include <advprop/attacks/momentum.hpp>
 #include <advprop/attacks/pgd.hpp>

@@ -10,6 +10,7 @@
 #include <advprop/layers/residual.hpp>
 #include <advprop/layers/sequential.hpp>
 
+#include <advprop/attacks/fgsm.hpp>
 #include <advprop/attacks/gradient_descent.hpp>
 #include <advprop/attacks/momentum.hpp>
 #include <advprop/attacks/none.hpp>

@@ -1,6 +1,8 @@
 #include <advprop/attacks/device_images.hpp>
 
 #include <algorithm>
+#include <type_traits>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -9,6 +11,10 @@
 #include <advprop/ops/cpu.hpp>
 
 using namespace advprop;
+
+// A copy would be the same memory.
+static_assert(!std::is_copy_constructible_v<device_images<cpu>> && !std::is_copy_assignable_v<device_images<cpu>>);
+static_assert(!std::is_copy_constructible_v<image_buffer<cpu>> && !std::is_copy_assignable_v<image_buffer<cpu>>);
 
 TEST_CASE("transform replaces every number by a function of it and of one or two others at its place") {
   cpu d(2);
@@ -23,6 +29,8 @@ TEST_CASE("transform replaces every number by a function of it and of one or two
   for (int i = 0; i < x.size(); ++i) CHECK(x.data()[i] == i + 2);
   transform(images.slice(1, 1), device_images<cpu>(d, a.view()).slice(1, 1), [](float, float) { return 0.f; });
   for (int i = 0; i < x.size(); ++i) CHECK(x.data()[i] == (i >= 30 && i < 60 ? 0 : i + 2));
+  transform(images, [](float v) { return 1 - v; });
+  for (int i = 0; i < x.size(); ++i) CHECK(x.data()[i] == (i >= 30 && i < 60 ? 1 : -i - 1));
 }
 
 TEST_CASE("A buffer owns its images, and gives them back to the arena") {
@@ -32,8 +40,14 @@ TEST_CASE("A buffer owns its images, and gives them back to the arena") {
     CHECK(b.size() == 24);
     CHECK(b.device == &d);
     std::fill(b.begin(), b.end(), 1.f);
-    const image_buffer<cpu> shared = b;
-    CHECK(shared.data() == b.data());
+    const float* at = b.data();
+    image_buffer<cpu> moved = std::move(b), other(d, {1, 3, 4, 1});
+    CHECK(moved.data() == at);
+    CHECK(moved.memory.data() == at);
+    std::swap(moved, other);
+    CHECK(other.data() == at);
+    CHECK(other.extent(0) == 2);
+    CHECK(moved.extent(0) == 1);
   }
   CHECK(d.memory().in_use() == 0);
 }

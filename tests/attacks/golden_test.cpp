@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <advprop/attacks/fgsm.hpp>
 #include <advprop/attacks/momentum.hpp>
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/core/tensor.hpp>
@@ -46,7 +47,7 @@ struct quadratic_objective {
         gradient.data()[static_cast<std::size_t>(n) * pixels + i] = static_cast<float>(g);
       }
     }
-    return gradient;
+    return {device, gradient};
   }
   image_buffer<cpu> copy(const device_images<cpu>& images) {
     image_buffer<cpu> to(device, images.extents());

@@ -4,6 +4,8 @@
 
 #include "../models/harness.hpp"
 
+#include <advprop/attacks/fgsm.hpp>
+#include <advprop/attacks/none.hpp>
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/models/efficientnet.hpp>
 #include <advprop/models/resnet.hpp>
@@ -154,5 +156,11 @@ TEST_CASE("An attack is refused for a domain that the model lacks, or images or 
   CHECK_THROWS_AS(perturb(m, attack::fgsm{}, colour.view(), y.view(), rng), argument_error);
   y(1) = 4;
   CHECK_THROWS_WITH_AS(perturb(m, attack::fgsm{}, x.view(), y.view(), rng),
-                       "objective: label 4 of image 1 is outside 0..3", argument_error);
+                       "perturb: label 4 of image 1 is outside 0..3", argument_error);
+  y(1) = 3;
+  CHECK_THROWS_WITH_AS(perturb(m, attack::none{}, x.view(), labels(1), rng), "perturb: 2 images but 1 labels",
+                       argument_error);
+  x(1, 2, 3, 0) = 255;
+  CHECK_THROWS_WITH_AS(perturb(m, attack::none{}, x.view(), y.view(), rng),
+                       "perturb: value 255 in image 1 of the batch is outside [0, 1]", argument_error);
 }

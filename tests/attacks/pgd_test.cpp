@@ -2,6 +2,7 @@
 
 #include "../models/harness.hpp"
 
+#include <advprop/attacks/fgsm.hpp>
 #include <advprop/attacks/gradient_descent.hpp>
 #include <advprop/attacks/momentum.hpp>
 #include <advprop/attacks/objective.hpp>

@@ -151,3 +151,16 @@ TEST_CASE("channel statistics are those of all pixels of a channel") {
   CHECK(s.mean[1] == doctest::Approx(0.2));
   CHECK(s.deviation[1] == doctest::Approx(0).epsilon(1e-4));
 }
+
+namespace {
+template <class Count>
+struct blank {
+  Count classes{};
+  int size() const { return 1; }
+  shape image() const { return {1, 1, 1}; }
+  int label(int) const { return 0; }
+  void read(int, float*) const {}
+};
+static_assert(source<blank<int>> && source<blank<std::uint8_t>>);
+static_assert(!source<blank<std::size_t>> && !source<blank<float>>);  // no int without narrowing
+}  // namespace

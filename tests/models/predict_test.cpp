@@ -52,10 +52,14 @@ TEST_CASE("No images have no predictions, and what cannot be asked is refused") 
   cpu d(1);
   two m(d);
   CHECK(predict_classes(m, images(0).view()).size() == 0);
-  const auto x = images(2), colour = images(2, 8, 3);
+  auto x = images(2);
+  const auto colour = images(2, 8, 3);
   CHECK_THROWS_WITH_AS(predict_logits(m, x.view(), {.batch = 0}), "predict: batch is 0, must be 1 or more",
                        argument_error);
   CHECK_THROWS_WITH_AS(predict_logits(m, x.view(), {.through = three::auxiliary(1)}), "domain out of range: 2 of 2",
                        argument_error);
   CHECK_THROWS_AS(predict_probabilities(m, colour.view()), argument_error);
+  x(1, 2, 3, 0) = 255;
+  CHECK_THROWS_WITH_AS(predict_classes(m, x.view()), "predict: value 255 in image 1 of the batch is outside [0, 1]",
+                       argument_error);
 }

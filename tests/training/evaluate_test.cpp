@@ -2,6 +2,7 @@
 
 #include "../models/harness.hpp"
 
+#include <advprop/attacks/fgsm.hpp>
 #include <advprop/attacks/pgd.hpp>
 
 using namespace harness;

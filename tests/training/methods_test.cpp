@@ -6,6 +6,7 @@
 
 #include "../models/harness.hpp"
 
+#include <advprop/attacks/fgsm.hpp>
 #include <advprop/attacks/momentum.hpp>
 #include <advprop/attacks/none.hpp>
 #include <advprop/attacks/pgd.hpp>

@@ -8,6 +8,7 @@
 
 #include "../models/harness.hpp"
 
+#include <advprop/attacks/fgsm.hpp>
 #include <advprop/attacks/none.hpp>
 #include <advprop/attacks/pgd.hpp>
 

@@ -10,6 +10,7 @@
 
 #include <advprop/ops/cpu.hpp>
 
+#include <advprop/attacks/fgsm.hpp>
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/models/efficientnet.hpp>
 #include <advprop/models/model.hpp>

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 
+#include <advprop/attacks/fgsm.hpp>
 #include <advprop/attacks/none.hpp>
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/training/evaluate.hpp>

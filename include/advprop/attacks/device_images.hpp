@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include <advprop/core/host_device.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/core/shape.hpp>
 #include <advprop/device/arena.hpp>
@@ -16,7 +17,8 @@ namespace advprop {
 template <class Device>
 struct device_images : image_view {
   device_images(Device& d, image_view v) : image_view(v), device(&d) {}
-  device_images(const device_images&) = default;
+  /// It would be the same memory: `objective.copy(images)` copies numbers.
+  device_images(const device_images&) = delete;
   /// Images [first, first + count).
   device_images slice(int first, int count) const { return {*device, image_view::slice(first, count)}; }
   Device* device;
@@ -25,13 +27,20 @@ struct device_images : image_view {
   device_images& operator=(const device_images&) = default;
 };
 
-/// An image batch that owns its memory, from the device's arena.
+/// An image batch that owns its memory, from the device's arena. It moves, leaving its source without.
 template <class Device>
 struct image_buffer : device_images<Device> {
   image_buffer(Device& d, std::array<int, 4> extents)
       : image_buffer(
             d, extents,
             d.memory().allocate(static_cast<std::size_t>(image_view(nullptr, extents).size()) * sizeof(float))) {}
+  image_buffer(image_buffer&& other) noexcept
+      : device_images<Device>(*other.device, other), memory(std::move(other.memory)) {}
+  image_buffer& operator=(image_buffer&& other) noexcept {
+    device_images<Device>::operator=(other);
+    memory = std::move(other.memory);
+    return *this;
+  }
   arena::block memory;
 
  private:
@@ -51,7 +60,22 @@ void copy_images(const device_images<Device>& from, const device_images<Device>&
   memory_copy(*to.device, std::span<const float>(from.begin(), from.end()), std::span<float>(to.begin(), to.end()));
 }
 
-/// images[i] = f(images[i], a[i]) for every number, on the images' device. On CUDA, f must be ADVPROP_HD.
+namespace detail {
+/// A function of one number, for loops that hand on a second one.
+template <class F>
+struct of_one {
+  F f;
+  ADVPROP_HD float operator()(float x, float) const { return f(x); }
+};
+}  // namespace detail
+
+/// images[i] = f(images[i]) for every number, on the images' device. f must not throw: its loop is vectorised and
+/// shared out among threads, and an exception would end the process. On CUDA, it must be ADVPROP_HD.
+template <class Device, class F>
+void transform(const device_images<Device>& images, F f) {
+  transform(*images.device, images, const_image_view(images), detail::of_one<F>{f});
+}
+/// images[i] = f(images[i], a[i]).
 template <class Device, class F>
 void transform(const device_images<Device>& images, const device_images<Device>& a, F f) {
   transform(*images.device, images, const_image_view(a), f);

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <advprop/attacks/attack.hpp>
+#include <advprop/core/unit_interval.hpp>
 #include <advprop/models/model.hpp>
 
 namespace advprop {
@@ -43,7 +44,7 @@ class objective {
       logits = {};
       net_->template backward<wrt::input>(std::move(dlogits), gradient_->slice(first, count));
     }
-    return *gradient_;
+    return {net_->device(), *gradient_};
   }
 
   image_buffer<device_type> copy(const device_images<device_type>& images) {
@@ -77,7 +78,8 @@ class objective {
 };
 
 /// Runs `attack` on `images` in place, through one domain of `net`; images in the host's memory go to the device and
-/// back. `label_smoothing` and `noise` are the training pass's; they count only for attacks that want them.
+/// back. `label_smoothing` and `noise` are the training pass's; they count only for attacks that want them. Throws
+/// `argument_error` where targets do not fit the images, or the host's images are not in [0, 1].
 template <class Model, attack_policy Attack>
 void perturb(Model& net, const Attack& attack, image_view images, const target_view& labels, random_stream& rng,
              domain through = main_domain, float label_smoothing = 0, const layer_noise& noise = {}) {
@@ -88,6 +90,8 @@ void perturb(Model& net, const Attack& attack, image_view images, const target_v
   if constexpr (requires { attack.smoothed; }) o.label_smoothing = attack.smoothed ? label_smoothing : 0;
   if constexpr (requires { attack.dropped; }) o.drop = attack.dropped;
   using device = typename Model::device_type;
+  check_targets("perturb", labels, images.extent(0), Model::classes, !net.device().memory().owns(labels.data()));
+  check_host_images("perturb", net.device(), images);
   objective<Model> target(net, o);
   device_images<device> batch(net.device(), images);
   if constexpr (requires { requires !device::host_memory; }) {

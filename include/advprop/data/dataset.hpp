@@ -26,10 +26,10 @@ namespace advprop {
 enum class split { train, test };
 
 /// Labelled images of one shape. `read(i, out)` writes image i as height x width x channels floats in [0, 1]; several
-/// threads call it at once. Labels lie in 0 .. classes-1.
+/// threads call it at once. Labels lie in 0 .. classes-1; `classes` is an int, or what becomes one without narrowing.
 template <class S>
 concept source = requires(const S& s, int i, float* out) {
-  { s.classes } -> std::convertible_to<int>;
+  int{s.classes};
   { s.size() } -> std::same_as<int>;
   { s.image() } -> std::convertible_to<shape>;
   { s.label(i) } -> std::convertible_to<int>;
@@ -191,15 +191,6 @@ struct image_batch {
   int size() const { return labels.extent(0); }
   target_view targets() const { return {labels.view(), soft.size() == 0 ? view<const float, 2>() : soft.view()}; }
 };
-
-/// Throws `argument_error` beginning with `who` for a value outside [0, 1]: a network would learn from images of 0 to
-/// 255, and an attack would clip them to noise.
-inline void check_unit_interval(const char* who, const_image_view images) {
-  const float* bad = std::find_if(images.begin(), images.end(), [](float v) { return !(v >= 0 && v <= 1); });
-  if (bad != images.end())
-    fail<argument_error>(who, ": value ", *bad, " in image ", (bad - images.begin()) / images.stride(),
-                         " of the batch is outside [0, 1]");
-}
 
 /// Images [first, first + count) in order, as they are: for evaluation and pictures.
 template <source S>

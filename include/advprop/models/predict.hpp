@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <advprop/core/tensor.hpp>
+#include <advprop/core/unit_interval.hpp>
 #include <advprop/models/model.hpp>
 
 namespace advprop {
@@ -57,6 +58,7 @@ class host_logits {
 template <class Model, class F>
 void for_logits(Model& net, const_image_view images, domain through, int batch, F&& f) {
   if (batch < 1) fail<argument_error>("predict: batch is ", batch, ", must be 1 or more");
+  check_host_images("predict", net.device(), images);
   for (int first = 0; first < images.extent(0); first += batch) {
     const int count = std::min(batch, images.extent(0) - first);
     f(logits_in_groups(net, images.slice(first, count), through), first, count);
@@ -71,7 +73,8 @@ struct predict_options {
 };
 
 /// Logits, images x classes, for any number of NHWC images in [0,1], with running statistics. Throws `argument_error`
-/// for images of the wrong channel count, a domain out of range, or a network that ends in no logits.
+/// for images of the wrong channel count or with values outside [0, 1], a domain out of range, or a network that ends
+/// in no logits.
 template <class Model>
 tensor<float, 2> predict_logits(Model& net, const_image_view images, const predict_options& options = {}) {
   tensor<float, 2> logits({images.extent(0), Model::classes});

@@ -78,7 +78,7 @@ class attacked_model {
   device_images<device_type> padded(const device_images<device_type>& images) {
     if constexpr (requires { device_type::padded_batch(1); }) {
       const int batch = device_type::padded_batch(images.extent(0));
-      if (batch == images.extent(0)) return images;
+      if (batch == images.extent(0)) return {device(), images};
       auto extents = images.extents();
       extents[0] = batch;
       if (extents != padded_extents_) {
@@ -87,11 +87,11 @@ class attacked_model {
         padded_ = fresh.memory;
         padded_extents_ = extents;
       }
-      const device_images<device_type> there(device(), {static_cast<float*>(padded_.data()), extents});
-      copy_images(images, there.slice(0, images.extent(0)));
-      return there;
+      const image_view there(static_cast<float*>(padded_.data()), extents);
+      copy_images(images, {device(), there.slice(0, images.extent(0))});
+      return {device(), there};
     } else {
-      return images;
+      return {device(), images};
     }
   }
   template <class F>

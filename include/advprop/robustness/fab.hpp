@@ -153,10 +153,10 @@ class fab_search {
   }
 
   device_images<typename Target::device_type> upload_points() {
-    const auto some = on_device_.slice(0, count());
+    const image_view some = static_cast<const image_view&>(on_device_).slice(0, count());
     memory_copy(target_.device(), std::span<const float>(x_.data(), static_cast<std::size_t>(some.size())),
                 std::span<float>(some.begin(), some.end()));
-    return some;
+    return {target_.device(), some};
   }
   void look() { target_.logits(upload_points(), logits_.view().slice(0, count())); }
 

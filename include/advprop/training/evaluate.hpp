@@ -7,6 +7,7 @@
 #include <advprop/attacks/none.hpp>
 #include <advprop/attacks/objective.hpp>
 #include <advprop/core/tensor.hpp>
+#include <advprop/core/unit_interval.hpp>
 #include <advprop/data/dataset.hpp>
 #include <advprop/models/predict.hpp>
 #include <advprop/training/metrics.hpp>

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <advprop/core/unit_interval.hpp>
 #include <advprop/data/loader.hpp>
 #include <advprop/device/repeated.hpp>
 #include <advprop/io/checkpoint.hpp>
