@@ -1,5 +1,7 @@
 #include <advprop/training/evaluate.hpp>
 
+#include <limits>
+
 #include "../models/harness.hpp"
 
 #include <advprop/attacks/fgsm.hpp>
@@ -85,4 +87,15 @@ TEST_CASE("Data of another number of classes and senseless options are refused")
   bytes.pixels.resize(64);
   bytes.labels = {4};
   CHECK_THROWS_WITH_AS(evaluate(m, bytes), "evaluate: label 4 of image 0 is outside 0..3", argument_error);
+}
+
+TEST_CASE("A network whose loss is not finite is not evaluated") {
+  cpu d(1);
+  two m(d);
+  const auto x = images(6);
+  const auto y = labels(6);
+  const array_source<float> data(x.view(), y.view(), 4);
+  m.values()[0] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_WITH_AS(evaluate(m, data, {.batch = 4}),
+                       doctest::Contains("evaluate: the loss of images 0 to 3 is not a finite number"), numeric_error);
 }

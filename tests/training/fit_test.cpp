@@ -3,12 +3,13 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <string>
 
 #include "../models/harness.hpp"
 
-#include <advprop/attacks/none.hpp>
 #include <advprop/attacks/fgsm.hpp>
+#include <advprop/attacks/none.hpp>
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/data/augment.hpp>
 #include <advprop/training/evaluate.hpp>
@@ -525,10 +526,66 @@ TEST_CASE("A method with more streams than loaders, and options out of range, ar
                        "fit: data streams 0 and 1 are one loader", argument_error);
   CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.epochs = 0}),
                        "fit: epochs is 0, must be 1 or more", argument_error);
+  CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.checkpoint_steps = -7}),
+                       "fit: checkpoint_steps is -7, must be 0 or more", argument_error);
+  CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.resume = true}),
+                       "fit: resume needs the path of a checkpoint", argument_error);
   for (float smoothing : {-0.1f, 1.f, NAN})
     CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.label_smoothing = smoothing}),
                          doctest::Contains("label_smoothing"), argument_error);
   CHECK_THROWS_AS(fit(m, train_data(), clean_training{}, sgd{.momentum = 2}, {.epochs = 1}), argument_error);
   CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.schedule = schedule::staircase(0)}),
                        "schedule: decay is 0, must be positive", argument_error);
+}
+
+TEST_CASE("A run begins at its loaders' first batch, whatever they gave before") {
+  loader data(train_data(), {.batch = 5, .seed = seed{2}});
+  const auto trained = [&](int stopped_at) {
+    cpu d(1);
+    two m(d, seed{1});
+    std::vector<long> images;
+    const auto on_step = [&](const step_report& r) {
+      if (r.step == stopped_at) throw killed();
+    };
+    const auto on_epoch = [&](const epoch_report& r) { images.push_back(r.metrics.parts[0].images); };
+    try {
+      fit(m, data, clean_training{}, sgd{}, {.epochs = 2, .on_step = on_step, .on_epoch = on_epoch});
+      CHECK(images == std::vector<long>{20, 20});
+    } catch (const killed&) {
+    }
+    return std::vector<float>(m.values().begin(), m.values().end());
+  };
+  const auto once = trained(0);
+  CHECK(trained(0) == once);
+  trained(2);
+  CHECK(trained(0) == once);
+}
+
+namespace {
+/// Maps of 8x8, 4x4, 2x2 and 1x1.
+struct narrow : architecture<normalize<mnist_statistics>, convolution<6, 3, 2>, convolution<6, 3, 2>,
+                             repeat<1, sequential<named<"last", convolution<6, 3, 2>>, batch_norm<>>>, relu,
+                             global_average_pool, linear<4>> {};
+static_assert(smallest_norm<narrow>({1, 8, 8}) == 1 && smallest_norm<narrow>({1, 9, 9}) == 4);
+static_assert(smallest_norm<small>({1, 8, 8}) == 16);
+static_assert(smallest_norm<gated<sequential<global_average_pool, batch_norm<>>>>({1, 8, 8}) == 1);
+static_assert(smallest_norm<linear<4>>({1, 8, 8}) == std::numeric_limits<std::ptrdiff_t>::max());
+}  // namespace
+
+TEST_CASE("A last batch that gives no batch statistics is refused before the first step") {
+  cpu d(1);
+  model<narrow, domains<1>, cpu> m(d);
+  const std::vector<float> before(m.running().begin(), m.running().end());
+  const dataset data = quarters(9);
+  loader all(data, {.batch = 4}), dropped(data, {.batch = 4, .drop_last = true});
+  int steps = 0;
+  const auto on_step = [&](const step_report&) { ++steps; };
+  CHECK_THROWS_WITH_AS(fit(m, all, clean_training{}, sgd{}, {.epochs = 1, .on_step = on_step}),
+                       doctest::Contains("fit: an epoch's last batch has 1 image"), argument_error);
+  CHECK(std::equal(before.begin(), before.end(), m.running().begin()));
+  CHECK(steps == 0);
+  fit(m, dropped, clean_training{}, sgd{}, {.epochs = 1, .on_step = on_step});
+  CHECK(steps == 2);
+  two wide(d);  // maps of 4x4
+  CHECK_NOTHROW(fit(wide, all, clean_training{}, sgd{}, {.epochs = 1}));
 }

@@ -84,6 +84,9 @@ void with_each(F f) {
 }
 }  // namespace
 
+// A copy would be at work on the same numbers.
+static_assert(!std::is_copy_constructible_v<sgd::state<two>> && !std::is_move_constructible_v<adamw::state<two>>);
+
 TEST_CASE("SGD equals the formula: plain, momentum, Nesterov, decay, clipping") {
   check_sgd({.learning_rate = 0.1f, .momentum = 0});
   check_sgd({.learning_rate = 0.05f, .momentum = 0.9f});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include <advprop/attacks/none.hpp>
@@ -28,7 +29,8 @@ struct evaluation {
 };
 
 /// Runs the whole source through the network with running statistics, each batch attacked first. Throws
-/// `argument_error` for values outside [0, 1], and `memory_error` where a batch is too large for the device.
+/// `argument_error` for values outside [0, 1], `numeric_error` where the loss is not finite, as after a run that
+/// diverged, and `memory_error` where a batch is too large for the device.
 template <class Model, source Source, attack_policy Attack = attack::none>
 evaluation evaluate(Model& net, const Source& data, const evaluate_options& options = {},
                     const Attack& attack = {}) try {
@@ -50,7 +52,11 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
     random_stream rng = random_stream(options.seed.value).split(static_cast<std::uint64_t>(index));
     perturb(net, attack, batch.images.view(), batch.labels.view(), rng, options.through, 0, rng.split(1));
     const auto logits = detail::logits_in_groups(net, batch.images.view(), options.through);
-    result.total.add(cross_entropy(net.device(), logits, batch.labels.view(), 0.f, 1.f, {}), n);
+    const loss_result loss = cross_entropy(net.device(), logits, batch.labels.view(), 0.f, 1.f, {});
+    if (!std::isfinite(loss.loss))
+      fail<numeric_error>("evaluate: the loss of images ", first, " to ", first + n - 1,
+                          " is not a finite number: the network's weights or statistics are none, or too large");
+    result.total.add(loss, n);
     const label_view predicted = best.view().slice(0, n);
     predict(net.device(), logits, predicted);
     for (int i = 0; i < n; ++i)

@@ -21,6 +21,7 @@
 #include <advprop/data/loader.hpp>
 #include <advprop/device/repeated.hpp>
 #include <advprop/io/checkpoint.hpp>
+#include <advprop/layers/smallest_norm.hpp>
 #include <advprop/training/averaged_weights.hpp>
 #include <advprop/training/best_weights.hpp>
 #include <advprop/training/methods.hpp>
@@ -230,6 +231,17 @@ template <class Model, class State>
   return at;
 }
 
+/// Throws `argument_error` where an epoch would end in a batch of which a batch norm sees one value per channel.
+template <class Model>
+void check_last_batch(const loader& data) {
+  const int batch = data.options().batch, last = data.images() - (data.batches() - 1) * batch;
+  const shape image{Model::channels, data.image().height, data.image().width};
+  if (last == 1 && batch > 1 && smallest_norm<typename Model::network_type>(image) == 1)
+    fail<argument_error>(
+        "fit: an epoch's last batch has 1 image, and of the network's maps of one pixel it gives no "
+        "batch statistics; the loader's drop_last leaves it out");
+}
+
 /// A step of `fit`, planned on a device like the model's.
 template <class Model, class Method, class Optimizer>
 [[gnu::cold]] work_plan planned_step(Model& net, const loader& data, const Method& method, const Optimizer& optimizer,
@@ -283,14 +295,15 @@ template <class Model, class Method, class Optimizer>
 }  // namespace detail
 
 /// Trains `net` for `options.epochs` epochs of the first loader; the others feed the method's further data streams and
-/// go round as they need. A call is a whole run: optimizer, schedule and randomness begin anew, so look at the network
-/// between epochs in `on_epoch`. A loss that is NaN or infinite throws `numeric_error` before the weights change, and
-/// leaves the last checkpoint as it is; a GPU may have the next step's gradients in the model by then. Weights or
-/// statistics that are not finite at an epoch's end, or where a checkpoint is due, throw it, too. A run that was killed
-/// and resumed ends in the same bits as one that was not (on a GPU with `engine_choice::fixed`). An `average` follows
-/// the model from step to step; `best` scores each epoch's end, and its checkpoint holds what that kept. Throws
-/// `argument_error` for values outside [0, 1] in the first batches. Where a GPU's memory is too small, `memory_error`
-/// says which batch would fit.
+/// go round as they need. A call is a whole run: loaders, optimizer, schedule and randomness begin anew, so look at the
+/// network between epochs in `on_epoch`. A loss that is NaN or infinite throws `numeric_error` before the weights
+/// change, and leaves the last checkpoint as it is; a GPU may have the next step's gradients in the model by then.
+/// Weights or statistics that are not finite at an epoch's end, or where a checkpoint is due, throw it, too. A run that
+/// was killed and resumed ends in the same bits as one that was not (on a GPU with `engine_choice::fixed`). An
+/// `average` follows the model from step to step; `best` scores each epoch's end, and its checkpoint holds what that
+/// kept. Throws `argument_error` for values outside [0, 1] in the first batches, and before the first step where an
+/// epoch's last batch is too small for batch statistics. Where a GPU's memory is too small, `memory_error` says which
+/// batch would fit.
 template <class Model, training_method<Model> Method, class Optimizer>
 void fit(Model& net, std::span<loader* const> data, const Method& method, const Optimizer& optimizer,
          const fit_options& options = {}, averaged_weights<std::type_identity_t<Model>>* average = nullptr,
@@ -304,6 +317,9 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
   if (options.epochs < 1) fail<argument_error>("fit: epochs is ", options.epochs, ", must be 1 or more");
   if (!(options.label_smoothing >= 0 && options.label_smoothing < 1))
     fail<argument_error>("fit: label_smoothing is ", options.label_smoothing, ", must be in [0, 1)");
+  if (options.checkpoint_steps < 0)
+    fail<argument_error>("fit: checkpoint_steps is ", options.checkpoint_steps, ", must be 0 or more");
+  if (options.resume && options.checkpoint.empty()) fail<argument_error>("fit: resume needs the path of a checkpoint");
   for (std::size_t i = 0; i < data.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (data[i] == data[j]) fail<argument_error>("fit: data streams ", j, " and ", i, " are one loader");
@@ -322,14 +338,19 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
     fail<argument_error>("fit: micro_batch is ", options.micro_batch,
                          ", but the method takes whole batches; see training_method");
   options.schedule.check();
+  for (const loader* l : data) detail::check_last_batch<Model>(*l);
 
   detail::reserve_step(net, *data[0], method, optimizer, average ? &average->options() : nullptr, options.micro_batch);
   state_type state(optimizer, net);
   const std::string fingerprint =
       detail::run_fingerprint(options, data, optimizer.description(), average ? &average->options() : nullptr, best);
   detail::run_position at;
-  if (options.resume && !options.checkpoint.empty() && file_exists(options.checkpoint))
+  if (options.resume && file_exists(options.checkpoint)) {
     at = detail::read_training(options.checkpoint, net, state, average, best, data, fingerprint);
+  } else {
+    for (loader* l : data)
+      if (l->state() != loader_state{}) l->seek({});
+  }
   const auto save_state = [&] {
     // A step may have left NaN weights behind a loss that was still finite: they must not replace the good state.
     for (std::span<const float> numbers : {net.values(), net.running()})

@@ -77,6 +77,9 @@ class optimizer_state {
   static constexpr bool queued = true;
   std::int64_t updates = 0;
 
+  optimizer_state(const optimizer_state&) = delete;  // it would be at work on the same numbers
+  optimizer_state& operator=(const optimizer_state&) = delete;
+
   std::span<float> slot(int i) const {
     return {static_cast<float*>(slots_[static_cast<std::size_t>(i)].data()), net_->values().size()};
   }
