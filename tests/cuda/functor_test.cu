@@ -1,4 +1,5 @@
 // A function of the user's own, in a file that nvcc compiles.
+#include <advprop/attacks/device_images.hpp>
 #include <advprop/device/cuda.hpp>
 #include <advprop/ops/cuda.hpp>
 
@@ -21,4 +22,7 @@ TEST_CASE("transform takes a lambda in a .cu file") {
   std::vector<float> found(4);
   memory_copy(d, xs, found);
   CHECK(found == std::vector<float>{0.f, 11.f, 22.f, 33.f});
+  transform(device_images<cuda>(d, image_view(xs.data(), {1, 1, 4, 1})), [=] ADVPROP_HD(float v) { return v - a; });
+  memory_copy(d, xs, found);
+  CHECK(found == std::vector<float>{-10.f, 1.f, 12.f, 23.f});
 }
