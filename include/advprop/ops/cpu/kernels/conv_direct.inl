@@ -421,14 +421,9 @@ struct direct_plan {
     auto* offsets = reinterpret_cast<std::ptrdiff_t*>(scratch);
     float* streams = scratch + offset_floats;
     float* results = streams + stream_floats;
-    const int taps = p.taps(), blocks = p.in_blocks(), out_blocks = p.out_blocks();
+    const int blocks = p.in_blocks(), out_blocks = p.out_blocks();
     const int first_in = problem * blocks, first_out = problem * out_blocks;  // of the maps' blocks
-    const std::ptrdiff_t in_block =
-        layout.direct ? std::ptrdiff_t{x.height} * x.width * direct_block : layout.block_size;
-    for (int b = 0, i = 0; b < chunk; ++b)
-      for (int ty = 0; ty < p.rows.count; ++ty)
-        for (int tx = 0; tx < p.columns.count; ++tx) offsets[i++] = b * in_block + layout.offset(ty, tx);
-
+    find_offsets(x, offsets);
     for (int b0 = 0; b0 < blocks; b0 += chunk) {
       const int b1 = std::min(b0 + chunk, blocks);
       if (!layout.direct)
@@ -436,17 +431,7 @@ struct direct_plan {
           layout.fill(p, channel_block(x, first + n, first_in + b0), b1 - b0, streams + n * chunk * layout.block_size);
       for (int tile = tile_begin; tile < tile_end; ++tile) {
         const int vectors = direct_vectors(p, tile), tile_block = tile * direct_wide / direct_block;
-        direct_tile_job job;
-        job.offsets = offsets;
-        job.taps = (b1 - b0) * taps;
-        job.tail = p.used(b1 - 1);
-        job.full = job.tail == direct_block ? job.taps : job.taps - taps;
-        job.weights =
-            packed + tile * p.depth() * direct_wide + std::ptrdiff_t{b0} * direct_block * taps * vectors * simd::lanes;
-        job.pixel_pitch = (collect ? 1 : y.step) * direct_block;
-        job.block_pitch = collect ? p.pixels() * direct_block : y.block_floats;
-        job.out_blocks = std::min(vectors * simd::lanes / direct_block, out_blocks - tile_block);
-        job.accumulate = b0 > 0;
+        direct_tile_job job = tile_job(offsets, packed, b0, b1, tile);
         for (int n = 0; n < count; ++n) {
           const float* in =
               layout.direct ? channel_block(x, first + n, first_in + b0) : streams + n * chunk * layout.block_size;
@@ -455,21 +440,13 @@ struct direct_plan {
           job.base = out;
           job.added = add.data && !collect ? channel_block(add, first + n, first_out + tile_block) + y.first : nullptr;
           const auto kernel = kernels[vectors - 1];
-          const auto piece = [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t pixels) {
+          const bool last = after && b1 == blocks;
+          for_runs(after != nullptr, [&](std::ptrdiff_t from, std::ptrdiff_t to, std::ptrdiff_t pixels) {
             kernel(job, in + from * direct_block, out + to * direct_block, static_cast<int>(pixels));
-            if (after && b1 == blocks)
+            if (last)
               for (int b = 0; b < job.out_blocks; ++b)
                 after->finish(whole, first + n, first_out + tile_block + b, to, pixels);
-          };
-          if (by_rows)
-            for (std::ptrdiff_t r = 0; r < p.output_height; ++r)
-              piece(r * layout.x.extent, r * y.width * y.step, p.output_width);
-          else  // with an epilogue in pieces that stay in the first-level cache, the last at least as long as a tile
-            for (std::ptrdiff_t i = 0, most = after ? 112 : p.pixels(); i < p.pixels();) {
-              const std::ptrdiff_t rest = p.pixels() - i, pixels = rest < 2 * most ? rest : most;
-              piece(i, i, pixels);
-              i += pixels;
-            }
+          });
         }
       }
     }
@@ -477,15 +454,58 @@ struct direct_plan {
     const int block_begin = tile_begin * direct_wide / direct_block,
               block_end = std::min(out_blocks, tile_end * direct_wide / direct_block);
     for (int n = 0; n < count; ++n)
-      for (int b = block_begin; b < block_end; ++b) {
-        const float* from = results + n * image_floats() + b * p.pixels() * direct_block;
-        float* to = y.block(first + n, first_out + b) + y.first;
-        const float* added = add.data ? channel_block(add, first + n, first_out + b) + y.first : nullptr;
-        for (int r = 0; r < p.output_height; ++r)
-          for (int c = 0; c < p.output_width; ++c, from += direct_block) {
-            const std::ptrdiff_t at = (std::ptrdiff_t{r} * y.width + c) * y.step * direct_block;
-            (added ? f8(from) + f8(added + at) : f8(from)).store(to + at);
-          }
+      for (int b = block_begin; b < block_end; ++b)
+        spread(results + n * image_floats() + b * p.pixels() * direct_block,
+               y.block(first + n, first_out + b) + y.first,
+               add.data ? channel_block(add, first + n, first_out + b) + y.first : nullptr);
+  }
+
+ private:
+  /// Where each tap of each input block of a chunk lies.
+  void find_offsets(feature_view<const float> x, std::ptrdiff_t* offsets) const {
+    const std::ptrdiff_t in_block =
+        layout.direct ? std::ptrdiff_t{x.height} * x.width * direct_block : layout.block_size;
+    for (int b = 0; b < chunk; ++b)
+      for (int ty = 0; ty < p.rows.count; ++ty)
+        for (int tx = 0; tx < p.columns.count; ++tx) *offsets++ = b * in_block + layout.offset(ty, tx);
+  }
+
+  /// All but where an image's results lie.
+  direct_tile_job tile_job(const std::ptrdiff_t* offsets, const float* packed, int b0, int b1, int tile) const {
+    const int vectors = direct_vectors(p, tile), taps = p.taps();
+    direct_tile_job job;
+    job.offsets = offsets;
+    job.taps = (b1 - b0) * taps;
+    job.tail = p.used(b1 - 1);
+    job.full = job.tail == direct_block ? job.taps : job.taps - taps;
+    job.weights =
+        packed + tile * p.depth() * direct_wide + std::ptrdiff_t{b0} * direct_block * taps * vectors * simd::lanes;
+    job.pixel_pitch = (collect ? 1 : y.step) * direct_block;
+    job.block_pitch = collect ? p.pixels() * direct_block : y.block_floats;
+    job.out_blocks = std::min(vectors * simd::lanes / direct_block, p.out_blocks() - tile * direct_wide / direct_block);
+    job.accumulate = b0 > 0;
+    return job;
+  }
+
+  /// Calls f(first pixel of the streams, of the result, how many) for runs that cover an image.
+  template <class F>
+  void for_runs(bool finished, F&& f) const {
+    if (by_rows)
+      for (std::ptrdiff_t r = 0; r < p.output_height; ++r) f(r * layout.x.extent, r * y.width * y.step, p.output_width);
+    else  // with an epilogue in pieces that stay in the first-level cache, the last at least as long as a tile
+      for (std::ptrdiff_t i = 0, most = finished ? 112 : p.pixels(); i < p.pixels();) {
+        const std::ptrdiff_t rest = p.pixels() - i, pixels = rest < 2 * most ? rest : most;
+        f(i, i, pixels);
+        i += pixels;
+      }
+  }
+
+  /// One block of collected results to every `step`-th pixel, with what is to be added.
+  void spread(const float* from, float* to, const float* added) const {
+    for (int r = 0; r < p.output_height; ++r)
+      for (int c = 0; c < p.output_width; ++c, from += direct_block) {
+        const std::ptrdiff_t at = (std::ptrdiff_t{r} * y.width + c) * y.step * direct_block;
+        (added ? f8(from) + f8(added + at) : f8(from)).store(to + at);
       }
   }
 };
@@ -683,124 +703,160 @@ void direct_weight_rows(const direct_weight_job& job, const float* x, const std:
     direct_weight<many, 1, V>(job, x, offsets + i, next(i + many), dy, sums, std::min(many, octets + singles - i));
 }
 
-inline void run_direct_weight(cpu& d, const direct_problem& p, feature_view<const float> x,
-                              feature_view<const float> dy, float* dw) {
-  const std::ptrdiff_t pixels = p.pixels(), depth = p.depth();
-  const int groups = p.groups, taps = p.taps(), tiles = p.tiles(), blocks = p.in_blocks(), out_blocks = p.out_blocks();
-  const direct_layout layout(p, true);
-  // Parts of the batch have sums of their own, added at the end. How many depends on the shape alone.
-  const std::ptrdiff_t group_sums = whole_lines(depth * tiles * direct_wide), sums = groups * group_sums;
-  int parts = 1;
-  while (parts < 16 && 2 * parts <= x.batch && 2 * parts * sums <= (std::ptrdiff_t{1} << 20)) parts *= 2;
-  // Bands of pixels whose packed gradient stays in the first-level cache: rows of one image, or several whole images.
-  const int band = 4096 / (direct_vectors(p, 0) * simd::lanes);
-  const int band_rows = std::clamp(band / p.output_width, 1, p.output_height);
-  const int images =
-      static_cast<int>(std::clamp<std::ptrdiff_t>(band / pixels, 1, std::max(1, (x.batch + parts - 1) / parts)));
-  const int chunk = layout.direct || p.mix > 1
-                        ? blocks
-                        : static_cast<int>(std::clamp<std::ptrdiff_t>(65536 / (images * layout.block_size), 1, blocks));
-  const int splits = std::clamp((d.threads() + parts * groups - 1) / (parts * groups), 1, tiles);
-  const int tasks = parts * groups * splits, workers = std::min(d.threads(), tasks);
+/// The gradient of one problem's weights with all that is decided about it once a call.
+struct direct_weight_plan {
+  direct_problem p;
+  direct_layout layout;
+  int parts = 1;          // of the batch, with sums of their own, added at the end; the shape alone says how many
+  int images, band_rows;  // at a time: pixels whose packed gradient stays in the first-level cache
+  int chunk;              // input blocks at a time
+  std::ptrdiff_t in_block, dy_block;  // floats from one block of the input or its streams to the next, and of dy
+  std::ptrdiff_t group_sums, sums;    // floats of a group's sums and of a part's
+  std::ptrdiff_t offset_floats, stream_floats, gradient_floats;
 
-  const std::ptrdiff_t offset_floats = whole_lines(std::ptrdiff_t{2} * (chunk + direct_block) * taps);
-  const std::ptrdiff_t stream_floats = layout.direct ? 0 : whole_lines(images * chunk * layout.block_size);
-  const std::ptrdiff_t gradient_floats = whole_lines(std::ptrdiff_t{images} * band_rows * p.output_width * direct_wide);
-  const std::ptrdiff_t scratch = offset_floats + stream_floats + gradient_floats;
-  const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(sums * parts + scratch * workers));
-  if (d.dry()) return;
-  float* partial = static_cast<float*>(memory.data());
-  const std::ptrdiff_t in_block = layout.direct ? std::ptrdiff_t{x.height} * x.width * direct_block : layout.block_size;
-  const std::ptrdiff_t dy_block = pixels * direct_block;
+  direct_weight_plan(const direct_problem& problem, feature_view<const float> x)
+      : p(problem),
+        layout(problem, true),
+        in_block(layout.direct ? std::ptrdiff_t{x.height} * x.width * direct_block : layout.block_size),
+        dy_block(p.pixels() * direct_block),
+        group_sums(whole_lines(p.depth() * p.tiles() * direct_wide)),
+        sums(p.groups * group_sums) {
+    while (parts < 16 && 2 * parts <= x.batch && 2 * parts * sums <= (std::ptrdiff_t{1} << 20)) parts *= 2;
+    const int band = 4096 / (direct_vectors(p, 0) * simd::lanes), blocks = p.in_blocks();
+    band_rows = std::clamp(band / p.output_width, 1, p.output_height);
+    images =
+        static_cast<int>(std::clamp<std::ptrdiff_t>(band / p.pixels(), 1, std::max(1, (x.batch + parts - 1) / parts)));
+    chunk = layout.direct || p.mix > 1
+                ? blocks
+                : static_cast<int>(std::clamp<std::ptrdiff_t>(65536 / (images * layout.block_size), 1, blocks));
+    offset_floats = whole_lines(std::ptrdiff_t{2} * (chunk + direct_block) * p.taps());
+    stream_floats = layout.direct ? 0 : whole_lines(images * chunk * layout.block_size);
+    gradient_floats = whole_lines(std::ptrdiff_t{images} * band_rows * p.output_width * direct_wide);
+  }
 
-  parallel_for(d.threads(), workers, [&](std::ptrdiff_t worker) {
-    float* mine = partial + sums * parts + worker * scratch;
-    auto* offsets = reinterpret_cast<std::ptrdiff_t*>(mine);
-    float* streams = mine + offset_floats;
+  /// Scratch floats of one worker.
+  std::ptrdiff_t scratch() const { return offset_floats + stream_floats + gradient_floats; }
+
+  /// Sums tiles [tile_begin, tile_end) of one problem over images [first, last).
+  void run(feature_view<const float> x, feature_view<const float> dy, int problem, int first, int last, int tile_begin,
+           int tile_end, float* sum, float* scratch) const {
+    auto* offsets = reinterpret_cast<std::ptrdiff_t*>(scratch);
+    float* streams = scratch + offset_floats;
     float* gradient = streams + stream_floats;
-    for (int task = static_cast<int>(tasks * worker / workers); task < tasks * (worker + 1) / workers; ++task) {
-      const int part = task / splits / groups, group = task / splits % groups, split = task % splits;
-      const int first_in = group * blocks, first_out = group * out_blocks;  // of the maps' blocks
-      const int tile_begin = tiles * split / splits, tile_end = tiles * (split + 1) / splits;
-      const int last = static_cast<int>(std::ptrdiff_t{x.batch} * (part + 1) / parts);
-      float* sum = partial + part * sums + group * group_sums;
-      std::fill(sum + tile_begin * depth * direct_wide, sum + tile_end * depth * direct_wide, 0.0f);
-      for (int first = static_cast<int>(std::ptrdiff_t{x.batch} * part / parts); first < last; first += images) {
-        const int count = std::min(images, last - first);
-        for (int b0 = 0; b0 < blocks; b0 += chunk) {
-          const int b1 = std::min(b0 + chunk, blocks), tail = p.used(b1 - 1) % direct_block;
-          const int octets = (b1 - b0 - (tail > 0)) * taps, singles = tail * taps;
-          std::ptrdiff_t* offset = offsets;
-          for (int b = b0; b < b1; ++b)
-            for (int ty = 0; ty < p.rows.count; ++ty)
-              for (int tx = 0; tx < p.columns.count; ++tx)
-                for (int c = 0; c < (p.used(b) == direct_block ? 1 : tail); ++c)
-                  *offset++ = (b - b0) * in_block + layout.offset(ty, tx) + c;
-          if (!layout.direct)
-            for (int n = 0; n < count; ++n)
-              layout.fill(p, channel_block(x, first + n, first_in + b0), b1 - b0,
-                          streams + n * chunk * layout.block_size);
-          const float* in = layout.direct ? channel_block(x, first, first_in + b0) : streams;
-          direct_weight_job job;
-          job.images = count;
-          job.image_pitch = layout.direct ? channel_blocks(x) * in_block : chunk * in_block;
-          job.row_pitch = std::ptrdiff_t{layout.x.extent} * direct_block;
-          for (int tile = tile_begin; tile < tile_end; ++tile) {
-            const int vectors = direct_vectors(p, tile), tile_block = tile * direct_wide / direct_block;
-            const int width = vectors * simd::lanes;
-            float* tile_sum = sum + tile * depth * direct_wide + std::ptrdiff_t{b0} * direct_block * taps * width;
-            for (int r = 0; r < p.output_height; r += band_rows) {
-              const int rows = std::min(band_rows, p.output_height - r), band_pixels = rows * p.output_width;
-              float* to = gradient;
-              for (int n = 0; n < count; ++n) {
-                const float* from = channel_block(dy, first + n, first_out + tile_block) +
-                                    std::ptrdiff_t{r} * p.output_width * direct_block;
-                for (int i = 0; i < band_pixels; ++i, from += direct_block)
-                  for (int v = 0; v < vectors; ++v, to += simd::lanes)
-                    simd::store(to, simd::load_channels(from, dy_block, v * simd::lanes, out_blocks - tile_block));
-              }
-              with_direct_mix(p.mix, [&]<int Mix>() {
-                if constexpr (Mix > 1)
-                  for (float* v = gradient; v != to; v += simd::lanes) simd::store(v, simd::turn<Mix>(simd::load(v)));
-              });
-              const bool joined = layout.x.extent == p.output_width;
-              job.rows = joined ? 1 : rows;
-              job.run = joined ? band_pixels : p.output_width;
-              const float* here = in + r * job.row_pitch;
-              if (vectors == 2)
-                direct_weight_rows<2>(job, here, offsets, octets, singles, gradient, tile_sum);
-              else
-                with_direct_mix(p.mix, [&]<int Mix>() {
-                  direct_weight_rows<1, Mix>(job, here, offsets, octets, singles, gradient, tile_sum);
-                });
-            }
-          }
-        }
+    const int blocks = p.in_blocks(), first_in = problem * blocks;  // of the maps' blocks
+    std::fill(sum + tile_begin * p.depth() * direct_wide, sum + tile_end * p.depth() * direct_wide, 0.0f);
+    for (; first < last; first += images) {
+      const int count = std::min(images, last - first);
+      for (int b0 = 0; b0 < blocks; b0 += chunk) {
+        const int b1 = std::min(b0 + chunk, blocks);
+        rows_of_blocks rows{b0, b1, p.used(b1 - 1) % direct_block, offsets};
+        find(rows);
+        if (!layout.direct)
+          for (int n = 0; n < count; ++n)
+            layout.fill(p, channel_block(x, first + n, first_in + b0), b1 - b0,
+                        streams + n * chunk * layout.block_size);
+        const float* in = layout.direct ? channel_block(x, first, first_in + b0) : streams;
+        const std::ptrdiff_t image_pitch = (layout.direct ? channel_blocks(x) : chunk) * in_block;
+        for (int tile = tile_begin; tile < tile_end; ++tile)
+          run_tile(rows, in, image_pitch, dy, problem, first, count, tile, gradient, sum);
       }
     }
-  });
+  }
 
-  if (p.mix > 1)
-    return parallel_for(d.threads(), groups, [&](std::ptrdiff_t group) {
-      const int channels = direct_block / p.mix, inputs = p.in / p.mix, outputs = p.out / p.mix;
-      const float* from = partial + group * group_sums;
-      for (int first = 0; first < inputs; first += channels)
-        for (int t = 0; t < taps; ++t)
-          for (int i = first; i < first + channels; ++i)
-            for (int o = 0; o < outputs; ++o)
-              for (int g = 0; g < p.mix; ++g, ++from) {
-                float total = *from;
-                for (int part = 1; part < parts; ++part) total += from[part * sums];
-                dw[(((group * p.mix + g) * outputs + o) * inputs + i) * taps + t] += total;
-              }
+  /// Adds the sums of all parts to the gradient.
+  void finish(int threads, const float* partial, float* dw) const {
+    if (p.mix > 1)
+      parallel_for(threads, p.groups, [&](std::ptrdiff_t group) { finish_interleaved(group, partial, dw); });
+    else
+      parallel_for(threads, std::ptrdiff_t{p.groups} * p.tiles() * p.in_blocks(),
+                   [&](std::ptrdiff_t task) { finish_blocks(task, partial, dw); });
+  }
+
+ private:
+  /// What input blocks [b0, b1) have: 8 channels each but for the last, which has `tail` unless that is 0.
+  struct rows_of_blocks {
+    int b0, b1, tail;
+    std::ptrdiff_t* offsets;
+  };
+
+  /// Fills in the offsets for `direct_weight_rows`.
+  void find(const rows_of_blocks& rows) const {
+    std::ptrdiff_t* offset = rows.offsets;
+    for (int b = rows.b0; b < rows.b1; ++b)
+      for (int ty = 0; ty < p.rows.count; ++ty)
+        for (int tx = 0; tx < p.columns.count; ++tx)
+          for (int c = 0; c < (p.used(b) == direct_block ? 1 : rows.tail); ++c)
+            *offset++ = (b - rows.b0) * in_block + layout.offset(ty, tx) + c;
+  }
+
+  /// One tile's sums over `count` images, in bands.
+  void run_tile(const rows_of_blocks& rows, const float* in, std::ptrdiff_t image_pitch, feature_view<const float> dy,
+                int problem, int first, int count, int tile, float* gradient, float* sum) const {
+    const int vectors = direct_vectors(p, tile), taps = p.taps();
+    const int octets = (rows.b1 - rows.b0 - (rows.tail > 0)) * taps, singles = rows.tail * taps;
+    float* tile_sum =
+        sum + tile * p.depth() * direct_wide + std::ptrdiff_t{rows.b0} * direct_block * taps * vectors * simd::lanes;
+    const bool joined = layout.x.extent == p.output_width;
+    direct_weight_job job;
+    job.images = count;
+    job.image_pitch = image_pitch;
+    job.row_pitch = std::ptrdiff_t{layout.x.extent} * direct_block;
+    for (int r = 0; r < p.output_height; r += band_rows) {
+      const int band = std::min(band_rows, p.output_height - r);
+      pack_gradient(dy, problem, first, count, tile, r, band * p.output_width, gradient);
+      job.rows = joined ? 1 : band;
+      job.run = joined ? band * p.output_width : p.output_width;
+      const float* here = in + r * job.row_pitch;
+      if (vectors == 2)
+        direct_weight_rows<2>(job, here, rows.offsets, octets, singles, gradient, tile_sum);
+      else
+        with_direct_mix(p.mix, [&]<int Mix>() {
+          direct_weight_rows<1, Mix>(job, here, rows.offsets, octets, singles, gradient, tile_sum);
+        });
+    }
+  }
+
+  /// `pixels` pixels of dy from row r on, as [image][pixel][V * lanes].
+  void pack_gradient(feature_view<const float> dy, int problem, int first, int count, int tile, int r, int pixels,
+                     float* gradient) const {
+    const int vectors = direct_vectors(p, tile), tile_block = tile * direct_wide / direct_block;
+    float* to = gradient;
+    for (int n = 0; n < count; ++n) {
+      const float* from = channel_block(dy, first + n, problem * p.out_blocks() + tile_block) +
+                          std::ptrdiff_t{r} * p.output_width * direct_block;
+      for (int i = 0; i < pixels; ++i, from += direct_block)
+        for (int v = 0; v < vectors; ++v, to += simd::lanes)
+          simd::store(to, simd::load_channels(from, dy_block, v * simd::lanes, p.out_blocks() - tile_block));
+    }
+    with_direct_mix(p.mix, [&]<int Mix>() {
+      if constexpr (Mix > 1)
+        for (float* v = gradient; v != to; v += simd::lanes) simd::store(v, simd::turn<Mix>(simd::load(v)));
     });
-  parallel_for(d.threads(), std::ptrdiff_t{groups} * tiles * blocks, [&](std::ptrdiff_t task) {
+  }
+
+  void finish_interleaved(std::ptrdiff_t group, const float* partial, float* dw) const {
+    const int channels = direct_block / p.mix, inputs = p.in / p.mix, outputs = p.out / p.mix, taps = p.taps();
+    const float* from = partial + group * group_sums;
+    for (int first = 0; first < inputs; first += channels)
+      for (int t = 0; t < taps; ++t)
+        for (int i = first; i < first + channels; ++i)
+          for (int o = 0; o < outputs; ++o)
+            for (int g = 0; g < p.mix; ++g, ++from) {
+              float total = *from;
+              for (int part = 1; part < parts; ++part) total += from[part * sums];
+              dw[(((group * p.mix + g) * outputs + o) * inputs + i) * taps + t] += total;
+            }
+  }
+
+  /// One input block of one tile.
+  void finish_blocks(std::ptrdiff_t task, const float* partial, float* dw) const {
+    const int blocks = p.in_blocks(), tiles = p.tiles(), taps = p.taps();
     const int group = static_cast<int>(task / blocks / tiles);
     const int tile = static_cast<int>(task / blocks % tiles), b = static_cast<int>(task % blocks);
     const int width = direct_vectors(p, tile) * simd::lanes, used = p.used(b);
     direct_eight eight;
     for (int o = tile * direct_wide; o < std::min(p.out, tile * direct_wide + width); o += direct_block) {
-      const float* from = partial + group * group_sums + tile * depth * direct_wide +
+      const float* from = partial + group * group_sums + tile * p.depth() * direct_wide +
                           std::ptrdiff_t{b} * direct_block * taps * width + (o - tile * direct_wide);
       for (int t = 0; t < taps; ++t)  // a tap is a kernel index here
         for (int c = 0; c < used; ++c, from += width) {
@@ -816,7 +872,30 @@ inline void run_direct_weight(cpu& d, const direct_problem& p, feature_view<cons
         for (int i = 0; i < p.out - o; ++i)
           for (int j = 0; j < used * taps; ++j) to[i * pitch + j] += eight.row[j][i];
     }
+  }
+};
+
+inline void run_direct_weight(cpu& d, const direct_problem& p, feature_view<const float> x,
+                              feature_view<const float> dy, float* dw) {
+  const direct_weight_plan plan(p, x);
+  const int groups = p.groups, tiles = p.tiles(), parts = plan.parts;
+  const int splits = std::clamp((d.threads() + parts * groups - 1) / (parts * groups), 1, tiles);
+  const int tasks = parts * groups * splits, workers = std::min(d.threads(), tasks);
+  const auto memory =
+      d.memory().allocate(sizeof(float) * static_cast<std::size_t>(plan.sums * parts + plan.scratch() * workers));
+  if (d.dry()) return;
+  float* partial = static_cast<float*>(memory.data());
+  parallel_ranges(d.threads(), workers, tasks, [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
+    for (; task < last; ++task) {
+      const int split = static_cast<int>(task % splits), group = static_cast<int>(task / splits % groups);
+      const std::ptrdiff_t part = task / splits / groups;
+      plan.run(x, dy, group, static_cast<int>(x.batch * part / parts), static_cast<int>(x.batch * (part + 1) / parts),
+               tiles * split / splits, tiles * (split + 1) / splits,
+               partial + part * plan.sums + group * plan.group_sums,
+               partial + plan.sums * parts + worker * plan.scratch());
+    }
   });
+  plan.finish(d.threads(), partial, dw);
 }
 
 inline direct_problem direct_forward_problem(const conv_spec& s, int height, int width) {
