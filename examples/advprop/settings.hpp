@@ -52,7 +52,7 @@ struct settings {
   bool decoupled = false;
 
   int epochs = 15, batch = 128;
-  int micro_batch = 0;  // images of a domain that go through the network at a time; 0: the batch
+  int micro_batch = 0;          // images of a domain that go through the network at a time; 0: the batch
   std::string select = "last";  // whose weights are tested and saved
   std::string optimizer = "sgd";
   std::optional<float> learning_rate, weight_decay;  // unset: the optimizer's own
