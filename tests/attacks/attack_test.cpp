@@ -319,8 +319,8 @@ TEST_CASE("A user's attack that hands its labels on attacks the soft loss; one t
   CHECK(distance(expected, ga) > 0.01);
   CHECK(gradient(hard_only{}, mixed) == ga);
   const target_view few{a.view().slice(0, 5), {}}, narrow{a.view(), {shares.data(), {6, 3}}};
-  CHECK_THROWS_WITH_AS(gradient(any_labels{}, few), "objective: 6 images but 5 labels", argument_error);
-  CHECK_THROWS_WITH_AS(gradient(any_labels{}, narrow), "objective: soft labels are 6 x 3, not 6 x 4", argument_error);
+  CHECK_THROWS_WITH_AS(gradient(any_labels{}, few), "perturb: 6 images but 5 labels", argument_error);
+  CHECK_THROWS_WITH_AS(gradient(any_labels{}, narrow), "perturb: soft labels are 6 x 3, not 6 x 4", argument_error);
 }
 
 TEST_CASE("An untargeted attack asks for the labels and climbs, a targeted one asks for its targets and descends") {
