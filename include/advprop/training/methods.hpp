@@ -208,7 +208,7 @@ class adversarial_propagation {
  private:
   /// A step on some of the clean images and of each auxiliary domain's.
   template <class Model>
-  void accumulate(Model& net, const std::array<micro_batch, 1 + auxiliaries>& parts, const step_options& options,
+  void accumulate(Model& net, const std::array<micro_batch, 1 + sizeof...(Attacks)>& parts, const step_options& options,
                   step_metrics& m) const {
     const auto route_of = [&](std::size_t i) {
       const int k = static_cast<int>(i) - 1;
@@ -233,7 +233,7 @@ class adversarial_propagation {
     }
     // Attacks come first, as in the paper: a training pass may move running statistics that domains share.
     std::array<arena::block, sizeof...(Attacks)> memory;
-    std::array<labelled_images, 1 + auxiliaries> images;
+    std::array<labelled_images, 1 + sizeof...(Attacks)> images;
     images[0] = parts[0].images;
     each([&](const auto& attack, std::size_t k) {
       const const_image_view& from = parts[1 + k].images.images;
@@ -257,8 +257,8 @@ class adversarial_propagation {
     (std::make_index_sequence<sizeof...(Attacks)>());
   }
   /// The clean pass's images, then each auxiliary domain's.
-  std::array<labelled_images, 1 + auxiliaries> share_out(std::span<const labelled_images> streams) const {
-    std::array<labelled_images, 1 + auxiliaries> parts;
+  std::array<labelled_images, 1 + sizeof...(Attacks)> share_out(std::span<const labelled_images> streams) const {
+    std::array<labelled_images, 1 + sizeof...(Attacks)> parts;
     const int all = streams[0].images.extent(0);
     int taken = 0;
     for (std::size_t k = 0; k < sizeof...(Attacks); ++k) {
