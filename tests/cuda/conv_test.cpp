@@ -2,6 +2,8 @@
 
 #include <advprop/ops/cpu.hpp>
 
+#include <map>
+
 using namespace device_tests;
 
 namespace {
@@ -330,7 +332,7 @@ TEST_CASE("Where engines are fixed nothing is run to be timed, and a plan knows"
   const conv_spec s{8, 8, 3, 1, 1, 1};
   const map x = map::random(2, 8, 6, 6, 1);
   const auto w = maps::normals(8 * 8 * 9, 2), ones = std::vector<float>(8, 1.f);
-  std::size_t peaks[2];
+  std::map<engine_choice, std::size_t> peaks;
   for (const engine_choice engines : {engine_choice::timed, engine_choice::fixed}) {
     cuda_bfloat16 d(0, float32_products::exact, engines), dry(dry_run{}, d);
     for (auto* device : {&d, &dry}) {
@@ -341,8 +343,8 @@ TEST_CASE("Where engines are fixed nothing is run to be timed, and a plan knows"
     }
     CHECK(d.state().own().timed.empty() == (engines == engine_choice::fixed));
     CHECK(d.memory().peak() == dry.memory().peak());
-    peaks[int(engines)] = dry.memory().peak();
+    peaks[engines] = dry.memory().peak();
   }
-  CHECK(peaks[int(engine_choice::fixed)] < peaks[int(engine_choice::timed)]);
+  CHECK(peaks[engine_choice::fixed] < peaks[engine_choice::timed]);
 }
 #endif
