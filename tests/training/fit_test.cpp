@@ -589,3 +589,41 @@ TEST_CASE("A last batch that gives no batch statistics is refused before the fir
   two wide(d);  // maps of 4x4
   CHECK_NOTHROW(fit(wide, all, clean_training{}, sgd{}, {.epochs = 1}));
 }
+
+TEST_CASE("Which last batches are too small depends on what the method makes of them") {
+  cpu d(1);
+  model<narrow, domains<2>, cpu> m(d);
+  const dataset nine = quarters(9), ten = quarters(10);
+  loader one_left(nine, {.batch = 4}), two_left(ten, {.batch = 4});
+  int steps = 0;
+  fit_options o{.epochs = 1, .on_step = [&](const step_report&) { ++steps; }};
+  const auto refused = [&](loader& data, const auto& method, const char* message) {
+    steps = 0;
+    CHECK_THROWS_WITH_AS(fit(m, data, method, sgd{}, o), doctest::Contains(message), argument_error);
+    CHECK(steps == 0);
+  };
+  const auto trains = [&](loader& data, const auto& method) {
+    steps = 0;
+    fit(m, data, method, sgd{}, o);
+    CHECK(steps == 3);
+  };
+  // One image and its adversary are two values; apart they are one each.
+  adversarial_training mixture{attack::pgd{.steps = 1}};
+  trains(one_left, mixture);
+  mixture.mixture = false;
+  refused(one_left, mixture, "fit: an epoch's last batch has 1 image, and of the network's maps of one pixel");
+  adversarial_propagation method{attack::pgd{.steps = 1}};
+  refused(one_left, method, "fit: an epoch's last batch has 1 image, and");
+  trains(two_left, method);
+  method.auxiliary[0].share = 0.5f;
+  refused(two_left, method, "fit: an epoch's last batch has 2 images, and");
+  method.decoupled = true;
+  refused(one_left, method,
+          "fit: an epoch's last batch has 1 image: adversarial_propagation: decoupled, the auxiliary domains' shares "
+          "leave none of 1 images for the clean pass; the loader's drop_last leaves it out");
+  // In micro-batches of one, the batch before the last would do no better: it is refused where it is met.
+  o.micro_batch = 1;
+  refused(two_left, clean_training{}, "fit: an epoch's last batch has 2 images, and");
+  o.micro_batch = 2;
+  trains(two_left, clean_training{});
+}

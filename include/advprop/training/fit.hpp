@@ -21,7 +21,7 @@
 #include <advprop/data/loader.hpp>
 #include <advprop/device/repeated.hpp>
 #include <advprop/io/checkpoint.hpp>
-#include <advprop/layers/smallest_norm.hpp>
+#include <advprop/layers/map_sizes.hpp>
 #include <advprop/training/averaged_weights.hpp>
 #include <advprop/training/best_weights.hpp>
 #include <advprop/training/methods.hpp>
@@ -231,15 +231,33 @@ template <class Model, class State>
   return at;
 }
 
-/// Throws `argument_error` where an epoch would end in a batch of which a batch norm sees one value per channel.
-template <class Model>
-void check_last_batch(const loader& data) {
-  const int batch = data.options().batch, last = data.images() - (data.batches() - 1) * batch;
-  const shape image{Model::channels, data.image().height, data.image().width};
-  if (last == 1 && batch > 1 && smallest_norm<typename Model::network_type>(image) == 1)
-    fail<argument_error>(
-        "fit: an epoch's last batch has 1 image, and of the network's maps of one pixel it gives no "
-        "batch statistics; the loader's drop_last leaves it out");
+/// Throws `argument_error` where a loader's last batch is too small for the method, as where a batch norm would see one
+/// value per channel.
+template <class Model, class Method>
+[[gnu::cold]] void check_last_batches(std::span<loader* const> data, const Method& method, int micro_batch) {
+  if constexpr (tells_smallest_pass<Method>) {
+    std::vector<int> whole;
+    for (const loader* l : data) whole.push_back(l->options().batch);
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      const loader& l = *data[i];
+      std::vector<int> images = whole;
+      images[i] = l.images() - (l.batches() - 1) * l.options().batch;
+      if (images[i] == whole[i]) continue;
+      const auto refuse = [&](const auto&... why) {
+        fail<argument_error>("fit: an epoch's last batch has ", images[i], images[i] == 1 ? " image" : " images",
+                             why..., "; the loader's drop_last leaves it out");
+      };
+      int pass = 0;
+      try {
+        pass = method.smallest_pass(images, micro_batch);
+      } catch (const argument_error& e) {
+        refuse(": ", e.what());
+      }
+      const shape image{Model::channels, l.image().height, l.image().width};
+      if (pass == 1 && smallest_norm<typename Model::network_type>(image) == 1)
+        refuse(", and of the network's maps of one pixel a batch norm would be given one value per channel");
+    }
+  }
 }
 
 /// A step of `fit`, planned on a device like the model's.
@@ -338,7 +356,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
     fail<argument_error>("fit: micro_batch is ", options.micro_batch,
                          ", but the method takes whole batches; see training_method");
   options.schedule.check();
-  for (const loader* l : data) detail::check_last_batch<Model>(*l);
+  detail::check_last_batches<Model>(data, method, options.micro_batch);
 
   detail::reserve_step(net, *data[0], method, optimizer, average ? &average->options() : nullptr, options.micro_batch);
   state_type state(optimizer, net);

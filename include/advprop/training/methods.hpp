@@ -9,6 +9,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include <advprop/attacks/objective.hpp>
 #include <advprop/core/tensor.hpp>
@@ -25,7 +26,9 @@ concept method_of_parts = requires(const M& method, int i) {
 };
 /// A method fills the model's gradients from one batch of each of its data streams. One that takes these in
 /// micro-batches where the options ask for it (`for_micro_batches`) says so: static constexpr bool micro_batches =
-/// true.
+/// true. One that tells how few images a batch norm would be given at a time, of batches of `images` of its streams,
+/// has `fit` refuse an epoch whose last batch is too small before the first step: int smallest_pass(std::span<const
+/// int> images, int micro_batch) const.
 template <class M, class Model>
 concept training_method = method_of_parts<M> &&
     requires(const M& method, Model& net, std::span<const labelled_images> streams, const step_options& options) {
@@ -38,12 +41,20 @@ inline constexpr bool takes_micro_batches = requires {
   requires M::micro_batches;
 };
 
+template <class M>
+concept tells_smallest_pass = requires(const M& method, std::span<const int> images, int micro_batch) {
+  { method.smallest_pass(images, micro_batch) } -> std::convertible_to<int>;
+};
+
 /// One pass through the main domain.
 struct clean_training {
   static constexpr bool micro_batches = true;
   int parts() const { return 1; }
   int streams() const { return 1; }
   std::string part_name(int) const { return "clean"; }
+  int smallest_pass(std::span<const int> images, int micro_batch) const {
+    return images[0] / micro_batches_of(images[0], micro_batch);
+  }
 
   template <class Model>
   step_metrics gradients(Model& net, std::span<const labelled_images> streams, const step_options& options) const {
@@ -120,6 +131,9 @@ struct adversarial_training {
   int parts() const { return mixture ? 2 : 1; }
   int streams() const { return 1; }
   std::string part_name(int i) const { return mixture && i == 0 ? "clean" : "adversarial"; }
+  int smallest_pass(std::span<const int> images, int micro_batch) const {
+    return (mixture ? 2 : 1) * (images[0] / micro_batches_of(images[0], micro_batch));
+  }
 
   template <class Model>
   step_metrics gradients(Model& net, std::span<const labelled_images> streams, const step_options& options) const {
@@ -193,6 +207,13 @@ class adversarial_propagation {
   std::string part_name(int i) const {
     return i == 0 ? "clean" : auxiliaries == 1 ? "adversarial" : "auxiliary " + std::to_string(i - 1);
   }
+  /// Throws `argument_error` for shares that cannot be had of so many images.
+  int smallest_pass(std::span<const int> images, int micro_batch) const {
+    int least = images[0];
+    for (const own_share& part : share_out(images))
+      least = std::min(least, part.count / micro_batches_of(part.count, micro_batch));
+    return least;
+  }
 
   template <class Model>
   step_metrics gradients(Model& net, std::span<const labelled_images> streams, const step_options& options) const {
@@ -200,8 +221,12 @@ class adversarial_propagation {
     static_assert(domains::count >= 1 + auxiliaries,
                   "adversarial_propagation: the model has fewer auxiliary domains than attacks");
     step_metrics m;
-    for_micro_batches(share_out(streams), options,
-                      [&](const auto& parts, const step_options& own) { accumulate(net, parts, own, m); });
+    std::vector<int> counts;
+    for (const labelled_images& s : streams) counts.push_back(s.images.extent(0));
+    std::array<labelled_images, 1 + sizeof...(Attacks)> parts;
+    for (std::size_t i = 0; const own_share& own : share_out(counts))
+      parts[i++] = streams[static_cast<std::size_t>(own.stream)].slice(own.first, own.count);
+    for_micro_batches(parts, options, [&](const auto& now, const step_options& own) { accumulate(net, now, own, m); });
     return m;
   }
 
@@ -256,28 +281,30 @@ class adversarial_propagation {
     [&]<std::size_t... K>(std::index_sequence<K...>) { (f(std::get<K>(attacks_), K), ...); }
     (std::make_index_sequence<sizeof...(Attacks)>());
   }
-  /// The clean pass's images, then each auxiliary domain's.
-  std::array<labelled_images, 1 + sizeof...(Attacks)> share_out(std::span<const labelled_images> streams) const {
-    std::array<labelled_images, 1 + sizeof...(Attacks)> parts;
-    const int all = streams[0].images.extent(0);
+  /// Images [first, first + count) of a stream's batch.
+  struct own_share {
+    int stream = 0, first = 0, count = 0;
+  };
+  /// What the clean pass has of batches of so many images, then what each auxiliary domain has.
+  std::array<own_share, 1 + sizeof...(Attacks)> share_out(std::span<const int> images) const {
+    std::array<own_share, 1 + sizeof...(Attacks)> parts;
     int taken = 0;
     for (std::size_t k = 0; k < sizeof...(Attacks); ++k) {
       const auto& a = auxiliary[k];
-      if (a.stream < 0 || a.stream >= static_cast<int>(streams.size()))
-        fail<argument_error>("adversarial_propagation: data stream ", a.stream, " of ", streams.size());
+      if (a.stream < 0 || a.stream >= static_cast<int>(images.size()))
+        fail<argument_error>("adversarial_propagation: data stream ", a.stream, " of ", images.size());
       if (!(a.share > 0 && a.share <= 1))
         fail<argument_error>("adversarial_propagation: share is ", a.share, ", must be in (0, 1]");
-      const labelled_images& from = streams[static_cast<std::size_t>(a.stream)];
-      const int there = from.images.extent(0);
+      const int there = images[static_cast<std::size_t>(a.stream)];
       const int count = std::max(1, static_cast<int>(std::lround(a.share * static_cast<float>(there))));
       const bool apart = decoupled && a.stream == 0;
-      if (apart && taken + count >= all)
-        fail<argument_error>("adversarial_propagation: decoupled, the auxiliary domains' shares leave none of ", all,
+      if (apart && taken + count >= there)
+        fail<argument_error>("adversarial_propagation: decoupled, the auxiliary domains' shares leave none of ", there,
                              " images for the clean pass");
-      parts[1 + k] = from.slice(apart ? taken : 0, count);
+      parts[1 + k] = {a.stream, apart ? taken : 0, count};
       if (apart) taken += count;
     }
-    parts[0] = streams[0].slice(taken, all - taken);
+    parts[0] = {0, taken, images[0] - taken};
     return parts;
   }
   template <class Model>

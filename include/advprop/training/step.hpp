@@ -48,18 +48,20 @@ struct micro_batch {
   int count() const { return images.images.extent(0); }
 };
 
+/// How many micro-batches of `micro_batch` images at most a part of `images` makes: as few as it can, of sizes that
+/// differ by one at most.
+inline int micro_batches_of(int images, int micro_batch) {
+  return micro_batch == 0 ? 1 : std::max(1, (images - 1) / micro_batch + 1);
+}
+
 /// Calls f(one micro-batch of each part, its options) until all images have had their turn: once, unless
-/// `options.micro_batch` is smaller than a part. A part makes as few micro-batches as it can, of sizes that differ by
-/// one at most. Each has randomness of its own, the first that of a whole batch.
+/// `options.micro_batch` is smaller than a part. Each has randomness of its own, the first that of a whole batch.
 template <std::size_t Parts, class F>
 void for_micro_batches(const std::array<labelled_images, Parts>& parts, const step_options& options, F&& f) {
   if (options.micro_batch < 0)
     fail<argument_error>("step: micro_batch is ", options.micro_batch, ", must be 0 or more");
   std::array<int, Parts> counts{};
-  for (std::size_t k = 0; k < Parts; ++k) {
-    const int all = parts[k].images.extent(0);
-    counts[k] = options.micro_batch == 0 ? 1 : std::max(1, (all - 1) / options.micro_batch + 1);
-  }
+  for (std::size_t k = 0; k < Parts; ++k) counts[k] = micro_batches_of(parts[k].images.extent(0), options.micro_batch);
   for (int i = 0; i < *std::max_element(counts.begin(), counts.end()); ++i) {
     std::array<micro_batch, Parts> now;
     for (std::size_t k = 0; k < Parts; ++k) {
