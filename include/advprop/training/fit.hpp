@@ -8,11 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -20,71 +19,18 @@
 #include <advprop/core/unit_interval.hpp>
 #include <advprop/data/loader.hpp>
 #include <advprop/device/repeated.hpp>
-#include <advprop/io/checkpoint.hpp>
-#include <advprop/layers/map_sizes.hpp>
 #include <advprop/training/averaged_weights.hpp>
 #include <advprop/training/best_weights.hpp>
+#include <advprop/training/fit_options.hpp>
 #include <advprop/training/methods.hpp>
 #include <advprop/training/optimizers.hpp>
 #include <advprop/training/plan.hpp>
-#include <advprop/training/schedule.hpp>
+#include <advprop/training/run_checkpoint.hpp>
+#include <advprop/training/run_checks.hpp>
 
 namespace advprop {
 
-/// After each step; where steps are queued, when its losses are known.
-struct step_report {
-  int epoch = 0;  ///< from 0
-  int epochs = 0;
-  int step = 0;  ///< of the epoch, from 1
-  int steps = 0;
-  step_metrics metrics;  ///< of the epoch so far
-  double learning_rate = 0;
-  double seconds = 0;  ///< of this step, or since the report before
-  int images = 0;      ///< of this step's main stream
-};
-
-/// After each epoch.
-struct epoch_report {
-  int epoch = 0;
-  step_metrics metrics;
-  double learning_rate = 0;
-  double seconds = 0;
-  long images = 0;  ///< of the main stream
-};
-
-struct fit_options {
-  int epochs = 30;
-  int batch = 0;  ///< of the loader that `fit` makes of a data set; 0: 128
-  /// For batches that are too large for the memory: how many images of a domain go through the network at a time, at
-  /// most; 0: the whole batch. Their gradients are added up to that of the batch's mean losses, then the optimizer
-  /// makes one step. Batch norms see one such micro-batch at a time, as where PyTorch accumulates gradients ("ghost
-  /// batch norm"), and running statistics learn from each.
-  int micro_batch = 0;
-  advprop::schedule schedule = advprop::schedule::cosine();
-  float label_smoothing = 0;
-  advprop::seed seed{0};
-  std::string checkpoint{};  ///< where the training state goes; empty: nowhere
-  int checkpoint_steps = 0;  ///< also after every so many steps; 0: after each epoch only
-  bool resume = false;       ///< go on from `checkpoint` if the file is there
-  /// What must be the same when a run is resumed, besides what `fit` compares itself (data, optimizer, schedule, seed):
-  /// the method and its attack, which it cannot.
-  std::string run{};
-  /// A GPU is given the next step before the losses of the present one are read, so an `on_step` there sees the model
-  /// as it is a step later. False: no step is queued before the last one was reported.
-  bool queue_ahead = true;
-  std::function<void(const step_report&)> on_step{};
-  std::function<void(const epoch_report&)> on_epoch{};
-};
-
 namespace detail {
-
-/// Where a run is. Everything random follows from the seed and `step`, so this, the model and the optimizer are all.
-struct run_position {
-  std::int64_t step = 0;  // of the whole run
-  int epoch = 0, step_of_epoch = 0;
-  step_metrics metrics;  // of the epoch so far
-  double seconds = 0;
-};
 
 /// A step whose losses the device may still be computing.
 template <class Model>
@@ -98,167 +44,6 @@ struct queued_step {
   std::array<std::int64_t, static_cast<std::size_t>(Model::domains_type::statistic_sets)> tracked{};
   std::int64_t averaged = 0;
 };
-
-[[gnu::cold]] inline std::string run_fingerprint(const fit_options& o, std::span<loader* const> data,
-                                                 const std::string& optimizer, const average_options* average,
-                                                 bool keeps_best) {
-  std::string s = o.run + "; epochs " + std::to_string(o.epochs) + "; seed " + std::to_string(o.seed.value) +
-                  "; smoothing " + shortest(o.label_smoothing) + "; schedule " + o.schedule.description() + "; " +
-                  optimizer;
-  if (o.micro_batch != 0) s += "; micro-batch " + std::to_string(o.micro_batch);
-  if (average) s += "; average " + shortest(average->decay) + (average->warm_up ? " warm-up" : "");
-  if (keeps_best) s += "; best epoch";
-  for (const loader* l : data) {
-    const loader_options& own = l->options();
-    s += "; batch " + std::to_string(own.batch) + " of " + std::to_string(l->batches()) + " seed " +
-         std::to_string(own.seed.value);
-    if (own.augment_stream != 0) s += " stream " + std::to_string(own.augment_stream);
-    if (!own.shuffle) s += " in order";
-  }
-  return s;
-}
-
-/// What an error adds where there is something to go back to.
-[[gnu::cold]] inline std::string last_good_state(const fit_options& o) {
-  if (o.checkpoint.empty() || !file_exists(o.checkpoint)) return {};
-  return "; the last good state is in " + o.checkpoint;
-}
-
-/// The arrays that a checkpoint keeps besides the model.
-template <class Model, class State>
-std::vector<std::pair<std::string, std::span<float>>> training_arrays(const State& optimizer,
-                                                                      const averaged_weights<Model>* average) {
-  std::vector<std::pair<std::string, std::span<float>>> list;
-  for (const char* name : State::slots)
-    list.emplace_back(std::string("training.") + name, optimizer.slot(static_cast<int>(list.size())));
-  if (average) {
-    list.emplace_back("average.values", average->values());
-    list.emplace_back("average.running", average->running());
-  }
-  return list;
-}
-
-template <class Model, class State>
-[[gnu::cold]] void write_training(const std::string& path, Model& net, const State& optimizer,
-                                  const averaged_weights<Model>* average, const best_weights<Model>* best,
-                                  const run_position& at, std::span<loader* const> data,
-                                  const std::string& fingerprint) {
-  archive_writer out;
-  write_model(out, net, [](const parameter& p) { return p.name; });
-  for (const auto& [name, numbers] : training_arrays(optimizer, average)) {
-    std::vector<float> host(numbers.size());
-    memory_copy(net.device(), numbers, host);
-    out.add(name, {static_cast<std::int64_t>(host.size())}, std::move(host));
-  }
-  out.put("updates", optimizer.updates);
-  if (average) out.put("average.updates", average->updates);
-  if (best) {
-    out.put("best.epoch", best->epoch);
-    out.put("best.score", best->score);
-    for (std::size_t set = 0; set < best->tracked.size(); ++set)
-      out.put("best.tracked" + std::to_string(set), best->tracked[set]);
-    for (const auto& [name, numbers] : {std::pair("best.values", &best->values), {"best.running", &best->running}})
-      out.add(name, {static_cast<std::int64_t>(numbers->size())}, std::vector<float>(*numbers));
-  }
-  out.put("run", std::string_view(fingerprint));
-  out.put("step", at.step);
-  out.put("epoch", at.epoch);
-  out.put("step_of_epoch", at.step_of_epoch);
-  out.put("seconds", at.seconds);
-  out.put("parts", at.metrics.count);
-  for (int i = 0; i < at.metrics.count; ++i) {
-    const tally& t = at.metrics.parts[static_cast<std::size_t>(i)];
-    const std::string key = "part" + std::to_string(i);
-    out.put(key + ".loss", t.loss_sum);
-    out.put(key + ".images", t.images);
-    out.put(key + ".correct", t.correct);
-    out.put(key + ".correct5", t.correct5);
-  }
-  for (std::size_t i = 0; i < data.size(); ++i) {
-    const loader_state s = data[i]->state();
-    out.put("loader" + std::to_string(i) + ".epoch", s.epoch);
-    out.put("loader" + std::to_string(i) + ".batch", s.batch);
-  }
-  out.write(path);
-}
-
-template <class Model, class State>
-[[gnu::cold]] run_position read_training(const std::string& path, Model& net, State& optimizer,
-                                         averaged_weights<Model>* average, best_weights<Model>* best,
-                                         std::span<loader* const> data, const std::string& fingerprint) {
-  const archive in = archive::read(path);
-  if (const auto run = in.get<std::string>("run"); run != fingerprint)
-    fail<file_error>(path, ": is the checkpoint of another run (\"", run, "\", this one is \"", fingerprint, "\")");
-  run_position at;
-  at.step = in.get<std::int64_t>("step");
-  at.epoch = in.get<int>("epoch");
-  at.step_of_epoch = in.get<int>("step_of_epoch");
-  at.seconds = in.get<double>("seconds");
-  at.metrics.count = in.get<int>("parts");
-  if (at.metrics.count < 0 || at.metrics.count > routing::limit)
-    fail<file_error>(path, ": key 'parts' is out of range");
-  for (int i = 0; i < at.metrics.count; ++i) {
-    tally& t = at.metrics.parts[static_cast<std::size_t>(i)];
-    const std::string key = "part" + std::to_string(i);
-    t.loss_sum = in.get<double>(key + ".loss");
-    t.images = in.get<long>(key + ".images");
-    t.correct = in.get<long>(key + ".correct");
-    t.correct5 = in.get<long>(key + ".correct5");
-  }
-  std::vector<loader_state> states;
-  for (std::size_t i = 0; i < data.size(); ++i)
-    states.push_back({in.get<std::int64_t>("loader" + std::to_string(i) + ".epoch"),
-                      in.get<int>("loader" + std::to_string(i) + ".batch")});
-  const auto updates = in.get<std::int64_t>("updates");
-  const auto averaged = average ? in.get<std::int64_t>("average.updates") : 0;
-  const auto arrays = training_arrays(optimizer, average);
-  std::vector<std::vector<float>> host;
-  for (const auto& [name, numbers] : arrays) in.copy_floats(name, host.emplace_back(numbers.size()));
-  if (best) {
-    best->epoch = in.get<int>("best.epoch");
-    best->score = in.get<double>("best.score");
-    for (std::size_t set = 0; set < best->tracked.size(); ++set)
-      best->tracked[set] = in.get<std::int64_t>("best.tracked" + std::to_string(set));
-    in.copy_floats("best.values", best->values);
-    in.copy_floats("best.running", best->running);
-  }
-  read_model(in, net, true);
-  for (std::size_t i = 0; i < arrays.size(); ++i)
-    memory_copy(net.device(), std::span<const float>(host[i]), arrays[i].second);
-  optimizer.updates = updates;
-  if (average) average->updates = averaged;
-  for (std::size_t i = 0; i < data.size(); ++i) data[i]->seek(states[i]);
-  return at;
-}
-
-/// Throws `argument_error` where a loader's last batch is too small for the method, as where a batch norm would see one
-/// value per channel.
-template <class Model, class Method>
-[[gnu::cold]] void check_last_batches(std::span<loader* const> data, const Method& method, int micro_batch) {
-  if constexpr (tells_smallest_pass<Method>) {
-    std::vector<int> whole;
-    for (const loader* l : data) whole.push_back(l->options().batch);
-    for (std::size_t i = 0; i < data.size(); ++i) {
-      const loader& l = *data[i];
-      std::vector<int> images = whole;
-      images[i] = l.images() - (l.batches() - 1) * l.options().batch;
-      if (images[i] == whole[i]) continue;
-      const auto refuse = [&](const auto&... why) {
-        fail<argument_error>("fit: an epoch's last batch has ", images[i], images[i] == 1 ? " image" : " images",
-                             why..., "; the loader's drop_last leaves it out");
-      };
-      int pass = 0;
-      try {
-        pass = method.smallest_pass(images, micro_batch);
-      } catch (const argument_error& e) {
-        refuse(": ", e.what());
-      }
-      const shape image{Model::channels, l.image().height, l.image().width};
-      if (pass == 1 && smallest_norm<typename Model::network_type>(image) == 1)
-        refuse(", and of the network's maps of one pixel a batch norm would be given one value per channel");
-    }
-  }
-}
 
 /// A step of `fit`, planned on a device like the model's.
 template <class Model, class Method, class Optimizer>
@@ -332,32 +117,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
   using state_type = typename Optimizer::template state<Model>;
   // Other optimizers may do what no guard holds back: they wait until the losses are known.
   constexpr bool queues_updates = requires { requires state_type::queued; };
-  if (options.epochs < 1) fail<argument_error>("fit: epochs is ", options.epochs, ", must be 1 or more");
-  if (!(options.label_smoothing >= 0 && options.label_smoothing < 1))
-    fail<argument_error>("fit: label_smoothing is ", options.label_smoothing, ", must be in [0, 1)");
-  if (options.checkpoint_steps < 0)
-    fail<argument_error>("fit: checkpoint_steps is ", options.checkpoint_steps, ", must be 0 or more");
-  if (options.resume && options.checkpoint.empty()) fail<argument_error>("fit: resume needs the path of a checkpoint");
-  for (std::size_t i = 0; i < data.size(); ++i)
-    for (std::size_t j = 0; j < i; ++j)
-      if (data[i] == data[j]) fail<argument_error>("fit: data streams ", j, " and ", i, " are one loader");
-  // One too many is a domain that was to have images of its own and reads the main ones.
-  if (static_cast<int>(data.size()) != method.streams())
-    fail<argument_error>("fit: the method reads ", method.streams(), " data streams, ", data.size(), " were given",
-                         data.size() > 1 ? "; auxiliary[k].stream says which of them domain k reads" : "");
-  if (options.batch != 0 && options.batch != data[0]->options().batch)
-    fail<argument_error>("fit: batch is ", options.batch, ", but the loader makes batches of ",
-                         data[0]->options().batch);
-  if (average && !average->follows(net))
-    fail<argument_error>("fit: the average is another model's, or the model holds the average");
-  if (best && !best->follows(net)) fail<argument_error>("fit: the best weights are to be another model's");
-  if (options.micro_batch < 0) fail<argument_error>("fit: micro_batch is ", options.micro_batch, ", must be 0 or more");
-  if (options.micro_batch > 0 && !takes_micro_batches<Method>)
-    fail<argument_error>("fit: micro_batch is ", options.micro_batch,
-                         ", but the method takes whole batches; see training_method");
-  options.schedule.check();
-  detail::check_last_batches<Model>(data, method, options.micro_batch);
-
+  detail::check_run(net, data, method, options, average, best);
   detail::reserve_step(net, *data[0], method, optimizer, average ? &average->options() : nullptr, options.micro_batch);
   state_type state(optimizer, net);
   const std::string fingerprint =

@@ -1,0 +1,162 @@
+// The state of a run of `fit`, in a file from which it goes on to the same bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <advprop/core/number_text.hpp>
+#include <advprop/data/loader.hpp>
+#include <advprop/io/checkpoint.hpp>
+#include <advprop/training/averaged_weights.hpp>
+#include <advprop/training/best_weights.hpp>
+#include <advprop/training/fit_options.hpp>
+
+namespace advprop::detail {
+
+/// Where a run is. Everything random follows from the seed and `step`, so this, the model and the optimizer are all.
+struct run_position {
+  std::int64_t step = 0;  // of the whole run
+  int epoch = 0, step_of_epoch = 0;
+  step_metrics metrics;  // of the epoch so far
+  double seconds = 0;
+};
+
+/// What must be the same for a run to go on.
+[[gnu::cold]] inline std::string run_fingerprint(const fit_options& o, std::span<loader* const> data,
+                                                 const std::string& optimizer, const average_options* average,
+                                                 bool keeps_best) {
+  std::string s = o.run + "; epochs " + std::to_string(o.epochs) + "; seed " + std::to_string(o.seed.value) +
+                  "; smoothing " + shortest(o.label_smoothing) + "; schedule " + o.schedule.description() + "; " +
+                  optimizer;
+  if (o.micro_batch != 0) s += "; micro-batch " + std::to_string(o.micro_batch);
+  if (average) s += "; average " + shortest(average->decay) + (average->warm_up ? " warm-up" : "");
+  if (keeps_best) s += "; best epoch";
+  for (const loader* l : data) {
+    const loader_options& own = l->options();
+    s += "; batch " + std::to_string(own.batch) + " of " + std::to_string(l->batches()) + " seed " +
+         std::to_string(own.seed.value);
+    if (own.augment_stream != 0) s += " stream " + std::to_string(own.augment_stream);
+    if (!own.shuffle) s += " in order";
+  }
+  return s;
+}
+
+/// What an error adds where there is something to go back to.
+[[gnu::cold]] inline std::string last_good_state(const fit_options& o) {
+  if (o.checkpoint.empty() || !file_exists(o.checkpoint)) return {};
+  return "; the last good state is in " + o.checkpoint;
+}
+
+/// The arrays that a checkpoint keeps besides the model.
+template <class Model, class State>
+std::vector<std::pair<std::string, std::span<float>>> training_arrays(const State& optimizer,
+                                                                      const averaged_weights<Model>* average) {
+  std::vector<std::pair<std::string, std::span<float>>> list;
+  for (const char* name : State::slots)
+    list.emplace_back(std::string("training.") + name, optimizer.slot(static_cast<int>(list.size())));
+  if (average) {
+    list.emplace_back("average.values", average->values());
+    list.emplace_back("average.running", average->running());
+  }
+  return list;
+}
+
+template <class Model, class State>
+[[gnu::cold]] void write_training(const std::string& path, Model& net, const State& optimizer,
+                                  const averaged_weights<Model>* average, const best_weights<Model>* best,
+                                  const run_position& at, std::span<loader* const> data,
+                                  const std::string& fingerprint) {
+  archive_writer out;
+  write_model(out, net, [](const parameter& p) { return p.name; });
+  for (const auto& [name, numbers] : training_arrays(optimizer, average)) {
+    std::vector<float> host(numbers.size());
+    memory_copy(net.device(), numbers, host);
+    out.add(name, {static_cast<std::int64_t>(host.size())}, std::move(host));
+  }
+  out.put("updates", optimizer.updates);
+  if (average) out.put("average.updates", average->updates);
+  if (best) {
+    out.put("best.epoch", best->epoch);
+    out.put("best.score", best->score);
+    for (std::size_t set = 0; set < best->tracked.size(); ++set)
+      out.put("best.tracked" + std::to_string(set), best->tracked[set]);
+    for (const auto& [name, numbers] : {std::pair("best.values", &best->values), {"best.running", &best->running}})
+      out.add(name, {static_cast<std::int64_t>(numbers->size())}, std::vector<float>(*numbers));
+  }
+  out.put("run", std::string_view(fingerprint));
+  out.put("step", at.step);
+  out.put("epoch", at.epoch);
+  out.put("step_of_epoch", at.step_of_epoch);
+  out.put("seconds", at.seconds);
+  out.put("parts", at.metrics.count);
+  for (int i = 0; i < at.metrics.count; ++i) {
+    const tally& t = at.metrics.parts[static_cast<std::size_t>(i)];
+    const std::string key = "part" + std::to_string(i);
+    out.put(key + ".loss", t.loss_sum);
+    out.put(key + ".images", t.images);
+    out.put(key + ".correct", t.correct);
+    out.put(key + ".correct5", t.correct5);
+  }
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    const loader_state s = data[i]->state();
+    out.put("loader" + std::to_string(i) + ".epoch", s.epoch);
+    out.put("loader" + std::to_string(i) + ".batch", s.batch);
+  }
+  out.write(path);
+}
+
+template <class Model, class State>
+[[gnu::cold]] run_position read_training(const std::string& path, Model& net, State& optimizer,
+                                         averaged_weights<Model>* average, best_weights<Model>* best,
+                                         std::span<loader* const> data, const std::string& fingerprint) {
+  const archive in = archive::read(path);
+  if (const auto run = in.get<std::string>("run"); run != fingerprint)
+    fail<file_error>(path, ": is the checkpoint of another run (\"", run, "\", this one is \"", fingerprint, "\")");
+  run_position at;
+  at.step = in.get<std::int64_t>("step");
+  at.epoch = in.get<int>("epoch");
+  at.step_of_epoch = in.get<int>("step_of_epoch");
+  at.seconds = in.get<double>("seconds");
+  at.metrics.count = in.get<int>("parts");
+  if (at.metrics.count < 0 || at.metrics.count > routing::limit)
+    fail<file_error>(path, ": key 'parts' is out of range");
+  for (int i = 0; i < at.metrics.count; ++i) {
+    tally& t = at.metrics.parts[static_cast<std::size_t>(i)];
+    const std::string key = "part" + std::to_string(i);
+    t.loss_sum = in.get<double>(key + ".loss");
+    t.images = in.get<long>(key + ".images");
+    t.correct = in.get<long>(key + ".correct");
+    t.correct5 = in.get<long>(key + ".correct5");
+  }
+  std::vector<loader_state> states;
+  for (std::size_t i = 0; i < data.size(); ++i)
+    states.push_back({in.get<std::int64_t>("loader" + std::to_string(i) + ".epoch"),
+                      in.get<int>("loader" + std::to_string(i) + ".batch")});
+  const auto updates = in.get<std::int64_t>("updates");
+  const auto averaged = average ? in.get<std::int64_t>("average.updates") : 0;
+  const auto arrays = training_arrays(optimizer, average);
+  std::vector<std::vector<float>> host;
+  for (const auto& [name, numbers] : arrays) in.copy_floats(name, host.emplace_back(numbers.size()));
+  if (best) {
+    best->epoch = in.get<int>("best.epoch");
+    best->score = in.get<double>("best.score");
+    for (std::size_t set = 0; set < best->tracked.size(); ++set)
+      best->tracked[set] = in.get<std::int64_t>("best.tracked" + std::to_string(set));
+    in.copy_floats("best.values", best->values);
+    in.copy_floats("best.running", best->running);
+  }
+  read_model(in, net, true);
+  for (std::size_t i = 0; i < arrays.size(); ++i)
+    memory_copy(net.device(), std::span<const float>(host[i]), arrays[i].second);
+  optimizer.updates = updates;
+  if (average) average->updates = averaged;
+  for (std::size_t i = 0; i < data.size(); ++i) data[i]->seek(states[i]);
+  return at;
+}
+
+}  // namespace advprop::detail

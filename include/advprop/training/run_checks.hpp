@@ -1,0 +1,78 @@
+// What `fit` refuses before it does anything.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include <advprop/data/loader.hpp>
+#include <advprop/layers/map_sizes.hpp>
+#include <advprop/training/averaged_weights.hpp>
+#include <advprop/training/best_weights.hpp>
+#include <advprop/training/fit_options.hpp>
+#include <advprop/training/methods.hpp>
+
+namespace advprop::detail {
+
+/// Throws `argument_error` where a loader's last batch is too small for the method, as where a batch norm would see one
+/// value per channel.
+template <class Model, class Method>
+[[gnu::cold]] void check_last_batches(std::span<loader* const> data, const Method& method, int micro_batch) {
+  if constexpr (tells_smallest_pass<Method>) {
+    std::vector<int> whole;
+    for (const loader* l : data) whole.push_back(l->options().batch);
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      const loader& l = *data[i];
+      std::vector<int> images = whole;
+      images[i] = l.images() - (l.batches() - 1) * l.options().batch;
+      if (images[i] == whole[i]) continue;
+      const auto refuse = [&](const auto&... why) {
+        fail<argument_error>("fit: an epoch's last batch has ", images[i], images[i] == 1 ? " image" : " images",
+                             why..., "; the loader's drop_last leaves it out");
+      };
+      int pass = 0;
+      try {
+        pass = method.smallest_pass(images, micro_batch);
+      } catch (const argument_error& e) {
+        refuse(": ", e.what());
+      }
+      const shape image{Model::channels, l.image().height, l.image().width};
+      if (pass == 1 && smallest_norm<typename Model::network_type>(image) == 1)
+        refuse(", and of the network's maps of one pixel a batch norm would be given one value per channel");
+    }
+  }
+}
+
+/// Throws `argument_error` for what cannot be a run.
+template <class Model, class Method>
+[[gnu::cold]] void check_run(const Model& net, std::span<loader* const> data, const Method& method,
+                             const fit_options& options, const averaged_weights<Model>* average,
+                             const best_weights<Model>* best) {
+  if (options.epochs < 1) fail<argument_error>("fit: epochs is ", options.epochs, ", must be 1 or more");
+  if (!(options.label_smoothing >= 0 && options.label_smoothing < 1))
+    fail<argument_error>("fit: label_smoothing is ", options.label_smoothing, ", must be in [0, 1)");
+  if (options.checkpoint_steps < 0)
+    fail<argument_error>("fit: checkpoint_steps is ", options.checkpoint_steps, ", must be 0 or more");
+  if (options.resume && options.checkpoint.empty()) fail<argument_error>("fit: resume needs the path of a checkpoint");
+  for (std::size_t i = 0; i < data.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (data[i] == data[j]) fail<argument_error>("fit: data streams ", j, " and ", i, " are one loader");
+  // One too many is a domain that was to have images of its own and reads the main ones.
+  if (static_cast<int>(data.size()) != method.streams())
+    fail<argument_error>("fit: the method reads ", method.streams(), " data streams, ", data.size(), " were given",
+                         data.size() > 1 ? "; auxiliary[k].stream says which of them domain k reads" : "");
+  if (options.batch != 0 && options.batch != data[0]->options().batch)
+    fail<argument_error>("fit: batch is ", options.batch, ", but the loader makes batches of ",
+                         data[0]->options().batch);
+  if (average && !average->follows(net))
+    fail<argument_error>("fit: the average is another model's, or the model holds the average");
+  if (best && !best->follows(net)) fail<argument_error>("fit: the best weights are to be another model's");
+  if (options.micro_batch < 0) fail<argument_error>("fit: micro_batch is ", options.micro_batch, ", must be 0 or more");
+  if (options.micro_batch > 0 && !takes_micro_batches<Method>)
+    fail<argument_error>("fit: micro_batch is ", options.micro_batch,
+                         ", but the method takes whole batches; see training_method");
+  options.schedule.check();
+  check_last_batches<Model>(data, method, options.micro_batch);
+}
+
+}  // namespace advprop::detail
