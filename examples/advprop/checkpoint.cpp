@@ -87,6 +87,15 @@ int domain_in(const settings& s, const checkpoint_facts& file) {
   return domain;
 }
 
+void check_class_order(const std::string& path, const checkpoint_metadata& recorded, const image_source& images) {
+  const auto &there = recorded.class_names, &here = images.class_names;
+  // Other names may be other words for the same classes; one at another place may not.
+  for (std::size_t k = 0; k < std::min(there.size(), here.size()); ++k)
+    if (there[k] != here[k] && std::find(there.begin(), there.end(), here[k]) != there.end())
+      fail<argument_error>(path, " records '", there[k], "' as class ", k, ", but that of ", images.name, " is '",
+                           here[k], "'");
+}
+
 std::unique_ptr<runner> load_network(any_device& device, const settings& s, const checkpoint_facts& file,
                                      data_shape shape, int auxiliaries, const channel_statistics& normalization) {
   runner_options network;
@@ -99,11 +108,13 @@ std::unique_ptr<runner> load_network(any_device& device, const settings& s, cons
   return net;
 }
 
-void load_initial(runner& net, const settings& s) {
-  const channel_statistics recorded = read_metadata(s.initial).normalization, own = normalization(s);
+void load_initial(runner& net, const settings& s, const image_source& train) {
+  const checkpoint_metadata file = read_metadata(s.initial);
+  const channel_statistics &recorded = file.normalization, own = normalization(s);
   if (!s.given.contains("--normalization") && !recorded.mean.empty() && !nearly_equal(recorded, own))
     fail<argument_error>("--normalization is needed: ", s.initial, " records ", description(recorded),
                          ", that of the data set is ", description(own));
+  if (s.keep_classifier) check_class_order(s.initial, file, train);
   const load_options options{.classifier = s.keep_classifier, .same_normalization = false};
   tell_of_names(s.initial, s.model, net.load(s.initial, options).dialect);
 }

@@ -7,6 +7,7 @@
 
 #include <advprop/io/checkpoint_metadata.hpp>
 
+#include "image_source.hpp"
 #include "runner.hpp"
 #include "settings.hpp"
 
@@ -38,11 +39,15 @@ channel_statistics required_normalization(const settings& s, const checkpoint_fa
 /// `domain_of`, which must be in the file.
 int domain_in(const settings& s, const checkpoint_facts& file);
 
+/// Throws `argument_error` where a class of the images is not at the place that the file records for it.
+void check_class_order(const std::string& path, const checkpoint_metadata& recorded, const image_source& images);
+
 /// The network of `--model` with the file's weights, for images and classes of that shape.
 std::unique_ptr<runner> load_network(any_device& device, const settings& s, const checkpoint_facts& file,
                                      data_shape shape, int auxiliaries, const channel_statistics& normalization);
 
-/// `--initial`. That file may record another normalization than the network's only if `--normalization` is given.
-void load_initial(runner& net, const settings& s);
+/// `--initial`, to go on with on these images. That file may record another normalization than the network's only if
+/// `--normalization` is given.
+void load_initial(runner& net, const settings& s, const image_source& train);
 
 }  // namespace advprop::program

@@ -66,7 +66,7 @@ resumed_at read_position(const settings& s, const std::string& content, const ru
 
 std::unique_ptr<runner> make_network(const settings& s, const image_source& train, any_device& device) {
   auto net = make_runner(device, network_of(s, {train.image().channels, train.classes}));
-  if (!s.initial.empty()) load_initial(*net, s);
+  if (!s.initial.empty()) load_initial(*net, s, train);
   return net;
 }
 

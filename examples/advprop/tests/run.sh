@@ -593,6 +593,16 @@ EOF
   refused 1 "cutout is not for --data folder" train $common --augment cutout --out bad
   refused 1 "aux-augment none leaves nothing" train $common --attack none --aux-augment none --out bad
   refused 1 "--image-size is for --data folder" train --data-dir "$data" --image-size 32 --out bad
+  # Answers are not taken for those to other classes.
+  cp -r images turned
+  for part in train val; do mv turned/$part/class0 turned/$part/zebra; done
+  order="records 'class0' as class 0, but that of turned is 'class1'$"
+  refused 1 "out/model.safetensors $order" \
+    evaluate --data folder --data-dir turned --image-size 32 --threads 1 out/model.safetensors
+  refused 1 "out/model.safetensors $order" \
+    evaluate --data folder --data-dir turned --image-size 32 --threads 1 out/model.safetensors --corruptions fog
+  refused 1 "out/model-main.safetensors $order" train $common --data-dir turned --initial out/model-main.safetensors --out bad
+  run train $common --data-dir turned --epochs 1 --method clean --initial out/model-main.safetensors --new-classifier --out turned-out
   mkdir images/train/empty
   refused 1 "images/train/empty: .*no .*image" train $common --out bad
   rmdir images/train/empty
