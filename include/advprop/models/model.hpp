@@ -10,8 +10,8 @@
 #include <advprop/core/error.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/domains/pass.hpp>
-#include <advprop/layers/map_sizes.hpp>
 #include <advprop/layers/layer.hpp>
+#include <advprop/layers/map_sizes.hpp>
 #include <advprop/models/architecture.hpp>
 
 namespace advprop {
