@@ -506,147 +506,256 @@ int winograd_share(int channels, int row, std::ptrdiff_t tiles, int threads) {
 /// Input blocks whose transformed weights pass through the cache together.
 inline constexpr int winograd_portion = 16;
 
-/// y = x * weights for every tile of the grid: the forward pass, or the gradient of the input.
+/// y = x * weights for every tile of the grid, the forward pass or the gradient of the input, with all that is decided
+/// about it once a call.
 template <class Algorithm>
-void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, const winograd_weights& weights,
-                  feature_view<float> y, const conv_epilogue* after, const conv_prologue* before) {
-  if (g.count == 0) return;
-  const int blocks = weights.blocks(), slices = weights.slices(), channels = blocks * 8;
-  const int row = slices == 1 ? weights.width(0) : winograd_wide;
-  const std::ptrdiff_t buffer = 72 * winograd_wide;
-  // Few tiles and many channels: the transformed weights would be larger than all else, so each slice of outputs makes
-  // its own and drops them. Else every chunk of tiles goes through all slices.
-  const bool by_slices =
-      Algorithm::u_points * std::ptrdiff_t{channels} * row * slices > std::ptrdiff_t{1} << 20 && slices > 1;
-  constexpr std::ptrdiff_t longest = winograd_step * std::min<std::ptrdiff_t>(20, 720 / Algorithm::m_points);
-  const int chunk = by_slices ? static_cast<int>(std::min(longest, g.count))
-                              : winograd_share<Algorithm>(channels, row, g.count, d.threads());
-  const std::ptrdiff_t chunks = (g.count + chunk - 1) / chunk;
-  // A slice that is used once need not be whole: inputs a portion at a time stay in the cache.
-  const int portion = by_slices && chunks == 1 ? std::min(blocks, winograd_portion) : blocks;
-  const std::ptrdiff_t u_pitch = winograd_pitch(std::ptrdiff_t{portion} * 8 * row),
-                       u_slice = Algorithm::u_points * u_pitch;
-  const std::ptrdiff_t m_pitch = winograd_pitch(std::ptrdiff_t{chunk} * row), m_floats = Algorithm::m_points * m_pitch;
-  const std::ptrdiff_t v_tiles = winograd_room(by_slices ? g.count : chunk);
-  const std::ptrdiff_t v_pitch = winograd_pitch(blocks * v_tiles * 8), v_floats = Algorithm::v_points * v_pitch;
-  const std::ptrdiff_t plane = g.planes_floats(by_slices ? g.count : chunk);
+class winograd_plan {
+ public:
+  winograd_plan(const winograd_grid& grid, const winograd_weights& transformed, int threads)
+      : g(grid),
+        weights(transformed),
+        blocks(weights.blocks()),
+        slices(weights.slices()),
+        row(slices == 1 ? weights.width(0) : winograd_wide),
+        by_slices(Algorithm::u_points * std::ptrdiff_t{8} * blocks * row * slices > std::ptrdiff_t{1} << 20 &&
+                  slices > 1) {
+    constexpr std::ptrdiff_t longest = winograd_step * std::min<std::ptrdiff_t>(20, 720 / Algorithm::m_points);
+    chunk = by_slices ? static_cast<int>(std::min(longest, g.count))
+                      : winograd_share<Algorithm>(8 * blocks, row, g.count, threads);
+    chunks = (g.count + chunk - 1) / chunk;
+    portion = by_slices && chunks == 1 ? std::min(blocks, winograd_portion) : blocks;
+    u_pitch = winograd_pitch(std::ptrdiff_t{portion} * 8 * row);
+    m_pitch = winograd_pitch(std::ptrdiff_t{chunk} * row);
+    v_tiles = winograd_room(by_slices ? g.count : chunk);
+    v_pitch = winograd_pitch(blocks * v_tiles * 8);
+    plane = g.planes_floats(by_slices ? g.count : chunk);
+  }
 
-  // M from input blocks [b0, b1), whose U is u.
-  const auto multiply = [&](int slice, int b0, int b1, const float* u, const float* v, int count, float* m) {
-    const auto kernel = choose_winograd_product(weights.width(slice) / simd::lanes, count);
-    Algorithm::for_terms([&](const winograd_term& t) {
-      kernel({v + t.v * v_pitch + b0 * v_tiles * 8, u + t.u * u_pitch, m + t.m * m_pitch, b1 - b0, count, v_tiles * 8,
-              b0 > 0 || !t.starts_m});
-    });
-  };
-  const auto output = [&](int slice, std::ptrdiff_t first, int count, const float* m) {
-    winograd_output<Algorithm>(g, m, m_pitch, weights.width(slice), first, count, y, slice * winograd_wide / 8, after);
-  };
-  const auto weight = [&](int slice, int b0, int b1, float* gathered, float* u) {
-    for (int b = b0; b < b1; ++b)
-      winograd_weight<Algorithm>(weights, slice, b, gathered, u + std::ptrdiff_t{b - b0} * 8 * weights.width(slice),
-                                 u_pitch);
-  };
+  void run(cpu& d, feature_view<const float> x, feature_view<float> y, const conv_epilogue* after,
+           const conv_prologue* before) const {
+    by_slices ? run_by_slices(d, x, y, after, before) : run_by_tiles(d, x, y, after, before);
+  }
 
-  if (!by_slices) {
+ private:
+  /// Every chunk of tiles goes through all slices.
+  void run_by_tiles(cpu& d, feature_view<const float> x, feature_view<float> y, const conv_epilogue* after,
+                    const conv_prologue* before) const {
     const std::ptrdiff_t workers = std::min<std::ptrdiff_t>(d.threads(), chunks);
-    const std::ptrdiff_t scratch = v_floats + m_floats + plane;
-    const bool small = std::ptrdiff_t{channels} * row * slices < 4096;  // not worth waking the threads
+    const std::ptrdiff_t scratch = v_floats() + m_floats() + plane;
+    const bool small = std::ptrdiff_t{8} * blocks * row * slices < 4096;  // not worth waking the threads
     const std::ptrdiff_t packers = small ? 1 : std::min<std::ptrdiff_t>(d.threads(), std::ptrdiff_t{slices} * blocks);
     const auto memory = d.memory().allocate(
-        sizeof(float) * static_cast<std::size_t>(u_slice * slices + std::max(scratch * workers, buffer * packers)));
+        sizeof(float) * static_cast<std::size_t>(u_floats() * slices + std::max(scratch * workers, buffer * packers)));
     if (d.dry()) return;
-    float *u = static_cast<float*>(memory.data()), *rest = u + u_slice * slices;
+    float *u = static_cast<float*>(memory.data()), *rest = u + u_floats() * slices;
     parallel_ranges(d.threads(), packers, std::ptrdiff_t{slices} * blocks,
                     [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
                       for (; task < last; ++task) {
                         const int slice = static_cast<int>(task / blocks), b = static_cast<int>(task % blocks);
-                        weight(slice, b, b + 1, rest + worker * buffer,
-                               u + slice * u_slice + std::ptrdiff_t{b} * 8 * weights.width(slice));
+                        transform_weights(slice, b, b + 1, rest + worker * buffer,
+                                          u + slice * u_floats() + std::ptrdiff_t{b} * 8 * weights.width(slice));
                       }
                     });
     parallel_ranges(d.threads(), workers, g.count, [&](std::ptrdiff_t worker, std::ptrdiff_t tile, std::ptrdiff_t end) {
-      float *v = rest + worker * scratch, *m = v + v_floats, *padded = m + m_floats;
+      float *v = rest + worker * scratch, *m = v + v_floats(), *padded = m + m_floats();
       for (; tile < end; tile += chunk) {
         const int count = static_cast<int>(std::min<std::ptrdiff_t>(chunk, end - tile));
         for (int b = 0; b < blocks; ++b)
           winograd_input<Algorithm>(g, x, before, b, tile, count, padded, v + b * v_tiles * 8, v_pitch);
         for (int s = 0; s < slices; ++s) {
-          multiply(s, 0, blocks, u + s * u_slice, v, count, m);
-          output(s, tile, count, m);
+          multiply(s, 0, blocks, u + s * u_floats(), v, count, m);
+          output(s, tile, count, m, y, after);
         }
       }
     });
-    return;
   }
 
-  // Threads beyond the slices share one, each with a part of its chunks.
-  const std::ptrdiff_t parts = std::clamp<std::ptrdiff_t>((d.threads() + slices - 1) / slices, 1, chunks);
-  const std::ptrdiff_t tasks = slices * parts, workers = std::min<std::ptrdiff_t>(d.threads(), tasks);
-  const std::ptrdiff_t readers = std::min(d.threads(), blocks);
-  const std::ptrdiff_t scratch = u_slice + m_floats + buffer;
-  const auto memory = d.memory().allocate(
-      sizeof(float) * static_cast<std::size_t>(v_floats + std::max(scratch * workers, plane * readers)));
-  if (d.dry()) return;
-  float *v = static_cast<float*>(memory.data()), *rest = v + v_floats;
-  winograd_all_inputs<Algorithm>(d, g, x, before, readers, rest, plane, v, v_tiles, v_pitch);
-  parallel_ranges(d.threads(), workers, tasks, [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
-    float *u = rest + worker * scratch, *m = u + u_slice, *gathered = m + m_floats;
-    for (; task < last; ++task) {
-      const int slice = static_cast<int>(task / parts);
-      for (int b0 = 0; b0 < blocks; b0 += portion) {
-        const int b1 = std::min(b0 + portion, blocks);
-        weight(slice, b0, b1, gathered, u);
-        for (std::ptrdiff_t c = chunks * (task % parts) / parts; c < chunks * (task % parts + 1) / parts; ++c) {
-          const std::ptrdiff_t first = c * chunk;
-          const int count = static_cast<int>(std::min<std::ptrdiff_t>(chunk, g.count - first));
-          multiply(slice, b0, b1, u, v + first * 8, count, m);
-          if (b1 == blocks) output(slice, first, count, m);
+  /// Each slice makes its own transformed weights and drops them. Threads beyond the slices share one, each with a part
+  /// of its chunks.
+  void run_by_slices(cpu& d, feature_view<const float> x, feature_view<float> y, const conv_epilogue* after,
+                     const conv_prologue* before) const {
+    const std::ptrdiff_t parts = std::clamp<std::ptrdiff_t>((d.threads() + slices - 1) / slices, 1, chunks);
+    const std::ptrdiff_t tasks = slices * parts, workers = std::min<std::ptrdiff_t>(d.threads(), tasks);
+    const std::ptrdiff_t readers = std::min(d.threads(), blocks);
+    const std::ptrdiff_t scratch = u_floats() + m_floats() + buffer;
+    const auto memory = d.memory().allocate(
+        sizeof(float) * static_cast<std::size_t>(v_floats() + std::max(scratch * workers, plane * readers)));
+    if (d.dry()) return;
+    float *v = static_cast<float*>(memory.data()), *rest = v + v_floats();
+    winograd_all_inputs<Algorithm>(d, g, x, before, readers, rest, plane, v, v_tiles, v_pitch);
+    parallel_ranges(d.threads(), workers, tasks, [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
+      float *u = rest + worker * scratch, *m = u + u_floats(), *gathered = m + m_floats();
+      for (; task < last; ++task) {
+        const int slice = static_cast<int>(task / parts);
+        for (int b0 = 0; b0 < blocks; b0 += portion) {
+          const int b1 = std::min(b0 + portion, blocks);
+          transform_weights(slice, b0, b1, gathered, u);
+          for (std::ptrdiff_t c = chunks * (task % parts) / parts; c < chunks * (task % parts + 1) / parts; ++c) {
+            const std::ptrdiff_t first = c * chunk;
+            const int count = static_cast<int>(std::min<std::ptrdiff_t>(chunk, g.count - first));
+            multiply(slice, b0, b1, u, v + first * 8, count, m);
+            if (b1 == blocks) output(slice, first, count, m, y, after);
+          }
         }
       }
-    }
-  });
+    });
+  }
+
+  /// U of input blocks [b0, b1), by way of `gathered`.
+  void transform_weights(int slice, int b0, int b1, float* gathered, float* u) const {
+    for (int b = b0; b < b1; ++b)
+      winograd_weight<Algorithm>(weights, slice, b, gathered, u + std::ptrdiff_t{b - b0} * 8 * weights.width(slice),
+                                 u_pitch);
+  }
+  /// M from input blocks [b0, b1), whose U is u.
+  void multiply(int slice, int b0, int b1, const float* u, const float* v, int count, float* m) const {
+    const auto kernel = choose_winograd_product(weights.width(slice) / simd::lanes, count);
+    Algorithm::for_terms([&](const winograd_term& t) {
+      kernel({v + t.v * v_pitch + b0 * v_tiles * 8, u + t.u * u_pitch, m + t.m * m_pitch, b1 - b0, count, v_tiles * 8,
+              b0 > 0 || !t.starts_m});
+    });
+  }
+  void output(int slice, std::ptrdiff_t first, int count, const float* m, feature_view<float> y,
+              const conv_epilogue* after) const {
+    winograd_output<Algorithm>(g, m, m_pitch, weights.width(slice), first, count, y, slice * winograd_wide / 8, after);
+  }
+
+  std::ptrdiff_t u_floats() const { return Algorithm::u_points * u_pitch; }  // of a slice
+  std::ptrdiff_t v_floats() const { return Algorithm::v_points * v_pitch; }
+  std::ptrdiff_t m_floats() const { return Algorithm::m_points * m_pitch; }
+  static constexpr std::ptrdiff_t buffer = 72 * winograd_wide;
+
+  const winograd_grid& g;
+  const winograd_weights& weights;
+  int blocks, slices, row;  // of inputs; of outputs, and a slice's width
+  /// Few tiles and many channels: the transformed weights would be larger than all else.
+  bool by_slices;
+  int chunk;              // tiles at a time
+  std::ptrdiff_t chunks;  // of all tiles
+  int portion;            // input blocks at a time: a slice that is used once need not be whole to stay in the cache
+  std::ptrdiff_t u_pitch, v_pitch, m_pitch, v_tiles, plane;
+};
+
+template <class Algorithm>
+void run_winograd(cpu& d, const winograd_grid& g, feature_view<const float> x, const winograd_weights& weights,
+                  feature_view<float> y, const conv_epilogue* after, const conv_prologue* before) {
+  if (g.count > 0) winograd_plan<Algorithm>(g, weights, d.threads()).run(d, x, y, after, before);
 }
 
-/// Adds the gradient of the weights.
+/// The gradient of the weights, in the same way: dU = V W with W = A dy A^T, summed over the tiles.
 template <class Algorithm>
-void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const float> x, feature_view<const float> dy,
-                         float* dw) {
-  if (g.count == 0) return;
-  const winograd_weights weights{nullptr, x.channels, dy.channels, false};
-  const int blocks = weights.blocks(), slices = weights.slices(), channels = blocks * 8;
-  const int row = slices == 1 ? weights.width(0) : winograd_wide;
-  // Few tiles: all of V and W = A dy A^T first; then a task sums over all tiles and needs no more room than its own dU.
-  // Else parts of the tiles each have a dU, [slice][point][input][outputs], and the tasks add them up. How many depends
-  // on the shape alone.
-  const bool at_once = g.count * (Algorithm::v_points * channels + Algorithm::m_points * slices * row) <=
-                       3 * Algorithm::u_points * channels * slices * row;
-  // A task is some blocks of inputs and a slice of outputs, whose W is read once for all of them.
-  const int together = at_once ? std::min(blocks, 4) : 1, groups = (blocks + together - 1) / together;
-  const std::ptrdiff_t tasks = std::ptrdiff_t{slices} * groups;
-  const std::ptrdiff_t rows = at_once ? 8 * together : channels;
-  const std::ptrdiff_t u_pitch = rows * row, u_slice = Algorithm::u_points * u_pitch, sums = slices * u_slice;
-  std::ptrdiff_t parts = 1;
-  while (!at_once && parts < 8 && parts * 2 * winograd_step <= g.count && 2 * parts * sums <= std::ptrdiff_t{3} << 20)
-    parts *= 2;
-  const int chunk = at_once ? static_cast<int>(g.count) : winograd_chunk<Algorithm>(channels, row, g.count);
-  const std::ptrdiff_t v_tiles = winograd_room(chunk);
-  const std::ptrdiff_t v_pitch = winograd_pitch(blocks * v_tiles * 8), v_floats = Algorithm::v_points * v_pitch;
-  const std::ptrdiff_t w_pitch = winograd_pitch(std::ptrdiff_t{chunk} * row), w_floats = Algorithm::m_points * w_pitch;
-  const std::ptrdiff_t plane = g.planes_floats(chunk);
-  const std::ptrdiff_t workers = std::min<std::ptrdiff_t>(d.threads(), at_once ? blocks : parts);
-  const std::ptrdiff_t data =
-      at_once ? v_floats + slices * w_floats + workers * plane : workers * (v_floats + w_floats + plane);
-  const std::ptrdiff_t finishers = std::min<std::ptrdiff_t>(d.threads(), tasks);
-  const std::ptrdiff_t kept = at_once ? finishers * u_slice : parts * sums, buffer = 72 * winograd_wide;
-  const auto memory =
-      d.memory().allocate(sizeof(float) * static_cast<std::size_t>(whole_lines(kept) + data + finishers * buffer));
-  if (d.dry()) return;
-  float *u = static_cast<float*>(memory.data()), *rest = u + whole_lines(kept), *buffers = rest + data;
+class winograd_weight_plan {
+ public:
+  winograd_weight_plan(const winograd_grid& grid, const winograd_weights& gradients, int threads)
+      : g(grid),
+        weights(gradients),
+        blocks(weights.blocks()),
+        slices(weights.slices()),
+        row(slices == 1 ? weights.width(0) : winograd_wide) {
+    const std::ptrdiff_t channels = std::ptrdiff_t{8} * blocks;
+    at_once = g.count * (Algorithm::v_points * channels + Algorithm::m_points * slices * row) <=
+              3 * Algorithm::u_points * channels * slices * row;
+    together = at_once ? std::min(blocks, 4) : 1;
+    groups = (blocks + together - 1) / together;
+    u_pitch = (at_once ? 8 * together : channels) * row;
+    while (!at_once && parts < 8 && parts * 2 * winograd_step <= g.count &&
+           2 * parts * sums() <= std::ptrdiff_t{3} << 20)
+      parts *= 2;
+    chunk = at_once ? static_cast<int>(g.count) : winograd_chunk<Algorithm>(8 * blocks, row, g.count);
+    v_tiles = winograd_room(chunk);
+    v_pitch = winograd_pitch(blocks * v_tiles * 8);
+    w_pitch = winograd_pitch(std::ptrdiff_t{chunk} * row);
+    plane = g.planes_floats(chunk);
+    workers = std::min<std::ptrdiff_t>(threads, at_once ? blocks : parts);
+    finishers = std::min<std::ptrdiff_t>(threads, std::ptrdiff_t{slices} * groups);
+  }
 
-  // dU of a slice and input blocks [b0, b1) from `count` tiles; added to what is there if there is something.
-  const auto product = [&](int width, int b0, int b1, const float* v, const float* w, std::ptrdiff_t count, bool add,
-                           float* to) {
+  void run(cpu& d, feature_view<const float> x, feature_view<const float> dy, float* dw) const {
+    const std::ptrdiff_t kept = whole_lines(at_once ? finishers * u_floats() : parts * sums());
+    const std::ptrdiff_t data =
+        at_once ? v_floats() + slices * w_floats() + workers * plane : workers * (v_floats() + w_floats() + plane);
+    const auto memory = d.memory().allocate(sizeof(float) * static_cast<std::size_t>(kept + data + finishers * buffer));
+    if (d.dry()) return;
+    float *u = static_cast<float*>(memory.data()), *rest = u + kept, *buffers = rest + data;
+    at_once ? transform_all(d, x, dy, rest) : sum_parts(d, x, dy, u, rest);
+    finish(d, u, rest, buffers, dw);
+  }
+
+ private:
+  /// V of all tiles, then W.
+  void transform_all(cpu& d, feature_view<const float> x, feature_view<const float> dy, float* v) const {
+    float* w = v + v_floats();
+    winograd_all_inputs<Algorithm>(d, g, x, nullptr, workers, w + slices * w_floats(), plane, v, v_tiles, v_pitch);
+    parallel_for(d.threads(), slices,
+                 [&](std::ptrdiff_t s) { gradient(dy, static_cast<int>(s), 0, g.count, w + s * w_floats()); });
+  }
+
+  /// dU of each part of the tiles, [slice][point][input][outputs].
+  void sum_parts(cpu& d, feature_view<const float> x, feature_view<const float> dy, float* u, float* rest) const {
+    parallel_ranges(d.threads(), workers, parts, [&](std::ptrdiff_t worker, std::ptrdiff_t part, std::ptrdiff_t last) {
+      float *v = rest + worker * (v_floats() + w_floats() + plane), *w = v + v_floats(), *padded = w + w_floats();
+      for (; part < last; ++part) {
+        const std::ptrdiff_t begin = g.count * part / parts, end = g.count * (part + 1) / parts;
+        for (std::ptrdiff_t first = begin; first < end; first += chunk) {
+          const std::ptrdiff_t count = std::min<std::ptrdiff_t>(chunk, end - first);
+          for (int b = 0; b < blocks; ++b)
+            winograd_input<Algorithm>(g, x, nullptr, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
+          for (int s = 0; s < slices; ++s) {
+            gradient(dy, s, first, count, w);
+            product(weights.width(s), 0, blocks, v, w, count, first > begin, u + part * sums() + s * u_floats());
+          }
+        }
+      }
+    });
+  }
+
+  /// dU, made of all tiles here or added up from its parts, back to dw. A task is some blocks of inputs and a slice of
+  /// outputs, whose W is read once for all of them.
+  void finish(cpu& d, float* u, const float* rest, float* buffers, float* dw) const {
+    parallel_ranges(
+        d.threads(), finishers, std::ptrdiff_t{slices} * groups,
+        [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
+          for (; task < last; ++task) {
+            const int slice = static_cast<int>(task / groups), first = static_cast<int>(task % groups) * together;
+            const int width = weights.width(slice), end = std::min(first + together, blocks);
+            float* mine =
+                at_once ? u + worker * u_floats() : u + slice * u_floats() + std::ptrdiff_t{first} * 8 * width;
+            if (at_once) product(width, first, end, rest, rest + v_floats() + slice * w_floats(), g.count, false, mine);
+            for (int block = first; block < end; ++block, mine += 8 * width) {
+              transform_back(mine, width, buffers + worker * buffer);
+              weights.scatter(slice, block, buffers + worker * buffer, dw);
+            }
+          }
+        });
+  }
+
+  /// small[8][9][width] = G^T dU G of an input block, dU being the sum of its parts.
+  void transform_back(const float* u, int width, float* small) const {
+    for (int c = 0; c < 8; ++c)
+      for (int lane = 0; lane < width; lane += winograd_lanes) {
+        const float* from = one_by_one(u + c * width + lane);
+        float* to = small + c * 9 * width + lane;
+        transform_square<Algorithm::u_side, 3, wide>(
+            [](const auto& s, auto& r) __attribute__((always_inline)) { Algorithm::weight_adjoint(s, r); },
+            [&](int i, int j) __attribute__((always_inline)) {
+              wide total(from + (i * Algorithm::u_side + j) * u_pitch);
+              for (std::ptrdiff_t part = 1; part < parts; ++part)
+                total += wide(from + part * sums() + (i * Algorithm::u_side + j) * u_pitch);
+              return total;
+            },
+            [&](int i, int j, const wide& value)
+                __attribute__((always_inline)) { value.store(to + (i * 3 + j) * width); });
+      }
+  }
+
+  /// W of a slice.
+  void gradient(feature_view<const float> dy, int slice, std::ptrdiff_t first, std::ptrdiff_t count, float* w) const {
+    winograd_output_adjoint<Algorithm>(g, dy, slice * winograd_wide / 8, weights.width(slice), first, count, w,
+                                       w_pitch);
+  }
+  /// dU of a slice and input blocks [b0, b1) from `count` tiles; added to what is there if there is something.
+  void product(int width, int b0, int b1, const float* v, const float* w, std::ptrdiff_t count, bool add,
+               float* to) const {
     Algorithm::for_terms([&](const winograd_term& t) {
       const bool more = add || !t.starts_u;
       const auto kernel = width == winograd_wide
@@ -656,63 +765,32 @@ void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const floa
         kernel(v + t.v * v_pitch + b * v_tiles * 8, w + t.m * w_pitch, count,
                to + t.u * u_pitch + std::ptrdiff_t{b - b0} * 8 * width);
     });
-  };
-  const auto gradient = [&](int slice, std::ptrdiff_t first, std::ptrdiff_t count, float* w) {
-    winograd_output_adjoint<Algorithm>(g, dy, slice * winograd_wide / 8, weights.width(slice), first, count, w,
-                                       w_pitch);
-  };
-
-  if (at_once) {
-    float *v = rest, *w = v + v_floats;
-    winograd_all_inputs<Algorithm>(d, g, x, nullptr, workers, w + slices * w_floats, plane, v, v_tiles, v_pitch);
-    parallel_for(d.threads(), slices,
-                 [&](std::ptrdiff_t s) { gradient(static_cast<int>(s), 0, g.count, w + s * w_floats); });
-  } else {
-    parallel_ranges(d.threads(), workers, parts, [&](std::ptrdiff_t worker, std::ptrdiff_t part, std::ptrdiff_t last) {
-      float *v = rest + worker * (v_floats + w_floats + plane), *w = v + v_floats, *padded = w + w_floats;
-      for (; part < last; ++part) {
-        const std::ptrdiff_t begin = g.count * part / parts, end = g.count * (part + 1) / parts;
-        for (std::ptrdiff_t first = begin; first < end; first += chunk) {
-          const std::ptrdiff_t count = std::min<std::ptrdiff_t>(chunk, end - first);
-          for (int b = 0; b < blocks; ++b)
-            winograd_input<Algorithm>(g, x, nullptr, b, first, count, padded, v + b * v_tiles * 8, v_pitch);
-          for (int s = 0; s < slices; ++s) {
-            const int width = weights.width(s);
-            gradient(s, first, count, w);
-            product(width, 0, blocks, v, w, count, first > begin, u + part * sums + s * u_slice);
-          }
-        }
-      }
-    });
   }
 
-  parallel_ranges(d.threads(), finishers, tasks, [&](std::ptrdiff_t worker, std::ptrdiff_t task, std::ptrdiff_t last) {
-    float* small = buffers + worker * buffer;
-    for (; task < last; ++task) {
-      const int slice = static_cast<int>(task / groups), first = static_cast<int>(task % groups) * together;
-      const int width = weights.width(slice), end = std::min(first + together, blocks);
-      float* mine = at_once ? u + worker * u_slice : u + slice * u_slice + std::ptrdiff_t{first} * 8 * width;
-      if (at_once) product(width, first, end, rest, rest + v_floats + slice * w_floats, g.count, false, mine);
-      for (int block = first; block < end; ++block, mine += 8 * width) {
-        for (int c = 0; c < 8; ++c)
-          for (int lane = 0; lane < width; lane += winograd_lanes) {
-            const float* from = one_by_one(mine + c * width + lane);
-            float* to = small + c * 9 * width + lane;
-            transform_square<Algorithm::u_side, 3, wide>(
-                [](const auto& s, auto& r) __attribute__((always_inline)) { Algorithm::weight_adjoint(s, r); },
-                [&](int i, int j) __attribute__((always_inline)) {
-                  wide total(from + (i * Algorithm::u_side + j) * u_pitch);
-                  for (std::ptrdiff_t part = 1; part < parts; ++part)
-                    total += wide(from + part * sums + (i * Algorithm::u_side + j) * u_pitch);
-                  return total;
-                },
-                [&](int i, int j, const wide& value)
-                    __attribute__((always_inline)) { value.store(to + (i * 3 + j) * width); });
-          }
-        weights.scatter(slice, block, small, dw);
-      }
-    }
-  });
+  std::ptrdiff_t u_floats() const { return Algorithm::u_points * u_pitch; }  // of a slice
+  std::ptrdiff_t v_floats() const { return Algorithm::v_points * v_pitch; }
+  std::ptrdiff_t w_floats() const { return Algorithm::m_points * w_pitch; }
+  std::ptrdiff_t sums() const { return slices * u_floats(); }  // of a part
+  static constexpr std::ptrdiff_t buffer = 72 * winograd_wide;
+
+  const winograd_grid& g;
+  const winograd_weights& weights;
+  int blocks, slices, row;  // of inputs; of outputs, and a slice's width
+  /// Few tiles: all of V and W first; then a task sums over all tiles and needs no more room than its own dU. Else
+  /// parts of the tiles each have a dU, and the tasks add them up. How many depends on the shape alone.
+  bool at_once;
+  std::ptrdiff_t parts = 1;
+  int together, groups;  // input blocks of a task, and such groups of them
+  int chunk;             // tiles at a time
+  std::ptrdiff_t u_pitch, v_pitch, w_pitch, v_tiles, plane, workers, finishers;
+};
+
+/// Adds the gradient of the weights.
+template <class Algorithm>
+void run_winograd_weight(cpu& d, const winograd_grid& g, feature_view<const float> x, feature_view<const float> dy,
+                         float* dw) {
+  const winograd_weights weights{nullptr, x.channels, dy.channels, false};
+  if (g.count > 0) winograd_weight_plan<Algorithm>(g, weights, d.threads()).run(d, x, dy, dw);
 }
 
 template <class Algorithm>
