@@ -131,148 +131,199 @@ inline void spread(std::vector<end_label>& l, double low, double high) {
     l[i].y = std::min(l[i].y, i + 1 < l.size() ? l[i + 1].y - l[i + 1].half() - l[i].half() : high - l[i].half());
 }
 
+/// Whether a point of `c` can be drawn.
+inline bool drawable(const curve& c) { return std::any_of(c.points.begin(), c.points.end(), finite); }
+
+/// A chart's curves, thinned, and where its numbers lie on the page; then what is drawn of it, one member a layer.
+class plot {
+ public:
+  /// `c` has a curve that is drawable.
+  explicit plot(const chart& c) : chart_(c) {
+    double x0 = INFINITY, x1 = -INFINITY, y0 = c.from_zero ? 0 : INFINITY, y1 = -INFINITY;
+    for (std::size_t i = 0; i < c.curves.size(); ++i) {
+      if (!drawable(c.curves[i])) continue;
+      thin_ |= c.curves[i].points.size() > most_points;
+      curves_.push_back({c.curves[i].name, thinned(c.curves[i].points, most_points)});
+      colors_.push_back((i < c.colors.size() ? c.colors[i] : static_cast<int>(i)) % palette_size);
+      for (const auto p : curves_.back().points) {
+        if (!finite(p)) continue;
+        columns_.insert(p.x);
+        whole_ &= p.x == std::floor(p.x);
+        x0 = std::min(x0, p.x), x1 = std::max(x1, p.x);
+        y0 = std::min(y0, p.y - p.spread), y1 = std::max(y1, p.y + p.spread);
+      }
+    }
+    x_ = axis::around(x0, x1, 7, whole_ ? 1 : 0), y_ = axis::around(y0, y1, 5);
+    if (c.y == scale::fraction && y0 >= 0 && y1 <= 1) {
+      if (c.from_zero) y_ = {0, 1, 0.2};
+      y_.low = std::max(0., y_.low), y_.high = std::min(1., y_.high);
+    }
+    if (x1 > x0) x_.low = x0, x_.high = x1;  // the data fills the width; ticks are where they are round
+
+    int tick_letters = 0, name_letters = 0;
+    for (int i = 0; i < y_.ticks(); ++i)
+      tick_letters = std::max(tick_letters, code_points(label(y_.tick(i), c.y, y_.step)));
+    for (const auto& k : curves_) name_letters = std::max(name_letters, label_at(0, 0, k.name).letters());
+    left_ = 13 + 7.8 * tick_letters;
+    right_ = width - (named() ? 16 + 8.6 * name_letters : 16);
+  }
+
+  /// There is more than one curve.
+  bool named() const { return curves_.size() > 1; }
+  bool thin() const { return thin_; }
+
+  std::string axes() const {
+    std::string svg;
+    for (int i = 0; i < y_.ticks(); ++i) {
+      const double v = at_y(y_.tick(i));
+      svg += line("rule", left_, right_, v, v) + text("end", left_ - 7, v + 4.3, label(y_.tick(i), chart_.y, y_.step));
+    }
+    svg += line("base", left_, right_, floor, floor);
+    for (const double v : ticks_of_x())
+      svg += line("base", at_x(v), at_x(v), floor, floor + 4) +
+             text("mid", at_x(v), floor + 18, label(v, scale::number, whole_ ? 1 : x_.step));
+    return svg + text("mid", (left_ + right_) / 2, height - 6, escape(chart_.x_label));
+  }
+
+  std::string bands() const {
+    std::string svg;
+    for (std::size_t i = 0; i < curves_.size(); ++i) {
+      const auto& points = curves_[i].points;
+      if (std::none_of(points.begin(), points.end(), [](point p) { return p.spread > 0; })) continue;
+      std::string upper, lower;
+      for (const auto p : points)
+        if (finite(p)) {
+          upper += (upper.empty() ? "M" : "L") + n(at_x(p.x)) + " " + n(at_y(p.y + p.spread));
+          lower = "L" + n(at_x(p.x)) + " " + n(at_y(p.y - p.spread)) + lower;
+        }
+      svg += path("band f" + color(i), upper + lower + "Z");
+    }
+    return svg;
+  }
+
+  std::string lines() const {
+    std::string svg;
+    for (std::size_t i = 0; i < curves_.size(); ++i) {
+      std::string way, marks;
+      bool pen_down = false;
+      for (const auto p : curves_[i].points) {
+        if (finite(p)) {
+          way += (pen_down ? "L" : "M") + n(at_x(p.x)) + " " + n(at_y(p.y));
+          if (curves_[i].points.size() <= 24) marks += marker(colors_[i], at_x(p.x), at_y(p.y), 3.6);
+        }
+        pen_down = finite(p);
+      }
+      if (marks.empty()) marks = marker(colors_[i], at_x(last(i).x), at_y(last(i).y), 3.6);
+      svg += path("line l" + color(i), way) + path("mark f" + color(i), marks);
+    }
+    return svg;
+  }
+
+  /// At the curves' right ends.
+  std::string names() const {
+    std::vector<end_label> ends;
+    for (std::size_t i = 0; i < curves_.size(); ++i) ends.push_back(label_at(at_y(last(i).y), i, curves_[i].name));
+    std::stable_sort(ends.begin(), ends.end(), [](const auto& a, const auto& b) { return a.y < b.y; });
+    spread(ends, top - 6, floor + 4);
+    std::string svg;
+    for (const auto& e : ends) {
+      const std::string look = "name f" + color(e.curve);
+      svg += text(look, right_ + 9, e.y + (e.second.empty() ? 4.3 : -2.2), escape(e.first));
+      if (!e.second.empty()) svg += text(look, right_ + 9, e.y + 10.8, escape(e.second));
+    }
+    return svg;
+  }
+
+  /// One invisible band for every x: pointing at it shows the values there.
+  std::string tips() const {
+    std::string svg;
+    for (auto it = columns_.begin(); it != columns_.end() && columns_.size() <= 500; ++it) {
+      const double from = it == columns_.begin() ? left_ : at_x((*std::prev(it) + *it) / 2);
+      const double to = std::next(it) == columns_.end() ? right_ : at_x((*std::next(it) + *it) / 2);
+      std::string tip = chart_.x_label + " " + significant(*it, 6), marks;
+      for (std::size_t i = 0; i < curves_.size(); ++i)
+        for (const auto p : curves_[i].points)
+          if (finite(p) && p.x == *it) {
+            tip += "\n" + curves_[i].name + ": " + detail::value(p.y, chart_.y) + spread_text(p, chart_.y);
+            marks += path("f" + color(i), marker(colors_[i], at_x(p.x), at_y(p.y), 5.5));
+          }
+      svg += "<g class=\"hit\"><rect x=\"" + n(from) + "\" y=\"" + n(top) + "\" width=\"" + n(std::max(0., to - from)) +
+             "\" height=\"" + n(floor - top) + "\"/><line x1=\"" + n(at_x(*it)) + "\" x2=\"" + n(at_x(*it)) +
+             "\" y1=\"" + n(top) + "\" y2=\"" + n(floor) + "\"/>" + marks + "<title>" + escape(tip) + "</title></g>";
+    }
+    return svg;
+  }
+
+  /// List items: the curves' looks, names and last values.
+  std::string legend() const {
+    std::string items;
+    for (std::size_t i = 0; i < curves_.size(); ++i)
+      items += "<li><svg class=\"swatch\" viewBox=\"0 0 22 12\" aria-hidden=\"true\">" +
+               path("line l" + color(i), "M1 6H21") + path("f" + color(i), marker(colors_[i], 11, 6, 4)) + "</svg>" +
+               escape(curves_[i].name) + " <b>" + detail::value(last(i).y, chart_.y) + spread_text(last(i), chart_.y) +
+               "</b></li>";
+    return items;
+  }
+
+ private:
+  static constexpr std::size_t most_points = 240;
+  // The page, and where the horizontal axis lies.
+  static constexpr double width = 480, height = 290, top = 10, floor = height - 42;
+
+  static std::string n(double v) { return fixed(v, 1); }
+  static std::string line(const std::string& look, double x1, double x2, double y1, double y2) {
+    return "<line class=\"" + look + "\" x1=\"" + n(x1) + "\" x2=\"" + n(x2) + "\" y1=\"" + n(y1) + "\" y2=\"" + n(y2) +
+           "\"/>";
+  }
+  static std::string text(const std::string& look, double x, double y, const std::string& words) {
+    return "<text class=\"" + look + "\" x=\"" + n(x) + "\" y=\"" + n(y) + "\">" + words + "</text>";
+  }
+  static std::string path(const std::string& look, const std::string& way) {
+    return "<path class=\"" + look + "\" d=\"" + way + "\"/>";
+  }
+
+  double at_x(double v) const { return left_ + (v - x_.low) / (x_.high - x_.low) * (right_ - left_); }
+  double at_y(double v) const { return floor - (v - y_.low) / (y_.high - y_.low) * (floor - top); }
+  std::string color(std::size_t i) const { return std::to_string(colors_[i]); }
+  point last(std::size_t i) const {
+    return *std::find_if(curves_[i].points.rbegin(), curves_[i].points.rend(), finite);
+  }
+
+  /// Where the measurements are, if these are few whole numbers with room between them; else round numbers.
+  std::vector<double> ticks_of_x() const {
+    std::vector<double> ticks(columns_.begin(), columns_.end());
+    bool roomy = whole_ && ticks.size() > 1;
+    for (std::size_t i = 1; i < ticks.size(); ++i)
+      roomy &= at_x(ticks[i]) - at_x(ticks[i - 1]) > 17 + 6 * (ticks[i] >= 10) + 7 * (ticks[i] >= 100);
+    if (roomy) return ticks;
+    ticks.clear();
+    axis round = x_;
+    round.low = std::ceil(x_.low / x_.step - 1e-6) * x_.step;
+    for (int i = 0; i < round.ticks(); ++i) ticks.push_back(round.tick(i));
+    return ticks;
+  }
+
+  const chart& chart_;
+  std::vector<curve> curves_;
+  std::vector<int> colors_;
+  std::set<double> columns_;          // all x
+  bool whole_ = true, thin_ = false;  // all x are whole numbers; a curve is thinned
+  axis x_, y_;
+  double left_ = 0, right_ = 0;  // of the area between the axes
+};
+
 }  // namespace detail
 
 /// `<figure>` with title, legend and plot; "" where no curve has a finite point.
-inline std::string line_chart(chart c) {
-  using namespace detail;
-  std::vector<int> colors;
-  std::vector<curve> curves;
-  bool whole = true, thin = false;
-  double x0 = INFINITY, x1 = -INFINITY, y0 = c.from_zero ? 0 : INFINITY, y1 = -INFINITY;
-  for (std::size_t i = 0; i < c.curves.size(); ++i) {
-    if (std::none_of(c.curves[i].points.begin(), c.curves[i].points.end(), finite)) continue;
-    thin |= c.curves[i].points.size() > 240;
-    curves.push_back({std::move(c.curves[i].name), thinned(c.curves[i].points, 240)});
-    colors.push_back((i < c.colors.size() ? c.colors[i] : static_cast<int>(i)) % palette_size);
-    for (const auto p : curves.back().points) {
-      if (!finite(p)) continue;
-      whole &= p.x == std::floor(p.x);
-      x0 = std::min(x0, p.x), x1 = std::max(x1, p.x);
-      y0 = std::min(y0, p.y - p.spread), y1 = std::max(y1, p.y + p.spread);
-    }
-  }
-  if (curves.empty()) return {};
-
-  constexpr double width = 480, height = 290, top = 10, bottom = 42;
-  axis x = axis::around(x0, x1, 7, whole ? 1 : 0), y = axis::around(y0, y1, 5);
-  if (c.y == scale::fraction && y0 >= 0 && y1 <= 1) {
-    if (c.from_zero) y = {0, 1, 0.2};
-    y.low = std::max(0., y.low), y.high = std::min(1., y.high);
-  }
-  if (x1 > x0) x.low = x0, x.high = x1;  // the data fills the width; ticks are where they are round
-
-  std::set<double> columns;
-  for (const auto& k : curves)
-    for (const auto p : k.points)
-      if (finite(p)) columns.insert(p.x);
-
-  int left_letters = 0, name_letters = 0;
-  for (int i = 0; i < y.ticks(); ++i) left_letters = std::max(left_letters, code_points(label(y.tick(i), c.y, y.step)));
-  for (const auto& k : curves) name_letters = std::max(name_letters, label_at(0, 0, k.name).letters());
-  const bool named = curves.size() > 1;
-  const double left = 13 + 7.8 * left_letters, right = named ? 16 + 8.6 * name_letters : 16;
-  const auto at_x = [&](double v) { return left + (v - x.low) / (x.high - x.low) * (width - left - right); };
-  const auto at_y = [&](double v) {
-    return height - bottom - (v - y.low) / (y.high - y.low) * (height - bottom - top);
-  };
-  const auto n = [](double v) { return fixed(v, 1); };
-
-  // Ticks where the measurements are, if these are few whole numbers with room between them; else round numbers.
-  std::vector<double> marks_of_x(columns.begin(), columns.end());
-  bool roomy = whole && marks_of_x.size() > 1;
-  for (std::size_t i = 1; i < marks_of_x.size(); ++i)
-    roomy &=
-        at_x(marks_of_x[i]) - at_x(marks_of_x[i - 1]) > 17 + 6 * (marks_of_x[i] >= 10) + 7 * (marks_of_x[i] >= 100);
-  if (!roomy) {
-    marks_of_x.clear();
-    axis ticks = x;
-    ticks.low = std::ceil(x.low / x.step - 1e-6) * x.step;
-    for (int i = 0; i < ticks.ticks(); ++i) marks_of_x.push_back(ticks.tick(i));
-  }
-
-  std::string svg = "<svg viewBox=\"0 0 480 290\" role=\"img\" aria-label=\"" + escape(c.title) + "\">";
-  for (int i = 0; i < y.ticks(); ++i) {
-    const std::string v = n(at_y(y.tick(i)));
-    svg += "<line class=\"rule\" x1=\"" + n(left) + "\" x2=\"" + n(width - right) + "\" y1=\"" + v + "\" y2=\"" + v +
-           "\"/><text class=\"end\" x=\"" + n(left - 7) + "\" y=\"" + n(at_y(y.tick(i)) + 4.3) + "\">" +
-           label(y.tick(i), c.y, y.step) + "</text>";
-  }
-  svg += "<line class=\"base\" x1=\"" + n(left) + "\" x2=\"" + n(width - right) + "\" y1=\"" + n(height - bottom) +
-         "\" y2=\"" + n(height - bottom) + "\"/>";
-  for (const double v : marks_of_x)
-    svg += "<line class=\"base\" x1=\"" + n(at_x(v)) + "\" x2=\"" + n(at_x(v)) + "\" y1=\"" + n(height - bottom) +
-           "\" y2=\"" + n(height - bottom + 4) + "\"/><text class=\"mid\" x=\"" + n(at_x(v)) + "\" y=\"" +
-           n(height - bottom + 18) + "\">" + label(v, scale::number, whole ? 1 : x.step) + "</text>";
-  svg += "<text class=\"mid\" x=\"" + n((left + width - right) / 2) + "\" y=\"" + n(height - 6) + "\">" +
-         escape(c.x_label) + "</text>";
-
-  // Bands lie below all lines.
-  for (std::size_t i = 0; i < curves.size(); ++i) {
-    std::string upper, lower;
-    for (const auto p : curves[i].points)
-      if (finite(p)) {
-        upper += (upper.empty() ? "M" : "L") + n(at_x(p.x)) + " " + n(at_y(p.y + p.spread));
-        lower = "L" + n(at_x(p.x)) + " " + n(at_y(p.y - p.spread)) + lower;
-      }
-    if (std::any_of(curves[i].points.begin(), curves[i].points.end(), [](point p) { return p.spread > 0; }))
-      svg += "<path class=\"band f" + std::to_string(colors[i]) + "\" d=\"" + upper + lower + "Z\"/>";
-  }
-
-  std::string legend;
-  std::vector<end_label> ends;
-  for (std::size_t i = 0; i < curves.size(); ++i) {
-    const std::string color = std::to_string(colors[i]);
-    std::string path, marks;
-    bool pen_down = false;
-    point last{};
-    for (const auto p : curves[i].points) {
-      if (finite(p)) {
-        path += (pen_down ? "L" : "M") + n(at_x(p.x)) + " " + n(at_y(p.y));
-        last = p;
-        if (curves[i].points.size() <= 24) marks += marker(colors[i], at_x(p.x), at_y(p.y), 3.6);
-      }
-      pen_down = finite(p);
-    }
-    if (marks.empty()) marks = marker(colors[i], at_x(last.x), at_y(last.y), 3.6);
-    svg += "<path class=\"line l" + color + "\" d=\"" + path + "\"/><path class=\"mark f" + color + "\" d=\"" + marks +
-           "\"/>";
-    ends.push_back(label_at(at_y(last.y), i, curves[i].name));
-    legend += "<li><svg class=\"swatch\" viewBox=\"0 0 22 12\" aria-hidden=\"true\"><path class=\"line l" + color +
-              "\" d=\"M1 6H21\"/><path class=\"f" + color + "\" d=\"" + marker(colors[i], 11, 6, 4) + "\"/></svg>" +
-              escape(curves[i].name) + " <b>" + detail::value(last.y, c.y) + spread_text(last, c.y) + "</b></li>";
-  }
-  if (named) {
-    std::stable_sort(ends.begin(), ends.end(), [](const auto& a, const auto& b) { return a.y < b.y; });
-    spread(ends, top - 6, height - bottom + 4);
-    for (const auto& e : ends) {
-      const std::string begin =
-          "<text class=\"name f" + std::to_string(colors[e.curve]) + "\" x=\"" + n(width - right + 9);
-      svg += begin + "\" y=\"" + n(e.y + (e.second.empty() ? 4.3 : -2.2)) + "\">" + escape(e.first) + "</text>";
-      if (!e.second.empty()) svg += begin + "\" y=\"" + n(e.y + 10.8) + "\">" + escape(e.second) + "</text>";
-    }
-  }
-
-  // One invisible band for every x: pointing at it shows the values there.
-  for (auto it = columns.begin(); it != columns.end() && columns.size() <= 500; ++it) {
-    const double from = it == columns.begin() ? left : at_x((*std::prev(it) + *it) / 2);
-    const double to = std::next(it) == columns.end() ? width - right : at_x((*std::next(it) + *it) / 2);
-    std::string tip = c.x_label + " " + significant(*it, 6), marks;
-    for (std::size_t i = 0; i < curves.size(); ++i)
-      for (const auto p : curves[i].points)
-        if (finite(p) && p.x == *it) {
-          tip += "\n" + curves[i].name + ": " + detail::value(p.y, c.y) + spread_text(p, c.y);
-          marks += "<path class=\"f" + std::to_string(colors[i]) + "\" d=\"" +
-                   marker(colors[i], at_x(p.x), at_y(p.y), 5.5) + "\"/>";
-        }
-    svg += "<g class=\"hit\"><rect x=\"" + n(from) + "\" y=\"" + n(top) + "\" width=\"" + n(std::max(0., to - from)) +
-           "\" height=\"" + n(height - bottom - top) + "\"/><line x1=\"" + n(at_x(*it)) + "\" x2=\"" + n(at_x(*it)) +
-           "\" y1=\"" + n(top) + "\" y2=\"" + n(height - bottom) + "\"/>" + marks + "<title>" + escape(tip) +
-           "</title></g>";
-  }
-  const std::string note = thin ? "<p class=\"soft\"><small>Every point is the mean of several steps.</small></p>" : "";
-  return "<figure><figcaption>" + escape(c.title) + "</figcaption>" + (named ? element("ul", "legend", legend) : "") +
-         svg + "</svg>" + note + "</figure>";
+inline std::string line_chart(const chart& c) {
+  if (std::none_of(c.curves.begin(), c.curves.end(), detail::drawable)) return {};
+  const detail::plot plot(c);
+  const std::string note = "<p class=\"soft\"><small>Every point is the mean of several steps.</small></p>";
+  return "<figure><figcaption>" + escape(c.title) + "</figcaption>" +
+         (plot.named() ? element("ul", "legend", plot.legend()) : "") +
+         "<svg viewBox=\"0 0 480 290\" role=\"img\" aria-label=\"" + escape(c.title) + "\">" + plot.axes() +
+         plot.bands() + plot.lines() + (plot.named() ? plot.names() : "") + plot.tips() + "</svg>" +
+         (plot.thin() ? note : "") + "</figure>";
 }
 
 }  // namespace advprop::html
