@@ -386,6 +386,118 @@ void recorded_normalization(CLI::App& app, settings& s) {
       ->group("Unless the checkpoint records it");
 }
 
+void configuration_option(CLI::App& app, settings& s) {
+  app.add_option("--config", s.config, "TOML file of options; those of the command line count instead")->group("Run");
+}
+
+void train_command(CLI::App& app, settings& s) {
+  data_options(app, s);
+  train_data_options(app, s);
+  model_options(app, s);
+  name(app, "--method", s.method, {"clean", "adversarial", "advprop"}, "Training method")->group("Training");
+  training_options(app, s);
+  attack_options(app, s, true);
+  aux_options(app, s);
+  machine_options(app, s);
+  run_options(app, s);
+  configuration_option(app, s);
+}
+
+void compare_command(CLI::App& app, settings& s) {
+  data_options(app, s);
+  train_data_options(app, s);
+  model_options(app, s);
+  training_options(app, s);
+  number(app, "--seeds", s.seeds, 1, 1000,
+         "Train every method so many times, with --seed and those that follow, and tell means, deviations and paired "
+         "differences")
+      ->group("Run");
+  attack_options(app, s, true);
+  machine_options(app, s);
+  run_options(app, s);
+  configuration_option(app, s);
+}
+
+void evaluate_command(CLI::App& app, settings& s) {
+  app.add_option("checkpoints,--checkpoint", s.checkpoints,
+                 ".safetensors files of this program, PyTorch or timm, to be set side by side")
+      ->required();
+  list(app, "--model", s.models, "Network of each checkpoint, or of all [as it records, or else resnet20]");
+  list(app, "--domain", s.domains, "main, or the number of an auxiliary domain; of each, or of all [main]");
+  app.add_option(
+         "--normalization", s.normalizations,
+         "Mean and deviation of the input stage of each, or of all: the data set's own, another's, or 0.5 and 0.5, as "
+         "AdvProp's authors [as it records, or else dataset]")
+      ->check(CLI::IsMember(normalizations()))
+      ->allow_extra_args(false);
+  list(app, "--name", s.titles, "What each checkpoint is called [its file]");
+  data_options(app, s);
+  attack_options(app, s, false);
+  corruption_options(app, s);
+  published_options(app, s);
+  robust_options(app, s);
+  machine_options(app, s);
+  app.add_option("--out", s.out,
+                 "Folder for evaluation.json, evaluation.csv and report.html, and for cells.json, with which an "
+                 "interrupted evaluation goes on where it stopped")
+      ->take_last()
+      ->group("Run");
+  app.add_flag("--force", s.force, "Measure again what --out holds already")->group("Run");
+}
+
+void corrupt_command(CLI::App& app, settings& s) {
+  data_options(app, s);
+  corruption_options(app, s);
+  machine_options(app, s);
+  app.add_option("--out", s.out, "Folder: for KIND.npy as in CIFAR-10-C, or KIND/SEVERITY/CLASS as in ImageNet-C")
+      ->required()
+      ->take_last()
+      ->group("Run");
+}
+
+void export_command(CLI::App& app, settings& s) {
+  checkpoint_options(app, s);
+  app.add_option("--out", s.out, "The .onnx file")->required()->take_last();
+  number(app, "--image-size", s.image_size, 0, 10000, "Height and width; 0: the network's own");
+  app.add_flag("!--no-fold", s.fold, "Keep batch norms beside their convolutions");
+  recorded_normalization(app, s);
+}
+
+void convert_command(CLI::App& app, settings& s) {
+  checkpoint_options(app, s);
+  app.add_option("--out", s.out, "The .safetensors file")->required()->take_last();
+  name(app, "--names", s.names, {"native", "timm", "torchvision", "lukemelas"}, "Whose names the tensors get");
+  number(app, "--aux", s.sets, 0, 15,
+         "Auxiliary sets to write; 0: an ordinary network. New ones begin as the main set");
+}
+
+void predict_command(CLI::App& app, settings& s) {
+  app.add_option("images", s.images, "JPEG and PNG files, and folders of them")->required();
+  checkpoint_options(app, s);
+  recorded_normalization(app, s);
+  view_options(app, s, "Images");
+  number(app, "--top", s.top, 1, many, "Classes to print of each image, the likeliest first");
+  app.add_option(
+         "--class-list", s.class_list,
+         "File with the names of the classes, one per line, in the order of the logits [as recorded, or numbers]")
+      ->take_last();
+  app.add_option("--out", s.out, "CSV file to write besides")->take_last();
+  device_options(app, s);
+}
+
+void plan_command(CLI::App& app, settings& s) {
+  data_options(app, s);
+  train_data_options(app, s);
+  model_options(app, s);
+  name(app, "--method", s.method, {"clean", "adversarial", "advprop"}, "Training method")->group("Training");
+  training_options(app, s);
+  attack_options(app, s, true);
+  aux_options(app, s);
+  machine_options(app, s);
+  number(app, "--classes", s.classes, 1, many, "Classes of --data folder")->group("Images in folders");
+  configuration_option(app, s);
+}
+
 }  // namespace
 
 std::string version() { return ADVPROP_VERSION; }
@@ -397,119 +509,22 @@ invocation parse(int argc, const char* const* argv) {
   app.set_version_flag("--version", version());
   app.require_subcommand(1);
 
-  const auto command = [&](const char* word, const char* text, void (*run)(const settings&)) {
+  const auto command = [&](const char* word, const char* text, void (*run)(const settings&),
+                           void (*options)(CLI::App&, settings&)) {
     CLI::App* sub = app.add_subcommand(word, text);
     sub->callback([&result, run] { result.run = run; });
-    return sub;
+    options(*sub, s);
   };
-  CLI::App& training = *command("train", "Train one network", train);
-  data_options(training, s);
-  train_data_options(training, s);
-  model_options(training, s);
-  name(training, "--method", s.method, {"clean", "adversarial", "advprop"}, "Training method")->group("Training");
-  training_options(training, s);
-  attack_options(training, s, true);
-  aux_options(training, s);
-  machine_options(training, s);
-  run_options(training, s);
+  command("train", "Train one network", train, train_command);
+  command("compare", "Train clean, adversarially and with AdvProp, and compare", compare, compare_command);
+  command("evaluate", "Measure checkpoints on test images", evaluate, evaluate_command);
+  command("corrupt", "Write corrupted copies of the test images; ImageNet-C was resized with --interpolation bilinear",
+          corrupt, corrupt_command);
+  command("export", "Write a checkpoint's network as ONNX", export_onnx, export_command);
+  command("convert", "Write a checkpoint under other names, or with other domains", convert, convert_command);
+  command("predict", "Print what a checkpoint's network takes images for", predict, predict_command);
+  command("plan", "Print the work and the memory of a training step, from the options of train", plan, plan_command);
 
-  CLI::App& comparison = *command("compare", "Train clean, adversarially and with AdvProp, and compare", compare);
-  data_options(comparison, s);
-  train_data_options(comparison, s);
-  model_options(comparison, s);
-  training_options(comparison, s);
-  number(comparison, "--seeds", s.seeds, 1, 1000,
-         "Train every method so many times, with --seed and those that follow, and tell means, deviations and paired "
-         "differences")
-      ->group("Run");
-  attack_options(comparison, s, true);
-  machine_options(comparison, s);
-  run_options(comparison, s);
-
-  CLI::App& evaluation = *command("evaluate", "Measure checkpoints on test images", evaluate);
-  evaluation
-      .add_option("checkpoints,--checkpoint", s.checkpoints,
-                  ".safetensors files of this program, PyTorch or timm, to be set side by side")
-      ->required();
-  list(evaluation, "--model", s.models, "Network of each checkpoint, or of all [as it records, or else resnet20]");
-  list(evaluation, "--domain", s.domains, "main, or the number of an auxiliary domain; of each, or of all [main]");
-  evaluation
-      .add_option(
-          "--normalization", s.normalizations,
-          "Mean and deviation of the input stage of each, or of all: the data set's own, another's, or 0.5 and 0.5, as "
-          "AdvProp's authors [as it records, or else dataset]")
-      ->check(CLI::IsMember(normalizations()))
-      ->allow_extra_args(false);
-  list(evaluation, "--name", s.titles, "What each checkpoint is called [its file]");
-  data_options(evaluation, s);
-  attack_options(evaluation, s, false);
-  corruption_options(evaluation, s);
-  published_options(evaluation, s);
-  robust_options(evaluation, s);
-  machine_options(evaluation, s);
-  evaluation
-      .add_option("--out", s.out,
-                  "Folder for evaluation.json, evaluation.csv and report.html, and for cells.json, with which an "
-                  "interrupted evaluation goes on where it stopped")
-      ->take_last()
-      ->group("Run");
-  evaluation.add_flag("--force", s.force, "Measure again what --out holds already")->group("Run");
-
-  CLI::App& corrupting = *command(
-      "corrupt", "Write corrupted copies of the test images; ImageNet-C was resized with --interpolation bilinear",
-      corrupt);
-  data_options(corrupting, s);
-  corruption_options(corrupting, s);
-  machine_options(corrupting, s);
-  corrupting
-      .add_option("--out", s.out, "Folder: for KIND.npy as in CIFAR-10-C, or KIND/SEVERITY/CLASS as in ImageNet-C")
-      ->required()
-      ->take_last()
-      ->group("Run");
-
-  CLI::App& exporting = *command("export", "Write a checkpoint's network as ONNX", export_onnx);
-  checkpoint_options(exporting, s);
-  exporting.add_option("--out", s.out, "The .onnx file")->required()->take_last();
-  number(exporting, "--image-size", s.image_size, 0, 10000, "Height and width; 0: the network's own");
-  exporting.add_flag("!--no-fold", s.fold, "Keep batch norms beside their convolutions");
-  recorded_normalization(exporting, s);
-
-  CLI::App& conversion = *command("convert", "Write a checkpoint under other names, or with other domains", convert);
-  checkpoint_options(conversion, s);
-  conversion.add_option("--out", s.out, "The .safetensors file")->required()->take_last();
-  name(conversion, "--names", s.names, {"native", "timm", "torchvision", "lukemelas"}, "Whose names the tensors get");
-  number(conversion, "--aux", s.sets, 0, 15,
-         "Auxiliary sets to write; 0: an ordinary network. New ones begin as the main set");
-
-  CLI::App& predicting = *command("predict", "Print what a checkpoint's network takes images for", predict);
-  predicting.add_option("images", s.images, "JPEG and PNG files, and folders of them")->required();
-  checkpoint_options(predicting, s);
-  recorded_normalization(predicting, s);
-  view_options(predicting, s, "Images");
-  number(predicting, "--top", s.top, 1, many, "Classes to print of each image, the likeliest first");
-  predicting
-      .add_option(
-          "--class-list", s.class_list,
-          "File with the names of the classes, one per line, in the order of the logits [as recorded, or numbers]")
-      ->take_last();
-  predicting.add_option("--out", s.out, "CSV file to write besides")->take_last();
-  device_options(predicting, s);
-
-  CLI::App& planning =
-      *command("plan", "Print the work and the memory of a training step, from the options of train", plan);
-  data_options(planning, s);
-  train_data_options(planning, s);
-  model_options(planning, s);
-  name(planning, "--method", s.method, {"clean", "adversarial", "advprop"}, "Training method")->group("Training");
-  training_options(planning, s);
-  attack_options(planning, s, true);
-  aux_options(planning, s);
-  machine_options(planning, s);
-  number(planning, "--classes", s.classes, 1, many, "Classes of --data folder")->group("Images in folders");
-
-  for (CLI::App* sub : {&training, &comparison, &planning})
-    sub->add_option("--config", s.config, "TOML file of options; those of the command line count instead")
-        ->group("Run");
   try {
     std::vector<std::string> words = with_configuration({argv + 1, argv + argc});
     std::reverse(words.begin(), words.end());  // as CLI11 wants them
