@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <iterator>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -187,94 +188,128 @@ void check_layout(const settings& given, const std::string& method) {
   }
 }
 
-}  // namespace
-
-void compare(const settings& given) {
-  if (given.seed > UINT64_MAX - static_cast<std::uint64_t>(given.seeds - 1))
-    fail<argument_error>("--seed ", given.seed, " and ", given.seeds - 1, " more are not all seeds");
-  const std::vector<settings> chosen = methods_of(given);
-  const run_folder folder(given.out);
-  folder.check(given.resume, given.force);
-  const data_sets data = load_data(chosen[0]);
-  std::vector<method_runs> methods;
+/// What is to be trained, method by method and seed by seed.
+struct planned_runs {
+  std::vector<settings> chosen;             // by method
   std::vector<std::vector<settings>> runs;  // by method, by seed
-  for (const auto& method : chosen) {
+  std::vector<method_runs> methods;         // with what came of them
+};
+
+/// Throws what a run would throw before its first step, before any of them is trained.
+planned_runs plan_runs(const settings& given, std::vector<settings> chosen, const data_sets& data) {
+  planned_runs all{std::move(chosen), {}, {}};
+  for (const auto& method : all.chosen) {
     check_layout(given, method.method);
-    methods.push_back({method.method, {}, {}});
-    runs.emplace_back();
+    all.methods.push_back({method.method, {}, {}});
+    all.runs.emplace_back();
     for (int i = 0; i < given.seeds; ++i) {
       settings s = method;
       s.seed = given.seed + static_cast<std::uint64_t>(i);
       s.out = place_of(given, method.method, s.seed);
-      check_experiment(s, data, run_folder(s.out));  // before any of them is trained
-      methods.back().seeds.push_back(s.seed);
-      runs.back().push_back(std::move(s));
+      check_experiment(s, data, run_folder(s.out));
+      all.methods.back().seeds.push_back(s.seed);
+      all.runs.back().push_back(std::move(s));
     }
   }
-  const auto held = folder.prepare(given.force);
-  if (given.seeds > 1)
-    for (const auto& m : methods) run_folder(given.out + "/" + m.name).prepare(given.force);
-  const std::size_t all = methods.size() * static_cast<std::size_t>(given.seeds);
-  for (std::size_t i = 0, number = 1; i < static_cast<std::size_t>(given.seeds); ++i)
-    for (std::size_t m = 0; m < methods.size(); ++m, ++number) {
-      const settings& s = runs[m][i];
-      std::string title = std::to_string(number) + "/" + std::to_string(all) + " " + s.method +
+  return all;
+}
+
+/// Every method with one seed, then with the next.
+void train(planned_runs& all, const data_sets& data) {
+  const std::size_t methods = all.methods.size(), seeds = all.runs[0].size();
+  for (std::size_t i = 0, number = 1; i < seeds; ++i)
+    for (std::size_t m = 0; m < methods; ++m, ++number) {
+      const settings& s = all.runs[m][i];
+      std::string title = std::to_string(number) + "/" + std::to_string(methods * seeds) + " " + s.method +
                           std::string(11 - s.method.size(), ' '),
                   name = s.method;
-      if (given.seeds > 1) title += " seed " + std::to_string(s.seed), name += ", seed " + std::to_string(s.seed);
-      methods[m].runs.push_back(run_experiment(s, data, run_folder(s.out), name, title));
+      if (seeds > 1) title += " seed " + std::to_string(s.seed), name += ", seed " + std::to_string(s.seed);
+      all.methods[m].runs.push_back(run_experiment(s, data, run_folder(s.out), name, title));
     }
+}
 
-  const settings& clean = chosen[0];
-  const experiment_result& first = methods[0].runs[0];
-  const std::string spread = "± is the sample standard deviation over the seeds.";
+/// What several seeds have besides.
+struct seeds_told {
+  std::string spread = "± is the sample standard deviation over the seeds.";
+  std::string title = "Difference to clean training in points, paired by seed: mean ± standard error";
+  differences apart;
+  rows each;
+};
+
+report page_of(const planned_runs& all, const data_sets& data, const seeds_told* seeds) {
+  const settings& clean = all.chosen[0];
+  const experiment_result& first = all.methods[0].runs[0];
   report page;
   page.title = "Three ways to train " + clean.model;
   page.subtitle = data.train.name +
                   ": clean images only; adversarial training through one batch norm that all images share; AdvProp, "
                   "where adversarial images have batch norms of their own. The same images, epochs and " +
-                  (given.seeds > 1 ? std::to_string(given.seeds) + " seeds; means, and " + spread : "seed.");
-  for (const auto& m : methods) page.runs.push_back(page_of(m));
+                  (seeds ? std::to_string(all.runs[0].size()) + " seeds; means, and " + seeds->spread : "seed.");
+  for (const auto& m : all.methods) page.runs.push_back(page_of(m));
   page.samples = first.corrupted.samples;
   page.notes = report_notes(clean, first);
-  if (given.seeds == 1) page.notes.push_back(told_of_intervals() + ".");
-  for (const auto& note : {told_of_attack(chosen[1], chosen[2]), told_of_weights(chosen[2])})
+  if (!seeds) page.notes.push_back(told_of_intervals() + ".");
+  for (const auto& note : {told_of_attack(all.chosen[1], all.chosen[2]), told_of_weights(all.chosen[2])})
     if (!note.empty()) page.notes.push_back(note);
-  differences apart;
-  const rows each = seed_rows(methods);
-  const std::string apart_title = "Difference to clean training in points, paired by seed: mean ± standard error";
-  if (given.seeds > 1) {
-    for (std::size_t m = 0; m < methods.size(); ++m) {
-      std::vector<run_folder> folders;
-      for (const auto& s : runs[m]) folders.emplace_back(s.out);
-      write_mean_metrics(run_folder(given.out + "/" + methods[m].name), folders);
-    }
-    apart = differences_of(methods);
-    page.tables = {{apart_title, apart.table[0], {apart.table.begin() + 1, apart.table.end()}, apart.note},
+  if (seeds) {
+    const rows &apart = seeds->apart.table, &each = seeds->each;
+    page.tables = {{seeds->title, apart[0], {apart.begin() + 1, apart.end()}, seeds->apart.note},
                    {"Each seed", each[0], {each.begin() + 1, each.end()}}};
     page.notes.push_back(
         "Curves and errors by corruption are means over the seeds, the bands their sample standard "
         "deviation. Confusions are those of all seeds together, the pictures the first seed's.");
   }
-  write_report(folder.report(), page);
-  write_summary(folder.summary(), summary_of(chosen[2], methods));
+  return page;
+}
 
-  std::printf("\n%s, %s\n%s\n", subject(clean, data).c_str(),
-              given.seeds > 1 ? (std::to_string(given.seeds) + " seeds").c_str() : "one seed",
-              aligned(result_rows(methods)).c_str());
+void print(const planned_runs& all, const data_sets& data, const seeds_told* seeds) {
+  const experiment_result& first = all.methods[0].runs[0];
+  std::printf("\n%s, %s\n%s\n", subject(all.chosen[0], data).c_str(),
+              seeds ? (std::to_string(all.runs[0].size()) + " seeds").c_str() : "one seed",
+              aligned(result_rows(all.methods)).c_str());
   std::printf("clean: accuracy on %s test images; FGSM and PGD: on the first %s of them, attacked",
               grouped(first.test_images).c_str(), grouped(first.attacked.images).c_str());
   if (const auto& c = first.corrupted; c.images > 0)
     std::printf(";\ncorruption error: the mean over %s at %d severities, on %s of them", c.kinds().c_str(),
                 c.severities, grouped(c.images).c_str());
   std::printf("; * best in its column\n");
-  if (given.seeds > 1)
-    std::printf("%s\n\n%s:\n%s%s\n\nEach seed:\n%s\n", spread.c_str(), apart_title.c_str(),
-                aligned(apart.table).c_str(), apart.note.c_str(), aligned(each).c_str());
+  if (seeds)
+    std::printf("%s\n\n%s:\n%s%s\n\nEach seed:\n%s\n", seeds->spread.c_str(), seeds->title.c_str(),
+                aligned(seeds->apart.table).c_str(), seeds->apart.note.c_str(), aligned(seeds->each).c_str());
   else
     std::printf("%s: --seeds 3 measures that.\n\n", told_of_intervals().c_str());
-  if (const auto told = told_of_attack(chosen[1], chosen[2]); !told.empty()) std::printf("%s\n\n", told.c_str());
-  if (const auto& told = methods.back().runs.back().skipped; !told.empty()) std::printf("%s\n\n", told.c_str());
+  if (const auto told = told_of_attack(all.chosen[1], all.chosen[2]); !told.empty())
+    std::printf("%s\n\n", told.c_str());
+  if (const auto& told = all.methods.back().runs.back().skipped; !told.empty()) std::printf("%s\n\n", told.c_str());
+}
+
+}  // namespace
+
+void compare(const settings& given) {
+  if (given.seed > UINT64_MAX - static_cast<std::uint64_t>(given.seeds - 1))
+    fail<argument_error>("--seed ", given.seed, " and ", given.seeds - 1, " more are not all seeds");
+  std::vector<settings> chosen = methods_of(given);
+  const run_folder folder(given.out);
+  folder.check(given.resume, given.force);
+  const data_sets data = load_data(chosen[0]);
+  planned_runs all = plan_runs(given, std::move(chosen), data);
+  const auto held = folder.prepare(given.force);
+  std::optional<seeds_told> seeds;
+  if (given.seeds > 1)
+    for (const auto& m : all.methods) run_folder(given.out + "/" + m.name).prepare(given.force);
+  train(all, data);
+  if (given.seeds > 1) {
+    for (std::size_t m = 0; m < all.methods.size(); ++m) {
+      std::vector<run_folder> folders;
+      for (const auto& s : all.runs[m]) folders.emplace_back(s.out);
+      write_mean_metrics(run_folder(given.out + "/" + all.methods[m].name), folders);
+    }
+    seeds = {.apart = differences_of(all.methods), .each = seed_rows(all.methods)};
+  }
+  const seeds_told* besides = seeds ? &*seeds : nullptr;
+  write_report(folder.report(), page_of(all, data, besides));
+  write_summary(folder.summary(), summary_of(all.chosen[2], all.methods));
+  print(all, data, besides);
   std::printf("%s\n", folder.report().c_str());
 }
 

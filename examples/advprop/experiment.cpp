@@ -229,6 +229,73 @@ metrics_entry summary_of(const settings& s, const experiment_result& r, const ev
   return j;
 }
 
+fit_options fit_options_of(const settings& s, const data_sets& data, const run_folder& folder, observer& watch) {
+  fit_options options;
+  options.epochs = s.epochs;
+  options.micro_batch = s.micro_batch;
+  options.schedule = schedule_of(s);
+  options.label_smoothing = s.label_smoothing;
+  options.seed = seed(s.seed);
+  options.checkpoint = folder.training();
+  options.checkpoint_steps = s.checkpoint_steps;
+  options.resume = s.resume;
+  options.run = identity(s, data.content);
+  options.on_step = [&watch](const step_report& r) { watch.step(r); };
+  return options;
+}
+
+/// Attacks and corruptions.
+void measure_trained(experiment_result& r, runner& net, const settings& s, const data_sets& data,
+                     const run_folder& folder, int robust_images, observer& watch) {
+  kept_measurements kept(folder.measured(), measured_under(s, data), [&](const auto& work) { watch.message(work); });
+  r.attacked = measure_robustness(net, data.test, robust_images, s.robust_epsilons, s.robust_steps, seed(s.seed), kept);
+  const float strength = *s.headline;
+  r.headline =
+      strength > 0 ? r.attacked.at(strength) : attacked_accuracy::strength{0, r.attacked.clean, r.attacked.clean};
+  if (s.corruptions.empty()) return;
+  const int images = s.corruption_images == 0 ? data.test.size() : std::min(s.corruption_images, data.test.size());
+  r.corrupted = measure_corruptions(net, s, images, kept);
+}
+
+void add_times(experiment_result& r, const std::vector<epoch_record>& epochs) {
+  std::vector<double> step_seconds;
+  double images = 0;
+  for (const auto& e : epochs) {
+    r.training_seconds += e.seconds;
+    images += static_cast<double>(e.images);
+    step_seconds.push_back(e.step_seconds);
+  }
+  r.step_seconds = median(step_seconds);
+  r.images_per_second = r.training_seconds > 0 ? images / r.training_seconds : 0;
+}
+
+run_report page_of(const experiment_result& r, runner& net, const settings& s, const image_source& test,
+                   const std::vector<epoch_record>& epochs, const evaluation& clean) {
+  run_report page;
+  page.name = r.name;
+  for (const auto& q : quantities_of(r))
+    page.results.push_back(measurement_of(q, q.images > 0 ? q.interval_text() : ""));
+  page.corruption_errors = r.corrupted.map;
+  page.settings = described(s);
+  draw_curves(page, epochs);
+  draw_robustness(page, r.attacked);
+  page.confusion = {test.class_names, {clean.confusion.begin(), clean.confusion.end()}};
+  page.pictures =
+      attack_pictures(net, test, pictured_classes, measuring_pgd(*s.headline, s.robust_steps), seed(s.seed));
+  return page;
+}
+
+report report_of(const experiment_result& r, const settings& s, const data_sets& data) {
+  report one;
+  one.title = r.name;
+  one.subtitle = subject(s, data);
+  one.runs = {r.page};
+  one.samples = r.corrupted.samples;
+  one.notes = report_notes(s, r);
+  one.notes.push_back(told_of_intervals() + ".");
+  return one;
+}
+
 }  // namespace
 
 std::string subject(const settings& s, const data_sets& data) { return s.model + " on " + data.train.name; }
@@ -298,17 +365,6 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
 
   history past(folder, before.epoch);
   observer watch(s, *net, data, part_names(*net, method), past, before.seconds, title);
-  fit_options options;
-  options.epochs = s.epochs;
-  options.micro_batch = s.micro_batch;
-  options.schedule = schedule_of(s);
-  options.label_smoothing = s.label_smoothing;
-  options.seed = seed(s.seed);
-  options.checkpoint = folder.training();
-  options.checkpoint_steps = s.checkpoint_steps;
-  options.resume = s.resume;
-  options.run = identity(s, data.content);
-  options.on_step = [&](const step_report& r) { watch.step(r); };
   if (s.resume)
     watch.message(!before.found              ? "there is no checkpoint yet: beginning anew"
                   : before.epoch == s.epochs ? "this run is complete"
@@ -318,7 +374,8 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   if (s.select == "best") score = [&] { return past.epochs().back().validation.at(0).accuracy; };
 
   experiment_result r;
-  r.epoch = net->fit(streams, method, optimizer_of(s), options, s.average, score);
+  r.name = name;
+  r.epoch = net->fit(streams, method, optimizer_of(s), fit_options_of(s, data, folder, watch), s.average, score);
 
   const save_options written{.metadata = metadata_of(s, data)};
   net->save(folder.model(), written);
@@ -334,54 +391,18 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
     clean = watch.main_evaluation() ? *watch.main_evaluation() : net->evaluate(data.test, 0, 0, seed(s.seed), {});
   }
 
-  r.name = name;
   r.accuracy = clean.total.accuracy();
   r.test_images = data.test.size();
-  kept_measurements kept(folder.measured(), measured_under(s, data), [&](const auto& work) { watch.message(work); });
-  r.attacked =
-      measure_robustness(*net, data.test, robust_images, s.robust_epsilons, s.robust_steps, seed(s.seed), kept);
-  if (!s.corruptions.empty()) {
-    const int images = s.corruption_images == 0 ? data.test.size() : std::min(s.corruption_images, data.test.size());
-    r.corrupted = measure_corruptions(*net, s, images, kept);
-  }
+  measure_trained(r, *net, s, data, folder, robust_images, watch);
   auto skipped = data.train.skipped();
   for (const auto& file : data.test.skipped()) skipped.push_back(file);
   r.skipped = told_of_skipped(std::move(skipped));
-  const float strength = *s.headline;
-  r.headline =
-      strength > 0 ? r.attacked.at(strength) : attacked_accuracy::strength{0, r.attacked.clean, r.attacked.clean};
-  std::vector<double> step_seconds;
-  double images = 0;
-  for (const auto& e : past.epochs()) {
-    r.training_seconds += e.seconds;
-    images += static_cast<double>(e.images);
-    step_seconds.push_back(e.step_seconds);
-  }
-  r.step_seconds = median(step_seconds);
-  r.images_per_second = r.training_seconds > 0 ? images / r.training_seconds : 0;
+  add_times(r, past.epochs());
   r.arena_bytes = device.peak();
   r.planned_bytes = planned.peak();
-
-  r.page.name = name;
-  for (const auto& q : quantities_of(r))
-    r.page.results.push_back(measurement_of(q, q.images > 0 ? q.interval_text() : ""));
-  r.page.corruption_errors = r.corrupted.map;
-  r.page.settings = described(s);
-  draw_curves(r.page, past.epochs());
-  draw_robustness(r.page, r.attacked);
-  r.page.confusion = {data.test.class_names, {clean.confusion.begin(), clean.confusion.end()}};
-  r.page.pictures =
-      attack_pictures(*net, data.test, pictured_classes, measuring_pgd(strength, s.robust_steps), seed(s.seed));
-
+  r.page = page_of(r, *net, s, data.test, past.epochs(), clean);
   write_summary(folder.summary(), summary_of(s, r, clean, *net));
-  report one;
-  one.title = name;
-  one.subtitle = subject(s, data);
-  one.runs = {r.page};
-  one.samples = r.corrupted.samples;
-  one.notes = report_notes(s, r);
-  one.notes.push_back(told_of_intervals() + ".");
-  write_report(folder.report(), one);
+  write_report(folder.report(), report_of(r, s, data));
   return r;
 }
 
