@@ -90,6 +90,7 @@ figure svg { display: block; width: 100%; height: auto; margin-top: 0.4rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 0.5rem 0.75rem; border-bottom: 1px solid var(--edge); vertical-align: baseline; }
 .results { table-layout: fixed; min-width: 31rem; } .results th:first-child { width: 28%; }
+.results small { display: block; white-space: normal; } .results td.bar { background-size: var(--share) calc(100% - 0.8rem); }
 thead th { color: var(--soft); font-weight: 500; font-size: 0.875rem; }
 tbody th { font-weight: 600; }
 .num { text-align: right; } td.num { white-space: nowrap; }
