@@ -390,7 +390,8 @@ void configuration_option(CLI::App& app, settings& s) {
   app.add_option("--config", s.config, "TOML file of options; those of the command line count instead")->group("Run");
 }
 
-void train_command(CLI::App& app, settings& s) {
+/// What one training run is, or would be.
+void training_run_options(CLI::App& app, settings& s) {
   data_options(app, s);
   train_data_options(app, s);
   model_options(app, s);
@@ -399,6 +400,10 @@ void train_command(CLI::App& app, settings& s) {
   attack_options(app, s, true);
   aux_options(app, s);
   machine_options(app, s);
+}
+
+void train_command(CLI::App& app, settings& s) {
+  training_run_options(app, s);
   run_options(app, s);
   configuration_option(app, s);
 }
@@ -486,14 +491,7 @@ void predict_command(CLI::App& app, settings& s) {
 }
 
 void plan_command(CLI::App& app, settings& s) {
-  data_options(app, s);
-  train_data_options(app, s);
-  model_options(app, s);
-  name(app, "--method", s.method, {"clean", "adversarial", "advprop"}, "Training method")->group("Training");
-  training_options(app, s);
-  attack_options(app, s, true);
-  aux_options(app, s);
-  machine_options(app, s);
+  training_run_options(app, s);
   number(app, "--classes", s.classes, 1, many, "Classes of --data folder")->group("Images in folders");
   configuration_option(app, s);
 }

@@ -621,7 +621,7 @@ TEST_CASE("Which last batches are too small depends on what the method makes of 
   refused(one_left, method,
           "fit: an epoch's last batch has 1 image: adversarial_propagation: decoupled, the auxiliary domains' shares "
           "leave none of 1 images for the clean pass; the loader's drop_last leaves it out");
-  // In micro-batches of one, the batch before the last would do no better: it is refused where it is met.
+  // Micro-batches count, not the batch.
   o.micro_batch = 1;
   refused(two_left, clean_training{}, "fit: an epoch's last batch has 2 images, and");
   o.micro_batch = 2;

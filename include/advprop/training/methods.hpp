@@ -53,7 +53,7 @@ struct clean_training {
   int streams() const { return 1; }
   std::string part_name(int) const { return "clean"; }
   int smallest_pass(std::span<const int> images, int micro_batch) const {
-    return images[0] / micro_batches_of(images[0], micro_batch);
+    return smallest_micro_batch(images[0], micro_batch);
   }
 
   template <class Model>
@@ -132,7 +132,7 @@ struct adversarial_training {
   int streams() const { return 1; }
   std::string part_name(int i) const { return mixture && i == 0 ? "clean" : "adversarial"; }
   int smallest_pass(std::span<const int> images, int micro_batch) const {
-    return (mixture ? 2 : 1) * (images[0] / micro_batches_of(images[0], micro_batch));
+    return (mixture ? 2 : 1) * smallest_micro_batch(images[0], micro_batch);
   }
 
   template <class Model>
@@ -211,7 +211,7 @@ class adversarial_propagation {
   int smallest_pass(std::span<const int> images, int micro_batch) const {
     int least = images[0];
     for (const own_share& part : share_out(images))
-      least = std::min(least, part.count / micro_batches_of(part.count, micro_batch));
+      least = std::min(least, smallest_micro_batch(part.count, micro_batch));
     return least;
   }
 

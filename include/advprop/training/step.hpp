@@ -53,6 +53,8 @@ struct micro_batch {
 inline int micro_batches_of(int images, int micro_batch) {
   return micro_batch == 0 ? 1 : std::max(1, (images - 1) / micro_batch + 1);
 }
+/// Images of the smallest of them.
+inline int smallest_micro_batch(int images, int micro_batch) { return images / micro_batches_of(images, micro_batch); }
 
 /// Calls f(one micro-batch of each part, its options) until all images have had their turn: once, unless
 /// `options.micro_batch` is smaller than a part. Each has randomness of its own, the first that of a whole batch.
