@@ -7,7 +7,18 @@
 #include <advprop/ops/cpu/kernels/activation.inl>
 #include <advprop/ops/cpu/kernels/conv_epilogue.inl>
 
+// clang-format off
+#include <advprop/ops/cpu/kernels/direct_streams.inl>
+#include <advprop/ops/cpu/kernels/direct_tiles.inl>
+#include <advprop/ops/cpu/kernels/direct_plan.inl>
+#include <advprop/ops/cpu/kernels/direct_weight_gradient.inl>
+
 #include <advprop/ops/cpu/kernels/winograd_algorithms.inl>
+#include <advprop/ops/cpu/kernels/winograd_transforms.inl>
+#include <advprop/ops/cpu/kernels/winograd_products.inl>
+#include <advprop/ops/cpu/kernels/winograd_plan.inl>
+#include <advprop/ops/cpu/kernels/winograd_weight_gradient.inl>
+// clang-format on
 
 #include <advprop/ops/cpu/kernels/conv_depthwise.inl>
 #include <advprop/ops/cpu/kernels/conv_direct.inl>
