@@ -1,0 +1,64 @@
+// The memory of a run of `fit`: taken before the first step, and what is said where it is too little.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include <advprop/data/loader.hpp>
+#include <advprop/training/averaged_weights.hpp>
+#include <advprop/training/methods.hpp>
+#include <advprop/training/plan.hpp>
+
+namespace advprop::detail {
+
+/// A step of `fit`, planned on a device like the model's.
+template <class Model, class Method, class Optimizer>
+[[gnu::cold]] work_plan planned_step(Model& net, const loader& data, const Method& method, const Optimizer& optimizer,
+                                     const average_options* average, int micro_batch) {
+  typename Model::device_type dry(dry_run{}, net.device());
+  Model planned(dry);
+  return plan_training(planned, method, optimizer, data.options().batch, data.image().height, data.image().width,
+                       average, micro_batch);
+}
+
+/// Takes the memory of a step at once where a device tells how much of it is free: taken bit by bit it would be more,
+/// as a block does not lie in two slabs.
+template <class Model, class Method, class Optimizer>
+void reserve_step(Model& net, const loader& data, const Method& method, const Optimizer& optimizer,
+                  const average_options* average, int micro_batch) {
+  auto& device = net.device();
+  if constexpr (requires { device.free_memory(); }) {
+    arena& memory = device.memory();
+    const std::size_t peak = planned_step(net, data, method, optimizer, average, micro_batch).peak;
+    if (peak > memory.reserved() && peak - memory.in_use() <= device.free_memory())
+      memory.reserve(peak - memory.in_use());
+  }
+}
+
+/// Throws `e` again with what a step was planned to take, and how many images would fit, where a device tells how much
+/// of its memory is free.
+template <class Model, class Method, class Optimizer>
+[[noreturn, gnu::cold]] void explain(const memory_error& e, Model& net, const loader& data, const Method& method,
+                                     const Optimizer& optimizer, const average_options* average, int micro_batch) {
+  auto& device = net.device();
+  if constexpr (requires { device.free_memory(); }) {
+    const std::size_t there = device.memory().reserved() + device.free_memory();
+    const int batch = data.options().batch;
+    const work_plan plan = planned_step(net, data, method, optimizer, average, micro_batch);
+    const std::string way = micro_batch > 0 ? " in micro-batches of " + std::to_string(micro_batch) : "";
+    const auto fitting = [&](int most, int whole) {
+      return fitting_batch<Model>(device, there, method, optimizer, most, data.image().height, data.image().width,
+                                  average, whole);
+    };
+    const int fits = fitting(batch, 0);
+    std::string remedy = "a batch of " + std::to_string(fits) + " fits";
+    if constexpr (takes_micro_batches<Method>)
+      if (const int part = fitting(fits, batch); part > 0) remedy += ", or micro-batches of " + std::to_string(part);
+    fail<memory_error>(e.what(), "; a step on ", batch, " images", way, " takes ", plan.reserved >> 20,
+                       " MiB and up to ", plan.library_workspace >> 20, " MiB of workspace, where there are ",
+                       there >> 20, " MiB: ", remedy);
+  }
+  throw;
+}
+
+}  // namespace advprop::detail
