@@ -51,8 +51,8 @@ inline double student_p_value(double t, int degrees) {
 /// What a second way has over a first one, by pairs of measurements that share what else is random.
 struct paired_difference {
   sample_statistics difference;
-  /// Two-sided, of Student's paired t-test: how probable so large a mean is by chance alone. 1 where all differences are
-  /// equal, as those of a few test images may be: nothing then tells how much they vary.
+  /// Two-sided, of Student's paired t-test: how probable so large a mean is by chance alone. 1 where all differences
+  /// are equal, as those of a few test images may be: nothing then tells how much they vary.
   double p_value = 1;
 
   /// At the usual level of 5 %.
