@@ -24,7 +24,7 @@ namespace advprop::program {
 
 namespace {
 
-using rows = std::vector<std::vector<std::string>>;
+using text_table = std::vector<std::vector<std::string>>;
 
 std::vector<std::string> heads(const std::vector<quantity>& quantities) {
   std::vector<std::string> row = {""};
@@ -34,9 +34,9 @@ std::vector<std::string> heads(const std::vector<quantity>& quantities) {
 
 /// With one seed accuracies and their intervals, with several means and sample deviations; the best of a column has a
 /// star.
-rows result_rows(const std::vector<method_runs>& methods) {
+text_table result_rows(const std::vector<method_runs>& methods) {
   const auto quantities = quantities_of(methods[0].runs[0]);
-  rows table = {heads(quantities)};
+  text_table table = {heads(quantities)};
   for (auto& head : table[0]) head += head.empty() ? "" : "  ";
   for (const auto& m : methods) table.push_back({m.name});
   for (std::size_t q = 0; q < quantities.size(); ++q) {
@@ -59,8 +59,8 @@ rows result_rows(const std::vector<method_runs>& methods) {
   return table;
 }
 
-rows seed_rows(const std::vector<method_runs>& methods) {
-  rows table = {heads(quantities_of(methods[0].runs[0]))};
+text_table seed_rows(const std::vector<method_runs>& methods) {
+  text_table table = {heads(quantities_of(methods[0].runs[0]))};
   for (const auto& m : methods)
     for (std::size_t i = 0; i < m.runs.size(); ++i) {
       table.push_back({m.name + ", seed " + std::to_string(m.seeds[i])});
@@ -71,7 +71,7 @@ rows seed_rows(const std::vector<method_runs>& methods) {
 
 /// To the first method, of what is in percent.
 struct differences {
-  rows table;
+  text_table table;
   std::string note;
   metrics_entry json = metrics_entry::object();
 };
@@ -233,7 +233,7 @@ struct seeds_told {
   std::string spread = "± is the sample standard deviation over the seeds.";
   std::string title = "Difference to clean training in points, paired by seed: mean ± standard error";
   differences apart;
-  rows each;
+  text_table each;
 };
 
 report page_of(const planned_runs& all, const data_sets& data, const seeds_told* seeds) {
@@ -252,7 +252,7 @@ report page_of(const planned_runs& all, const data_sets& data, const seeds_told*
   for (const auto& note : {told_of_attack(all.chosen[1], all.chosen[2]), told_of_weights(all.chosen[2])})
     if (!note.empty()) page.notes.push_back(note);
   if (seeds) {
-    const rows &apart = seeds->apart.table, &each = seeds->each;
+    const text_table &apart = seeds->apart.table, &each = seeds->each;
     page.tables = {{seeds->title, apart[0], {apart.begin() + 1, apart.end()}, seeds->apart.note},
                    {"Each seed", each[0], {each.begin() + 1, each.end()}}};
     page.notes.push_back(

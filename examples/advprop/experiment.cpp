@@ -215,8 +215,8 @@ metrics_entry summary_of(const settings& s, const experiment_result& r, const ev
     metrics_entry& corrupted = results["corruption_error"];
     corrupted["images"] = r.corrupted.images;
     corrupted["mean"] = r.corrupted.errors.mean;
-    for (const auto& [kind, error] : r.corrupted.errors.by_corruption)
-      corrupted["by_corruption"][std::string(to_string(kind))] = error;
+    for (const auto& [corruption, error] : r.corrupted.errors.by_corruption)
+      corrupted["by_corruption"][std::string(to_string(corruption))] = error;
   }
   results["training_seconds"] = r.training_seconds;
   results["step_seconds_median"] = r.step_seconds;

@@ -13,7 +13,7 @@ namespace advprop::program {
 
 namespace {
 
-constexpr int at_once = 250;
+constexpr int scored_at_once = 250;
 constexpr std::size_t kept_mistakes = 12;
 
 struct answer {
@@ -64,8 +64,8 @@ image_scores score(any_target& target, const question& q, int threads, const std
   std::vector<char> correct;
   std::vector<robustness::cue_decision> cues = q.cues;
   double loss = 0, right = 0, right5 = 0;
-  for (int first = 0; first < r.images; first += at_once) {
-    const int n = std::min(at_once, r.images - first);
+  for (int first = 0; first < r.images; first += scored_at_once) {
+    const int n = std::min(scored_at_once, r.images - first);
     image_batch b = read_together(q.images, first, n, threads);
     const auto z = target.logits_of(b.images.view());
     for (int i = 0; i < n; ++i) {
