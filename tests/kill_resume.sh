@@ -1,6 +1,6 @@
 #!/bin/sh
 # kill_resume.sh PROGRAM [KILLS] [DATA_DIR]: trains with AdvProp, kills the run with SIGKILL at that many random moments and
-# resumes it each time; the weights must end in the same bits as those of a run that nobody killed. 20 kills take 1 to 3 minutes.
+# resumes it each time; the weights must end in the same bits as those of a run that nobody killed. 20 kills take 1 to 2 minutes.
 set -eu
 program=$1
 kills=${2:-20}
@@ -13,7 +13,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 train() {  # ends in the program's own process, so that a kill hits it: call it in a subshell
   exec "$program" train --data fashion-mnist --data-dir "$data" --model resnet20 --method advprop --attack pgd --epsilon 4 --step 2 \
-    --steps 2 --epochs $(((kills + 3) / 2)) --batch 32 --train-images 1600 --test-images 100 --seed 5 --checkpoint-steps 1 "$@" >>"$work/log" 2>&1
+    --steps 2 --epochs $(((kills + 3) / 2)) --batch 32 --train-images 800 --test-images 100 --seed 5 --checkpoint-steps 1 "$@" >>"$work/log" 2>&1
 }
 random() { od -An -N2 -tu2 /dev/urandom | awk -v low="$1" -v high="$2" '{ printf "%.2f", low + (high - low) * $1 / 65535 }'; }
 
@@ -27,7 +27,7 @@ while [ "$killed" -lt "$kills" ]; do
   train --out "$work/killed" --resume &
   child=$!
   while [ "$(state)" = "$before" ] && kill -0 "$child" 2>/dev/null; do sleep 0.02; done  # now it trains
-  sleep "$(random 0 0.8)"
+  sleep "$(random 0 0.4)"
   # The run must still be training: once it is over there is nothing left to kill.
   if kill -KILL "$child" 2>/dev/null && ! wait "$child" 2>/dev/null; then
     killed=$((killed + 1))
