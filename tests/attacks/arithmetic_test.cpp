@@ -6,6 +6,8 @@
 
 #include <advprop/core/random.hpp>
 
+namespace arithmetic_test {
+
 using namespace advprop;
 
 static_assert(sign(3.f) == 1 && sign(-1e-30f) == -1 && sign(0.f) == 0 && sign(-0.f) == 0);
@@ -25,3 +27,5 @@ TEST_CASE("A projection stays inside the ball and the cube exactly, and moves no
   }
   CHECK(project(0.3f, 0.25f, 0) == 0.25f);
 }
+
+}  // namespace arithmetic_test

@@ -12,6 +12,8 @@
 #include <advprop/attacks/objective.hpp>
 #include <advprop/attacks/pgd.hpp>
 
+namespace attack_test {
+
 using namespace harness;
 
 namespace {
@@ -492,3 +494,5 @@ TEST_CASE("Values that make no sense are refused, and the error names the attack
   check(attack::gradient_descent{.epsilon = -1}, "attack::gradient_descent: epsilon");
   check(attack::gradient_descent{.clean_start = -0.1f}, "attack::gradient_descent: clean_start");
 }
+
+}  // namespace attack_test

@@ -10,6 +10,8 @@
 #include <advprop/device/cpu.hpp>
 #include <advprop/ops/cpu.hpp>
 
+namespace device_images_test {
+
 using namespace advprop;
 
 // A copy would be the same memory.
@@ -51,3 +53,5 @@ TEST_CASE("A buffer owns its images, and gives them back to the arena") {
   }
   CHECK(d.memory().in_use() == 0);
 }
+
+}  // namespace device_images_test

@@ -14,6 +14,8 @@
 #include <advprop/io/safetensors.hpp>
 #include <advprop/ops/cpu.hpp>
 
+namespace golden_test {
+
 using namespace advprop;
 
 namespace {
@@ -104,3 +106,5 @@ TEST_CASE("momentum I-FGSM gives torchattacks' images") {
   CHECK(difference(attack::momentum_ifgsm{.epsilon = 64, .step = 24, .steps = 7, .decay = 0.5f},
                    "mifgsm_64_24_7_decay05") < 1e-6);
 }
+
+}  // namespace golden_test

@@ -10,6 +10,8 @@
 #include <advprop/models/efficientnet.hpp>
 #include <advprop/models/resnet.hpp>
 
+namespace objective_test {
+
 using namespace harness;
 
 namespace {
@@ -164,3 +166,5 @@ TEST_CASE("An attack is refused for a domain that the model lacks, or images or 
   CHECK_THROWS_WITH_AS(perturb(m, attack::none{}, x.view(), y.view(), rng),
                        "perturb: value 255 in image 1 of the batch is outside [0, 1]", argument_error);
 }
+
+}  // namespace objective_test

@@ -7,6 +7,8 @@
 #include <advprop/attacks/momentum.hpp>
 #include <advprop/attacks/objective.hpp>
 
+namespace pgd_test {
+
 using namespace harness;
 
 namespace {
@@ -153,3 +155,5 @@ TEST_CASE("Momentum I-FGSM without momentum is I-FGSM, and with it is not") {
   heavy.decay = 0.9f;
   CHECK(!same_bits(attacked(m, heavy, x), attacked(m, plain, x)));
 }
+
+}  // namespace pgd_test

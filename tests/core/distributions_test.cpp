@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+namespace distributions_test {
+
 using namespace advprop;
 
 namespace {
@@ -64,3 +66,5 @@ TEST_CASE("Beta variates have the distribution of their two shapes, and survive 
 }
 
 TEST_CASE("A stream gives its variates again") { CHECK(betas(0.2, 0.7, 50) == betas(0.2, 0.7, 50)); }
+
+}  // namespace distributions_test

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+namespace error_test {
+
 using namespace advprop;
 
 TEST_CASE("fail throws the class it is asked for, its parts written one after the other") {
@@ -20,3 +22,5 @@ TEST_CASE("Everything thrown is an advprop::error and a runtime_error") {
   CHECK_THROWS_AS(fail<numeric_error>(""), error);
   CHECK_THROWS_AS(fail<numeric_error>(""), std::runtime_error);
 }
+
+}  // namespace error_test

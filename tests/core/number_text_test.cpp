@@ -4,6 +4,8 @@
 
 #include <advprop/core/number_text.hpp>
 
+namespace number_text_test {
+
 using namespace advprop;
 
 TEST_CASE("a number's shortest text reads back as the same number") {
@@ -14,3 +16,5 @@ TEST_CASE("a number's shortest text reads back as the same number") {
   CHECK(shortest(2.0) == "2");
   CHECK(shortest(std::numeric_limits<float>::quiet_NaN()) == "nan");
 }
+
+}  // namespace number_text_test

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+namespace parallel_test {
+
 using namespace advprop;
 
 TEST_CASE("parallel_for calls f once for every index, whatever the number of threads") {
@@ -36,3 +38,5 @@ TEST_CASE("parallel_for gives each of the wanted threads one contiguous range") 
 #endif
 
 TEST_CASE("There is at least one processor") { CHECK(processors() >= 1); }
+
+}  // namespace parallel_test

@@ -7,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+namespace random_test {
+
 using namespace advprop;
 
 namespace {
@@ -111,3 +113,5 @@ TEST_CASE("normal is finite with mean 0, variance 1 and kurtosis 3, and takes tw
   CHECK(squares / count == doctest::Approx(1).epsilon(0.02));
   CHECK(fourth / count == doctest::Approx(3).epsilon(0.06));
 }
+
+}  // namespace random_test

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+namespace shape_test {
+
 using namespace advprop;
 
 static_assert(shape{3, 4, 5}.size() == 60);
@@ -61,3 +63,5 @@ TEST_CASE("A feature view tells the shape of one image") {
   const feature_view<const float> c = f;
   CHECK(c.batch == 9);
 }
+
+}  // namespace shape_test

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+namespace target_view_test {
+
 using namespace advprop;
 
 TEST_CASE("Labels are targets; soft ones keep their rows when sliced, and name their second class") {
@@ -48,3 +50,5 @@ TEST_CASE("Targets that do not fit the batch are refused") {
     CHECK_NOTHROW(check_targets("here", labels, 4, 7, false));
   }
 }
+
+}  // namespace target_view_test

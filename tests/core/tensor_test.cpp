@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+namespace tensor_test {
+
 using namespace advprop;
 
 TEST_CASE("A tensor starts at zero, is indexed in row-major order and copies its values") {
@@ -56,3 +58,5 @@ TEST_CASE("Extents that overflow are refused, and too many values are more than 
   CHECK(t.extents() == std::array{1, 2, 3});
   CHECK(t.size() == 6);
 }
+
+}  // namespace tensor_test

@@ -7,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+namespace uncertainty_test {
+
 using namespace advprop;
 using doctest::Approx;
 
@@ -71,3 +73,5 @@ TEST_CASE("Wilson's interval") {
   CHECK_THROWS_AS(wilson_interval(1.1, 10), argument_error);
   CHECK_THROWS_AS(wilson_interval(0.5, 0), argument_error);
 }
+
+}  // namespace uncertainty_test

@@ -8,6 +8,8 @@
 #include <advprop/device/cpu.hpp>
 #include <advprop/ops/cpu.hpp>
 
+namespace unit_interval_test {
+
 using namespace advprop;
 
 TEST_CASE("Values outside [0, 1] are refused with their image") {
@@ -34,3 +36,5 @@ TEST_CASE("Only numbers that lie in the host's memory are looked at") {
   *static_cast<float*>(memory.data()) = 255;
   CHECK_NOTHROW(check_host_images("here", d, {static_cast<float*>(memory.data()), {1, 1, 1, 1}}));
 }
+
+}  // namespace unit_interval_test

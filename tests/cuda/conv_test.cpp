@@ -4,6 +4,8 @@
 
 #include <map>
 
+namespace conv_test {
+
 using namespace device_tests;
 
 namespace {
@@ -348,3 +350,5 @@ TEST_CASE("Where engines are fixed nothing is run to be timed, and a plan knows"
   CHECK(peaks[engine_choice::fixed] < peaks[engine_choice::timed]);
 }
 #endif
+
+}  // namespace conv_test

@@ -6,6 +6,8 @@
 #include <advprop/ops/cpu.hpp>
 #include <advprop/robustness/loops.hpp>
 
+namespace elementwise_test {
+
 using namespace device_tests;
 
 namespace {
@@ -273,3 +275,5 @@ TEST_CASE("Optimizers change weights as the CPU's do") {
   average_update(d, 0.2f, gw.span(), gm.span());
   same();
 }
+
+}  // namespace elementwise_test

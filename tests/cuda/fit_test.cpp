@@ -8,6 +8,8 @@
 
 #include "../models/harness.hpp"
 
+namespace fit_test {
+
 using namespace device_tests;
 namespace fs = std::filesystem;
 
@@ -314,3 +316,5 @@ TEST_CASE("Between the first steps and the last the host waits for nothing but l
   CHECK(graph_updates(d) - whole == 7);
 }
 #endif
+
+}  // namespace fit_test

@@ -4,6 +4,8 @@
 
 #include "../training/golden_steps.hpp"
 
+namespace golden_test {
+
 using namespace golden_steps;
 
 TEST_CASE("ResNet-20 on the CUDA device: five AdvProp steps on given adversarial images equal PyTorch's") {
@@ -25,3 +27,5 @@ TEST_CASE("CIFAR ResNet-18 on the CUDA device: five AdvProp steps equal PyTorch'
   s.own();
 }
 #endif
+
+}  // namespace golden_test

@@ -1,5 +1,7 @@
 #include "steps.hpp"
 
+namespace large_networks_test {
+
 using namespace device_tests;
 
 TEST_CASE("A step through two domains is the CPU's: ResNet-50, float32") {
@@ -37,3 +39,5 @@ TEST_CASE("Ten AdvProp steps: losses within 1 %") {
     two.step();
   }
 }
+
+}  // namespace large_networks_test

@@ -6,6 +6,8 @@
 #include <advprop/core/tensor.hpp>
 #include <advprop/ops/cpu.hpp>
 
+namespace loss_test {
+
 using namespace device_tests;
 
 namespace {
@@ -147,3 +149,5 @@ TEST_CASE("Logits of any size: far apart, equal, infinitely low, and no numbers"
   CHECK(std::isnan(broken.loss));
   CHECK(broken.correct == expected.correct - 1);  // a miss
 }
+
+}  // namespace loss_test

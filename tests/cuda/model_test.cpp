@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+namespace model_test {
+
 using namespace device_tests;
 
 namespace {
@@ -196,3 +198,5 @@ TEST_CASE("When the GPU's memory is full, the error says so") {
                        error);
 }
 #endif
+
+}  // namespace model_test

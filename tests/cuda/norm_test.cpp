@@ -4,6 +4,8 @@
 
 #include <advprop/ops/cpu.hpp>
 
+namespace norm_test {
+
 using namespace device_tests;
 
 namespace {
@@ -132,3 +134,5 @@ TEST_EACH_ELEMENT("The gradient of the input alone needs neither sums nor x") {
   norm_backward(d, activation::relu, statistics::running, {}, gy, gdx, {}, p.device(), gdx, {}, nullptr, nullptr);
   CHECK(distance(download(d, gdx), dx) < bound<T>);
 }
+
+}  // namespace norm_test

@@ -13,6 +13,8 @@
 #include <advprop/training/fit.hpp>
 #include <advprop/training/plan.hpp>
 
+namespace plan_test {
+
 using namespace device_tests;
 
 namespace {
@@ -271,3 +273,5 @@ TEST_CASE("Where a batch is too large, evaluate says how large it is") {
                        doctest::Contains("evaluate: batches of 200 images are too large here"), memory_error);
 }
 #endif
+
+}  // namespace plan_test

@@ -7,6 +7,8 @@
 
 #include "../models/harness.hpp"
 
+namespace replay_test {
+
 using namespace device_tests;
 
 namespace {
@@ -272,3 +274,5 @@ TEST_CASE("An error inside a capture leaves the device as it was") {
   convolve();
   CHECK(download(d, y)(0, 0) == doctest::Approx(2 * one));
 }
+
+}  // namespace replay_test

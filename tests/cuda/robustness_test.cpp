@@ -7,6 +7,8 @@
 
 #include "../robustness/attack_harness.hpp"
 
+namespace robustness_test {
+
 using namespace harness;
 
 namespace {
@@ -223,3 +225,5 @@ TEST_CASE("Images stay on the device while they are attacked, and few sizes of b
   }
 }
 #endif
+
+}  // namespace robustness_test

@@ -10,6 +10,8 @@
 
 #include <advprop/data/augment.hpp>
 
+namespace augment_test {
+
 using namespace advprop;
 using stream = advprop::random_stream;
 
@@ -187,3 +189,5 @@ TEST_CASE("a pipeline applies its steps in order on one stream, and nests") {
           for (const auto& a : chosen) a(im, r);
         }) == (1 + u) * 2);
 }
+
+}  // namespace augment_test

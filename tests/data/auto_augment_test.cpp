@@ -16,6 +16,8 @@
 
 #include "golden_augment.hpp"
 
+namespace auto_augment_test {
+
 using namespace advprop;
 using stream = advprop::random_stream;
 
@@ -227,3 +229,5 @@ TEST_CASE("AutoAugment serves float images of a data set") {
     CHECK(different == 0);
   }
 }
+
+}  // namespace auto_augment_test

@@ -7,6 +7,8 @@
 
 #include <advprop/data/byte_image.hpp>
 
+namespace byte_image_test {
+
 using namespace advprop;
 using stream = advprop::random_stream;
 
@@ -61,3 +63,5 @@ TEST_CASE("on_bytes rounds, changes, and divides; what it leaves alone comes bac
   CHECK_THROWS_WITH_AS(grows(single_image(copy.data(), {2, 1, 3}), rng),
                        "on_bytes: an image of 2 x 1 x 3 became 3 x 1 x 3; the size must stay", argument_error);
 }
+
+}  // namespace byte_image_test

@@ -12,6 +12,8 @@
 
 #include "files.hpp"
 
+namespace cifar_test {
+
 using namespace advprop;
 using files::contains;
 using files::thrown;
@@ -134,3 +136,5 @@ TEST_CASE("the real CIFAR-10 training set has its published counts, means and de
   MESSAGE("skipped: ADVPROP_TEST_DATA is not defined, no CIFAR-10");
 #endif
 }
+
+}  // namespace cifar_test

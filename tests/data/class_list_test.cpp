@@ -11,6 +11,8 @@
 
 #include "files.hpp"
 
+namespace class_list_test {
+
 using namespace advprop;
 
 namespace {
@@ -46,3 +48,5 @@ TEST_CASE("a subset of folders among the network's classes: only their logits co
   second(0) = 1;
   CHECK(robustness::top_k(z.view(), std::as_const(second).view(), 1, subset) == 1);
 }
+
+}  // namespace class_list_test

@@ -8,6 +8,8 @@
 
 #include "files.hpp"
 
+namespace compressed_test {
+
 using namespace advprop;
 using files::contains;
 using files::thrown;
@@ -121,3 +123,5 @@ TEST_CASE("missing files and folders are named with what was looked for") {
   f.write("a", {1});
   CHECK(find_file(f.path(), {"a", "b"}) == f / "a");
 }
+
+}  // namespace compressed_test

@@ -10,6 +10,8 @@
 
 #include "golden_images.hpp"
 
+namespace crops_test {
+
 using namespace advprop;
 using golden_images::difference;
 using golden_images::image;
@@ -184,3 +186,5 @@ TEST_CASE("the whole image stays as it is, or is resized without a crop") {
   CHECK(wide.height == 6);
   CHECK(wide.width == 6);
 }
+
+}  // namespace crops_test

@@ -8,6 +8,8 @@
 
 #include <advprop/data/dataset.hpp>
 
+namespace dataset_test {
+
 using namespace advprop;
 
 namespace {
@@ -164,3 +166,5 @@ struct blank {
 static_assert(source<blank<int>> && source<blank<std::uint8_t>>);
 static_assert(!source<blank<std::size_t>> && !source<blank<float>>);  // no int without narrowing
 }  // namespace
+
+}  // namespace dataset_test

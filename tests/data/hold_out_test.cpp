@@ -14,6 +14,8 @@
 #include "files.hpp"
 #include "image_bytes.hpp"
 
+namespace hold_out_test {
+
 using namespace advprop;
 
 namespace {
@@ -97,3 +99,5 @@ TEST_CASE("Image folders are divided without being read") {
   for (int i = 0; i < training.size(); ++i)
     for (int j = 0; j < validation.size(); ++j) CHECK(training.path(i) != validation.path(j));
 }
+
+}  // namespace hold_out_test

@@ -10,6 +10,8 @@
 
 #include "files.hpp"
 
+namespace idx_test {
+
 #ifndef ADVPROP_FASHION_MNIST
 #define ADVPROP_FASHION_MNIST "/usr/share/datasets/fashion-mnist"
 #endif
@@ -124,3 +126,5 @@ TEST_CASE("the real Fashion-MNIST has its published counts, mean and deviation")
   CHECK(s.mean[0] == doctest::Approx(0.2860).epsilon(0.0002));
   CHECK(s.deviation[0] == doctest::Approx(0.3530).epsilon(0.0002));
 }
+
+}  // namespace idx_test

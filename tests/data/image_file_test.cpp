@@ -12,6 +12,8 @@
 #include "golden_images.hpp"
 #include "image_bytes.hpp"
 
+namespace image_file_test {
+
 using namespace advprop;
 using golden_images::difference;
 using golden_images::image;
@@ -163,3 +165,5 @@ TEST_CASE("any damage to a file gives an image or a file_error") {
       }
     }
 }
+
+}  // namespace image_file_test

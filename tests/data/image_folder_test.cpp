@@ -16,6 +16,8 @@
 #include "golden_images.hpp"
 #include "image_bytes.hpp"
 
+namespace image_folder_test {
+
 using namespace advprop;
 using stream = advprop::random_stream;
 using files::bytes;
@@ -253,3 +255,5 @@ TEST_CASE("random transforms: the same bits for any number of workers, others fo
   CHECK(a == b);
   CHECK(a != c);
 }
+
+}  // namespace image_folder_test

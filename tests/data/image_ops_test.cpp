@@ -19,6 +19,8 @@
 
 #include "golden_augment.hpp"
 
+namespace image_ops_test {
+
 using namespace advprop;
 
 namespace {
@@ -125,3 +127,5 @@ TEST_CASE("grey_of gives Pillow's convert(\"L\"), and leaves grey images as they
   CHECK(grey == byte_image{2, 3, 1, {76, 150, 29, 129, 255, 2}});
   CHECK(grey_of(grey) == grey);
 }
+
+}  // namespace image_ops_test

@@ -14,6 +14,8 @@
 
 #include <advprop/data/loader.hpp>
 
+namespace loader_test {
+
 using namespace advprop;
 using stream = advprop::random_stream;
 
@@ -322,3 +324,5 @@ TEST_CASE("options out of range, no images and wrong labels are refused") {
   wrong.labels[4] = 7;
   CHECK_THROWS_WITH_AS(loader{wrong}, "loader: label 7 of image 4 is outside 0..6", argument_error);
 }
+
+}  // namespace loader_test

@@ -9,6 +9,8 @@
 
 #include <advprop/data/loader.hpp>
 
+namespace mix_test {
+
 using namespace advprop;
 
 namespace {
@@ -239,3 +241,5 @@ TEST_CASE("A loader mixes every batch in the same way whatever its workers, and 
   std::sort(shares.begin(), shares.end());
   CHECK(std::unique(shares.begin(), shares.end()) - shares.begin() > 20);
 }
+
+}  // namespace mix_test

@@ -11,6 +11,8 @@
 
 #include "files.hpp"
 
+namespace npy_images_test {
+
 using namespace advprop;
 using files::bytes;
 
@@ -82,3 +84,5 @@ TEST_CASE("files that do not fit are named") {
   const std::string high = f.write("high.npy", array(npy_header({2}), {1, 2}));
   CHECK(refusal(images, high) == high + ": label 2 of image 1 is outside 0..1");
 }
+
+}  // namespace npy_images_test

@@ -12,6 +12,8 @@
 
 #include "golden_images.hpp"
 
+namespace resize_test {
+
 using namespace advprop;
 using golden_images::difference;
 using golden_images::image;
@@ -71,3 +73,5 @@ TEST_CASE("empty sizes and boxes outside are refused") {
                                pixel_box{0, 0, 5, 38}, pixel_box{5, 0, 5, 5}, pixel_box{0, 6, 5, 5}})
     CHECK_THROWS_AS(resize(rgb, box, 4, 4), argument_error);
 }
+
+}  // namespace resize_test

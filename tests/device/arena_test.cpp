@@ -10,12 +10,9 @@
 
 #include <doctest/doctest.h>
 
-using namespace advprop;
-
 namespace {
 std::size_t requests = 0;
 constexpr std::size_t limit = std::size_t{1} << 32;  // what this program's system has at the most
-std::byte* bytes(const arena::block& b) { return static_cast<std::byte*>(b.data()); }
 }  // namespace
 
 // Of the arena alone: nothing else here asks for aligned memory. Sanitizers would stop at an absurd request instead.
@@ -27,6 +24,14 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
 }
 void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace arena_test {
+
+using namespace advprop;
+
+namespace {
+std::byte* bytes(const arena::block& b) { return static_cast<std::byte*>(b.data()); }
+}  // namespace
 
 TEST_CASE("Blocks are aligned to 64, writable to their end and do not overlap") {
   arena a;
@@ -223,3 +228,5 @@ TEST_CASE("Slabs from elsewhere: blocks lie there, aligned as asked, nothing is 
   }
   CHECK(back == 2);
 }
+
+}  // namespace arena_test

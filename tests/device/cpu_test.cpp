@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+namespace cpu_test {
+
 using namespace advprop;
 
 static_assert(cpu::elements(2, {3, 5, 7}) == 2 * 1 * 5 * 7 * 8);
@@ -61,3 +63,5 @@ TEST_CASE("Feature maps lie as image, block of 8 channels, row, column, channel"
   CHECK(channel_block(x, 1, 0) == data + 2 * 3 * 4 * 8);
   CHECK(channel_block(x, 1, 1) + 3 * 4 * 8 == data + sizeof data / sizeof *data);
 }
+
+}  // namespace cpu_test

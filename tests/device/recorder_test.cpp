@@ -9,6 +9,8 @@
 #include <advprop/models/model.hpp>
 #include <advprop/models/resnet.hpp>
 
+namespace recorder_test {
+
 using namespace advprop;
 using operation = recorder::operation;
 
@@ -71,3 +73,5 @@ TEST_CASE("A network is recorded without memory for its feature maps, in evaluat
   CHECK_THROWS_WITH_AS(m.forward(images, pass::train(main_domain)),
                        "recorder: records evaluation passes, not batch statistics", argument_error);
 }
+
+}  // namespace recorder_test

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+namespace domain_test {
+
 using namespace advprop;
 
 // Only a policy makes a domain.
@@ -44,3 +46,5 @@ TEST_CASE("What is shared has one set, what is not has one per domain") {
     CHECK(domains<3, share::affine>::affine_set(d) == 0);
   }
 }
+
+}  // namespace domain_test

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+namespace pass_test {
+
 using namespace advprop;
 
 namespace {
@@ -80,3 +82,5 @@ TEST_CASE("The three kinds of pass answer the four questions") {
   CHECK(pass::evaluate(aux1).route.begin()->domain == aux1);
   CHECK((t.drop && !a.drop && !e.drop && pass::attack(aux1, statistics::running, true).drop));
 }
+
+}  // namespace pass_test

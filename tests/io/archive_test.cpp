@@ -9,6 +9,8 @@
 
 #include <advprop/io/archive.hpp>
 
+namespace archive_test {
+
 using namespace advprop;
 
 namespace {
@@ -113,3 +115,5 @@ TEST_CASE("A missing key and one of another type are errors that name file and k
   CHECK_THROWS_AS(a.get<advprop::random_stream>("rng"), file_error);
   CHECK_THROWS_AS(a.get<advprop::random_stream>("pair"), file_error);
 }
+
+}  // namespace archive_test

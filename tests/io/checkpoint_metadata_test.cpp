@@ -10,6 +10,8 @@
 
 #include "../models/harness.hpp"
 
+namespace checkpoint_metadata_test {
+
 using namespace harness;
 namespace fs = std::filesystem;
 
@@ -168,3 +170,5 @@ TEST_CASE("Metadata that cannot be written are refused, and no file is") {
   refused({.class_names = {"a", "b"}}, "2 class names for 3 classes");
   refused({.model = "\xff"}, "'model' is '\xff', which is not UTF-8");
 }
+
+}  // namespace checkpoint_metadata_test

@@ -8,6 +8,8 @@
 
 #include "../models/harness.hpp"
 
+namespace checkpoint_test {
+
 using namespace harness;
 namespace fs = std::filesystem;
 
@@ -245,3 +247,5 @@ TEST_CASE("A tensor of integers is refused where numbers are wanted") {
   out.write(f.file("bad"));
   refused<one>(f.file("bad"), "tensor 'fc.bias' is I64, not F32, F64, F16 or BF16");
 }
+
+}  // namespace checkpoint_test

@@ -11,6 +11,8 @@
 
 #include "../models/harness.hpp"
 
+namespace dialect_test {
+
 using namespace harness;
 using names = std::vector<std::string>;
 
@@ -159,3 +161,5 @@ TEST_CASE("A checkpoint of another architecture: one message counts what differs
             "[6], not [4], 'bn1.running_mean' is [6], not [4], ...)");
   std::filesystem::remove(path);
 }
+
+}  // namespace dialect_test

@@ -19,6 +19,8 @@
 
 #include <advprop/io/file.hpp>
 
+namespace file_test {
+
 namespace fs = std::filesystem;
 using namespace advprop;
 
@@ -241,3 +243,5 @@ TEST_CASE("Writers of one path take turns") {
   CHECK(mixed == 0);
   CHECK(folder.files() == 1);
 }
+
+}  // namespace file_test

@@ -9,6 +9,8 @@
 #include <advprop/core/random.hpp>
 #include <advprop/io/json_reader.hpp>
 
+namespace json_reader_test {
+
 namespace {
 
 using advprop::random_stream;
@@ -173,3 +175,5 @@ TEST_CASE("Damaged texts read as nlohmann's parser reads them") {
   CHECK(accepted > 5000);
   CHECK(accepted < 25000);
 }
+
+}  // namespace json_reader_test

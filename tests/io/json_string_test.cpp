@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 
+namespace json_string_test {
+
 using namespace advprop;
 
 namespace {
@@ -65,3 +67,5 @@ TEST_CASE("json strings are nlohmann's, and what it refuses is not UTF-8") {
     CHECK(wrong == 0);
   }
 }
+
+}  // namespace json_string_test

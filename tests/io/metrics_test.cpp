@@ -12,6 +12,8 @@
 
 #include <advprop/io/metrics.hpp>
 
+namespace metrics_test {
+
 using namespace advprop;
 
 namespace {
@@ -108,3 +110,5 @@ TEST_CASE("the summary is indented JSON and replaces the old one") {
   CHECK(content(file) == "{\n  \"method\": \"clean\",\n  \"accuracy\": 0.25\n}\n");
   CHECK(std::distance(std::filesystem::directory_iterator(f.path), {}) == 1);
 }
+
+}  // namespace metrics_test

@@ -11,6 +11,8 @@
 
 #include "../data/files.hpp"
 
+namespace npy_test {
+
 using namespace advprop;
 
 namespace {
@@ -100,3 +102,5 @@ TEST_CASE("a mapped file is its bytes; what is no file is named") {
                        file_error);
   CHECK_THROWS_WITH_AS(mapped_file(f.path()), (f.path() + ": is no regular file").c_str(), file_error);
 }
+
+}  // namespace npy_test

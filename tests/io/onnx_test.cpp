@@ -13,6 +13,8 @@
 #include "../models/harness.hpp"
 #include "onnx_networks.hpp"
 
+namespace onnx_test {
+
 using namespace advprop;
 using onnx_networks::everything;
 
@@ -401,3 +403,5 @@ TEST_CASE("Options out of range and files that cannot be are refused; what was t
   CHECK((f.opset == 22 && f.ir_version == 10 && f.image_shape[1] == "1"));
   CHECK(f.constants.at("images.mean").floats() == std::vector<float>{0.2860f});
 }
+
+}  // namespace onnx_test

@@ -8,6 +8,8 @@
 
 #include <advprop/io/png.hpp>
 
+namespace png_test {
+
 using namespace advprop;
 
 namespace {
@@ -82,3 +84,5 @@ TEST_CASE("base64 gives the test vectors of RFC 4648") {
   CHECK(base64("foobar") == "Zm9vYmFy");
   CHECK(base64(std::string("\xff\x00\xfb\xef", 4)) == "/wD77w==");
 }
+
+}  // namespace png_test

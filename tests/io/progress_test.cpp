@@ -8,6 +8,8 @@
 
 #include <advprop/io/progress.hpp>
 
+namespace progress_test {
+
 using namespace advprop;
 
 namespace {
@@ -151,3 +153,5 @@ TEST_CASE("a file is no terminal") {
   CHECK(std::string(text, size).find('\r') == std::string::npos);
   std::fclose(file);
 }
+
+}  // namespace progress_test

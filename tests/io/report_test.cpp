@@ -11,6 +11,8 @@
 
 #include <advprop/io/report.hpp>
 
+namespace report_test {
+
 using namespace advprop;
 
 namespace {
@@ -297,3 +299,5 @@ TEST_CASE("what stands behind a number, tables of texts, and bands around lines"
   r.runs = {a};
   CHECK(has(report_html(r), "<span>accuracy <small class=\"soft\">± 0.49</small></span>"));
 }
+
+}  // namespace report_test

@@ -17,6 +17,8 @@
 #include <advprop/core/random.hpp>
 #include <advprop/io/safetensors.hpp>
 
+namespace safetensors_test {
+
 namespace fs = std::filesystem;
 using namespace advprop;
 
@@ -392,3 +394,5 @@ TEST_CASE("A file written by PyTorch is read, and comes back from the writer the
   MESSAGE("skipped: no ADVPROP_TEST_DATA");
 #endif
 }
+
+}  // namespace safetensors_test

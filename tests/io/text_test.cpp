@@ -5,6 +5,8 @@
 
 #include <advprop/io/text.hpp>
 
+namespace text_test {
+
 using namespace advprop;
 
 TEST_CASE("numbers are written with fixed decimals, and minus zero is zero") {
@@ -45,3 +47,5 @@ TEST_CASE("text is shortened between code points") {
   CHECK(shortened("εεεε", 3) == "εε…");
   CHECK(shortened("abc", 0) == "");
 }
+
+}  // namespace text_test

@@ -21,6 +21,8 @@
 #include <advprop/core/tensor.hpp>
 #include <advprop/data/loader.hpp>
 
+namespace xtensor_test {
+
 using namespace advprop;
 
 namespace {
@@ -104,3 +106,5 @@ TEST_CASE("a loader reads xtensor images without a copy of the data set") {
   CHECK(b.images(2, 1, 1, 0) == 0.5f);
   CHECK(b.labels(2) == 1);
 }
+
+}  // namespace xtensor_test

@@ -2,6 +2,8 @@
 
 #include "harness.hpp"
 
+namespace activations_test {
+
 using namespace harness;
 
 static_assert(relu::output({5, 3, 2}) == shape{5, 3, 2} && silu::parameters(5) == 0 &&
@@ -53,3 +55,5 @@ TEST_CASE("ReLU lets no gradient through at zero, as PyTorch") {
   const auto g = differentiate<wrt::input>(m, x, pass::evaluate());
   CHECK(std::all_of(g.images.begin(), g.images.end(), [](float v) { return v == 0; }));
 }
+
+}  // namespace activations_test

@@ -2,6 +2,8 @@
 
 #include "harness.hpp"
 
+namespace batch_norm_test {
+
 using namespace harness;
 
 namespace {
@@ -168,3 +170,5 @@ TEST_CASE("One value per channel has no batch statistics, and the error names th
   CHECK_NOTHROW(m.forward(x, pass::evaluate(routing{{main_domain, 2}, {auxiliary, 1}})));
   CHECK_NOTHROW(m.forward(x.view().slice(0, 2), pass::train(main_domain)));
 }
+
+}  // namespace batch_norm_test

@@ -2,6 +2,8 @@
 
 #include "harness.hpp"
 
+namespace convolution_test {
+
 using namespace harness;
 
 static_assert(convolution<16, 3>::output({3, 32, 20}) == shape{16, 32, 20});
@@ -110,3 +112,5 @@ TEST_CASE("A kernel that does not fit the image is refused with its size") {
   CHECK_THROWS_WITH_AS(m.forward(images(1, 4, 6, 3), pass::evaluate()),
                        "convolution: a 5x5 kernel does not fit an image of 4x6 with padding 0", argument_error);
 }
+
+}  // namespace convolution_test

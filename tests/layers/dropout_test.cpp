@@ -2,6 +2,8 @@
 
 #include "harness.hpp"
 
+namespace dropout_test {
+
 using namespace harness;
 
 namespace {
@@ -83,3 +85,5 @@ TEST_CASE("Dropout's gradient, with its mask held fixed") {
   check_gradients(m, x, pass::evaluate(), 0.05f, 1e-3, random_stream(7));
   check_gradients(m, x, pass::train({{main_domain, 1}, {auxiliary, 1}}), 0.05f, 1e-3, random_stream(7));
 }
+
+}  // namespace dropout_test

@@ -8,6 +8,8 @@
 #include <advprop/layers/layer.hpp>
 #include <advprop/ops/cpu.hpp>
 
+namespace feature_map_test {
+
 using namespace advprop;
 
 TEST_CASE("Copies share the memory; the last one gives it back") {
@@ -50,3 +52,5 @@ TEST_CASE("A layer writes over memory only where nobody else holds it") {
 
 static_assert(has(wrt::both, wrt::input) && has(wrt::both, wrt::parameters) && !has(wrt::input, wrt::parameters) &&
               !has(wrt::nothing, wrt::both));
+
+}  // namespace feature_map_test

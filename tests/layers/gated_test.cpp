@@ -2,6 +2,8 @@
 
 #include "harness.hpp"
 
+namespace gated_test {
+
 using namespace harness;
 
 namespace {
@@ -38,3 +40,5 @@ TEST_CASE("A squeeze-and-excite gate and its gradients") {
     CHECK(at(y.view(), 1, c, 2, 3) ==
           doctest::Approx(at(in.view(), 1, c, 2, 3) * at(g.view(), 1, c, 0, 0)).epsilon(1e-5));
 }
+
+}  // namespace gated_test

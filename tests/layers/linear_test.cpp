@@ -2,6 +2,8 @@
 
 #include "harness.hpp"
 
+namespace linear_test {
+
 using namespace harness;
 
 static_assert(linear<10>::parameters(64) == 650);
@@ -49,3 +51,5 @@ TEST_CASE("An input that is not 1x1 is refused with advice") {
   CHECK_THROWS_WITH_AS(m.forward(images(1, 2, 3, 3), pass::evaluate()),
                        "linear: the input is 2x3, not 1x1; put global_average_pool before it", argument_error);
 }
+
+}  // namespace linear_test

@@ -2,6 +2,8 @@
 
 #include "harness.hpp"
 
+namespace normalize_test {
+
 using namespace harness;
 
 static_assert(normalize<imagenet_statistics>::channels == 3 && normalize<mnist_statistics>::channels == 1);
@@ -27,3 +29,5 @@ TEST_CASE(
     for (int i = 0; i < 15; ++i)
       for (int l = 3; l < 8; ++l) CHECK(channel_block(y.view(), n, 0)[i * 8 + l] == 0);
 }
+
+}  // namespace normalize_test

@@ -2,6 +2,8 @@
 
 #include "harness.hpp"
 
+namespace parameters_test {
+
 using namespace harness;
 
 namespace {
@@ -105,3 +107,5 @@ TEST_CASE("What is shared is there once, under the main name") {
   for (const parameter& p : affine.store.table())
     CHECK(!(p.name.find("aux_bn") != std::string::npos && (p.role == role::scale || p.role == role::shift)));
 }
+
+}  // namespace parameters_test

@@ -2,6 +2,8 @@
 
 #include "harness.hpp"
 
+namespace pooling_test {
+
 using namespace harness;
 
 static_assert(max_pool<3, 2, 1>::output({64, 112, 112}) == shape{64, 56, 56});
@@ -96,3 +98,5 @@ TEST_CASE("A window that does not fit the image is refused with its size") {
                        argument_error);
   CHECK_THROWS_AS(average.forward(x, pass::evaluate()), argument_error);
 }
+
+}  // namespace pooling_test

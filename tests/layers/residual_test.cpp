@@ -2,6 +2,8 @@
 
 #include "harness.hpp"
 
+namespace residual_test {
+
 using namespace harness;
 
 namespace {
@@ -118,3 +120,5 @@ TEST_CASE("The last scale of a body closes its branch; a norm elsewhere does not
   for (const parameter& p : m.table())
     CHECK(p.closes_branch == (p.name == "2.4.weight" || p.name == "2.4.aux_bn.0.weight"));
 }
+
+}  // namespace residual_test

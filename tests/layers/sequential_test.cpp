@@ -2,6 +2,8 @@
 
 #include "harness.hpp"
 
+namespace sequential_test {
+
 using namespace harness;
 
 namespace {
@@ -81,3 +83,5 @@ TEST_CASE("Layers in front of the first that learns stay out of the way of the p
   auto x = images(3, 6, 6, 3);
   check_gradients(m, x, pass::evaluate(), 0.05f);
 }
+
+}  // namespace sequential_test

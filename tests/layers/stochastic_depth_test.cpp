@@ -4,6 +4,8 @@
 
 #include <advprop/io/safetensors.hpp>
 
+namespace stochastic_depth_test {
+
 using namespace harness;
 
 namespace {
@@ -172,3 +174,5 @@ TEST_CASE("The same bits on one thread and on two") {
              gb = differentiate<wrt::both>(b, x, pass::train(auxiliary), random_stream(2));
   CHECK(ga.parameters == gb.parameters);
 }
+
+}  // namespace stochastic_depth_test

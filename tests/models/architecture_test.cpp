@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace architecture_test {
+
 using namespace advprop;
 
 namespace {
@@ -15,3 +17,5 @@ static_assert(class_count<tiny> == 7);
 static_assert(tiny::output({1, 28, 28}) == shape{7, 1, 1});
 
 TEST_CASE("An architecture is a type without numbers") { CHECK(sizeof(tiny) == 1); }
+
+}  // namespace architecture_test

@@ -10,6 +10,8 @@
 
 #include "harness.hpp"
 
+namespace efficientnet_test {
+
 using namespace advprop;
 
 // The paper's networks with 1,000 classes (timm counts the same).
@@ -107,3 +109,5 @@ TEST_CASE("EfficientNet takes images of any size, and trains") {
     CHECK((squares > 0) == (p.set == 0));
   }
 }
+
+}  // namespace efficientnet_test

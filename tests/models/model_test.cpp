@@ -4,6 +4,8 @@
 
 #include "harness.hpp"
 
+namespace model_test {
+
 using namespace harness;
 
 namespace {
@@ -333,3 +335,5 @@ TEST_CASE("One seed gives the same bits on one thread and on several") {
   CHECK(same_bits(m.gradients(), n.gradients()));
   CHECK(same_bits(m.running(), n.running()));
 }
+
+}  // namespace model_test

@@ -4,6 +4,8 @@
 
 #include "harness.hpp"
 
+namespace predict_test {
+
 using namespace harness;
 
 namespace {
@@ -63,3 +65,5 @@ TEST_CASE("No images have no predictions, and what cannot be asked is refused") 
   CHECK_THROWS_WITH_AS(predict_classes(m, x.view()), "predict: value 255 in image 1 of the batch is outside [0, 1]",
                        argument_error);
 }
+
+}  // namespace predict_test

@@ -11,6 +11,8 @@
 #include <advprop/ops/cpu.hpp>
 #include <advprop/training/evaluate.hpp>
 
+namespace pretrained_test {
+
 using namespace advprop;
 
 namespace {
@@ -48,3 +50,5 @@ TEST_CASE("published ResNet-56 weights load by their PyTorch names and make exac
   MESSAGE("skipped: ADVPROP_TEST_DATA is not set");
 #endif
 }
+
+}  // namespace pretrained_test

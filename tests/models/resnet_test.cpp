@@ -13,6 +13,8 @@
 
 #include <advprop/layers/parameters.hpp>
 
+namespace resnet_test {
+
 using namespace advprop;
 
 // torchvision's and He's numbers.
@@ -126,3 +128,5 @@ TEST_CASE("Every residual branch's last scale may start at zero, and no other") 
   }
   CHECK(closing == 2 * 8);
 }
+
+}  // namespace resnet_test

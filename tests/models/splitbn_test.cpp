@@ -10,6 +10,8 @@
 
 #include "../interop/split.hpp"
 
+namespace splitbn_test {
+
 using namespace advprop;
 
 TEST_CASE("A training pass of three domains is that of timm's network with three splits") {
@@ -49,3 +51,5 @@ TEST_CASE("A training pass of three domains is that of timm's network with three
   CHECK(compared == 2 * 3 * 20);
   for (int set = 0; set < 3; ++set) CHECK(net.batches_tracked(set) == 1);
 }
+
+}  // namespace splitbn_test

@@ -9,6 +9,8 @@
 #include "each_set.hpp"
 #include "maps.hpp"
 
+namespace activation_test {
+
 using namespace advprop;
 using maps::map;
 
@@ -110,3 +112,5 @@ TEST_EACH_SET("Activations handle more than one chunk and keep a NaN") {
     CHECK(std::isnan(y(5, 9, 20, 20)));
   }
 }
+
+}  // namespace activation_test

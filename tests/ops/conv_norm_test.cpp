@@ -2,6 +2,8 @@
 
 #include "conv_problems.hpp"
 
+namespace conv_norm_test {
+
 using namespace convolution_problems;
 
 namespace {
@@ -111,3 +113,5 @@ TEST_EACH_SET("a NaN that a convolution makes stays one behind its norm and acti
       }
   }
 }
+
+}  // namespace conv_norm_test

@@ -13,6 +13,8 @@
 
 #include "conv_problems.hpp"
 
+namespace conv_test {
+
 using namespace convolution_problems;
 
 namespace {
@@ -349,3 +351,5 @@ TEST_EACH_SET("a depthwise convolution's weight gradient knows nothing of pixels
   CHECK(difference(out.y.values, r.y) < 2e-6);
   CHECK(difference(out.dw, r.dw) < 4e-6);
 }
+
+}  // namespace conv_test

@@ -13,6 +13,8 @@
 #include "each_set.hpp"
 #include "golden_file.hpp"
 
+namespace efficientnet_golden_test {
+
 using namespace advprop;
 using maps::map;
 
@@ -70,3 +72,5 @@ TEST_EACH_SET("ReLU6 equals PyTorch's, with inputs of exactly 0 and 6") {
   CHECK(difference(dx, "relu6.dx") == 0);
   CHECK(difference(from_y, "relu6.dx") == 0);
 }
+
+}  // namespace efficientnet_golden_test

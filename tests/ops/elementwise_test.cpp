@@ -13,6 +13,8 @@
 #include "each_set.hpp"
 #include "maps.hpp"
 
+namespace elementwise_test {
+
 using namespace advprop;
 using maps::map;
 
@@ -406,3 +408,5 @@ TEST_EACH_SET("Random fills draw what a random does one by one") {
   for (float e : normal) REQUIRE(e == v.normal());
   CHECK(!same(uniform, normal));
 }
+
+}  // namespace elementwise_test

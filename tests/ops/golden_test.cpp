@@ -13,6 +13,8 @@
 #include "each_set.hpp"
 #include "golden_file.hpp"
 
+namespace golden_test {
+
 using namespace advprop;
 using maps::map;
 
@@ -185,3 +187,5 @@ TEST_EACH_SET("three steps of SGD equal PyTorch's: plain, with momentum, with Ne
     }
   }
 }
+
+}  // namespace golden_test

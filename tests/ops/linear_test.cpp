@@ -8,6 +8,8 @@
 #include "each_set.hpp"
 #include "maps.hpp"
 
+namespace linear_test {
+
 using namespace advprop;
 using maps::map;
 
@@ -104,3 +106,5 @@ TEST_EACH_SET("The fully connected layer has the same bits at any thread count")
     CHECK(maps::same_bits(results[0], results[1]));
   }
 }
+
+}  // namespace linear_test

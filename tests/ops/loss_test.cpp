@@ -10,6 +10,8 @@
 #include "each_set.hpp"
 #include "maps.hpp"
 
+namespace loss_test {
+
 using namespace advprop;
 using maps::map;
 
@@ -218,3 +220,5 @@ TEST_EACH_SET("The loss and its gradient have the same bits at any thread count"
         cross_entropy(three, z, as_view(labels), 0.1f, 1, b).loss);
   CHECK(maps::same_bits(a, b));
 }
+
+}  // namespace loss_test

@@ -9,6 +9,8 @@
 #include "each_set.hpp"
 #include "maps.hpp"
 
+namespace norm_test {
+
 using namespace advprop;
 using maps::map;
 
@@ -338,3 +340,5 @@ TEST_EACH_SET("Statistics and gradients have the same bits at any thread count")
         CHECK(maps::same_bits(g[0].dshift, g[1].dshift));
       }
 }
+
+}  // namespace norm_test

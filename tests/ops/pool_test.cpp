@@ -10,6 +10,8 @@
 #include "each_set.hpp"
 #include "maps.hpp"
 
+namespace pool_test {
+
 using namespace advprop;
 using maps::map;
 
@@ -138,3 +140,5 @@ TEST_EACH_SET("Global average pooling is the mean of the pixels, and its gradien
       CHECK(dx.pads_are_zero());
     }
 }
+
+}  // namespace pool_test

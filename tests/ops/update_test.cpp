@@ -10,6 +10,8 @@
 #include "each_set.hpp"
 #include "maps.hpp"
 
+namespace update_test {
+
 using namespace advprop;
 
 namespace {
@@ -142,3 +144,5 @@ TEST_CASE("Two places in memory exchange their numbers") {
   CHECK(maps::same_bits(y, a));
   memory_swap(d, {}, {});
 }
+
+}  // namespace update_test

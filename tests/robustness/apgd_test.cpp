@@ -4,6 +4,8 @@
 
 #include <advprop/attacks/objective.hpp>
 
+namespace apgd_test {
+
 using namespace harness;
 
 namespace {
@@ -237,3 +239,5 @@ TEST_CASE("Bad arguments give one message that names the attack and the member")
   CHECK_THROWS_WITH_AS(apgd{}.run(few, c), "robustness: logit 1 of an image is NaN or infinite", numeric_error);
   CHECK_THROWS_AS(judge(few, c), numeric_error);
 }
+
+}  // namespace apgd_test

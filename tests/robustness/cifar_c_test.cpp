@@ -12,6 +12,8 @@
 
 #include "../data/files.hpp"
 
+namespace cifar_c_test {
+
 using namespace advprop;
 using namespace advprop::robustness;
 
@@ -147,3 +149,5 @@ TEST_CASE("grey images are corrupted as they are read") {
   CHECK_THROWS_WITH_AS(write_cifar_c(data, corruption::fog, folder.path(), seed{}, 1),
                        "grey: grey images; CIFAR-10-C's layout is of RGB", argument_error);
 }
+
+}  // namespace cifar_c_test

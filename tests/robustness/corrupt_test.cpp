@@ -15,6 +15,8 @@
 #include <advprop/io/safetensors.hpp>
 #include <advprop/robustness/corrupt.hpp>
 
+namespace corrupt_test {
+
 using namespace advprop;
 using namespace advprop::robustness;
 
@@ -269,3 +271,5 @@ TEST_CASE("JPEG: quality and size are checked, grey images work") {
   for (const int quality : {0, 101}) CHECK_THROWS_AS(encode_jpeg(image, quality), argument_error);
   CHECK(decode_jpeg(encode_jpeg(byte_image::of(5, 3, 1), 75), "d").height == 5);
 }
+
+}  // namespace corrupt_test

@@ -14,6 +14,8 @@
 
 #include "../data/files.hpp"
 
+namespace corruption_test {
+
 using namespace advprop;
 using namespace advprop::robustness;
 
@@ -102,3 +104,5 @@ TEST_CASE("frost: a part of one of five pictures, enlarged where they are too sm
     CHECK(part.width == 211);
   }
 }
+
+}  // namespace corruption_test

@@ -12,6 +12,8 @@
 #include "../data/files.hpp"
 #include "../data/image_bytes.hpp"
 
+namespace cue_conflict_test {
+
 using namespace advprop;
 using namespace advprop::robustness;
 
@@ -67,3 +69,5 @@ TEST_CASE("shape and texture come from a picture's name") {
   cues[2].decided = cues[2].texture;
   CHECK(shape_bias(cues) == 0.5);
 }
+
+}  // namespace cue_conflict_test

@@ -2,6 +2,8 @@
 
 #include "trained.hpp"
 
+namespace ensemble_test {
+
 using namespace harness;
 
 namespace {
@@ -182,3 +184,5 @@ TEST_CASE("Options that make no sense and networks that cannot be attacked so gi
   tensor_of(m, "fc.bias")[1] = INFINITY;
   CHECK_THROWS_WITH_AS(attack_ensemble(m, data), "robustness: logit 1 of an image is NaN or infinite", numeric_error);
 }
+
+}  // namespace ensemble_test

@@ -3,6 +3,8 @@
 
 #include "trained.hpp"
 
+namespace fab_test {
+
 using namespace harness;
 
 namespace {
@@ -162,3 +164,5 @@ TEST_CASE("Nothing happens without epsilon; arguments that make no sense are ref
   b.labels(1) = 4;
   refused({});
 }
+
+}  // namespace fab_test

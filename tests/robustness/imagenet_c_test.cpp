@@ -14,6 +14,8 @@
 #include "../data/files.hpp"
 #include "../data/image_bytes.hpp"
 
+namespace imagenet_c_test {
+
 using namespace advprop;
 using namespace advprop::robustness;
 
@@ -99,3 +101,5 @@ TEST_CASE("a corrupted copy: the middle of each image, JPEG of quality 85, the s
   CHECK_THROWS_WITH_AS(write_imagenet_c(image_folder(source.path()), corruption::fog, 1, out.path(), seed{3}, 1),
                        (out.path() + ": two images would get the name cat/1.JPEG").c_str(), file_error);
 }
+
+}  // namespace imagenet_c_test

@@ -4,6 +4,8 @@
 
 #include <advprop/core/tensor.hpp>
 
+namespace scores_test {
+
 using namespace advprop;
 using namespace advprop::robustness;
 
@@ -117,3 +119,5 @@ TEST_CASE("Scores refuse what is no fraction and arrays that do not fit") {
   y(0) = 2;
   CHECK_THROWS_AS(top_k(z, y.view(), 1, std::vector<int>{0, 1}), argument_error);
 }
+
+}  // namespace scores_test

@@ -2,6 +2,8 @@
 
 #include "trained.hpp"
 
+namespace square_test {
+
 using namespace harness;
 
 namespace {
@@ -136,3 +138,5 @@ TEST_CASE("Square refuses values that make no sense, and networks whose logits a
   m[m.table()[1]][2] = NAN;
   CHECK_THROWS_WITH_AS(square{}.run(target, b), "robustness: logit 2 of an image is NaN or infinite", numeric_error);
 }
+
+}  // namespace square_test

@@ -6,6 +6,8 @@
 
 #include "../models/harness.hpp"
 
+namespace averaged_weights_test {
+
 using namespace harness;
 
 namespace {
@@ -100,3 +102,5 @@ TEST_CASE("A decay out of range is refused") {
     CHECK_THROWS_WITH_AS(averaged_weights(m, {.decay = decay}), doctest::Contains("averaged_weights: decay is"),
                          argument_error);
 }
+
+}  // namespace averaged_weights_test

@@ -14,6 +14,8 @@
 
 #include "../models/harness.hpp"
 
+namespace best_weights_test {
+
 using namespace harness;
 
 namespace {
@@ -159,3 +161,5 @@ TEST_CASE("Refused: another model, a score that is no number, nothing to restore
   CHECK_THROWS_WITH_AS(fit(net, data, clean_training{}, sgd{}, o, nullptr, &best), doctest::Contains("another run"),
                        file_error);
 }
+
+}  // namespace best_weights_test

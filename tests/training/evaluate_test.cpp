@@ -7,6 +7,8 @@
 #include <advprop/attacks/fgsm.hpp>
 #include <advprop/attacks/pgd.hpp>
 
+namespace evaluate_test {
+
 using namespace harness;
 
 namespace {
@@ -99,3 +101,5 @@ TEST_CASE("A network whose loss is not finite is not evaluated") {
   CHECK_THROWS_WITH_AS(evaluate(m, data, {.batch = 4}),
                        doctest::Contains("evaluate: the loss of images 0 to 3 is not a finite number"), numeric_error);
 }
+
+}  // namespace evaluate_test

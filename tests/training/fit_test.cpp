@@ -14,6 +14,8 @@
 #include <advprop/data/augment.hpp>
 #include <advprop/training/evaluate.hpp>
 
+namespace fit_test {
+
 using namespace harness;
 namespace fs = std::filesystem;
 
@@ -627,3 +629,5 @@ TEST_CASE("Which last batches are too small depends on what the method makes of 
   o.micro_batch = 2;
   trains(two_left, clean_training{});
 }
+
+}  // namespace fit_test

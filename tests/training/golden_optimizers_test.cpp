@@ -11,6 +11,8 @@
 #include <advprop/training/optimizers.hpp>
 #include <advprop/training/schedule.hpp>
 
+namespace golden_optimizers_test {
+
 using namespace advprop;
 
 namespace {
@@ -114,3 +116,5 @@ TEST_CASE("Exponential schedules give timm's and PyTorch's factors at every step
   check(schedule::staircase(), "warmup5_staircase");
   check(schedule::exponential(), "exponential");
 }
+
+}  // namespace golden_optimizers_test

@@ -10,6 +10,8 @@
 
 #include "../models/harness.hpp"
 
+namespace golden_schedule_test {
+
 using namespace advprop;
 
 namespace {
@@ -65,3 +67,5 @@ TEST_CASE("SGD refuses numbers that make no sense") {
   CHECK_THROWS_AS(state(sgd{.weight_decay = -1e-4f}, net), argument_error);
   CHECK_THROWS_AS(state(sgd{.clip_norm = -1}, net), argument_error);
 }
+
+}  // namespace golden_schedule_test

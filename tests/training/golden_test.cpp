@@ -2,6 +2,8 @@
 
 #include "golden_steps.hpp"
 
+namespace golden_test {
+
 using namespace golden_steps;
 
 TEST_CASE("ResNet-20: five AdvProp steps on given adversarial images equal PyTorch's") {
@@ -28,3 +30,5 @@ TEST_CASE("CIFAR ResNet-18: five AdvProp steps with the attack of our own follow
   auto s = for_resnet18(device);
   s.own();
 }
+
+}  // namespace golden_test

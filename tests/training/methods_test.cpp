@@ -12,8 +12,6 @@
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/training/optimizers.hpp>
 
-using namespace harness;
-
 namespace {
 std::atomic<long> requests = 0;
 std::atomic<std::size_t> largest = 0;
@@ -34,6 +32,10 @@ std::atomic<std::size_t> largest = 0;
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+namespace methods_test {
+
+using namespace harness;
 
 namespace {
 
@@ -368,3 +370,5 @@ TEST_CASE(
   check("concatenated", together, 40);
   check("l2", euclidean, 16);
 }
+
+}  // namespace methods_test

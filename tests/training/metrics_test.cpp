@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+namespace metrics_test {
+
 using namespace advprop;
 
 TEST_CASE("A tally weighs batches by their images") {
@@ -39,3 +41,5 @@ TEST_CASE("Metrics add up part by part, and a NaN or infinite loss of any part s
   a.parts[routing::limit - 1].add({INFINITY, 0, 0}, 1);
   CHECK(!a.finite());
 }
+
+}  // namespace metrics_test

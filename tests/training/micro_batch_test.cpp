@@ -12,6 +12,8 @@
 #include <advprop/attacks/none.hpp>
 #include <advprop/attacks/pgd.hpp>
 
+namespace micro_batch_test {
+
 using namespace harness;
 
 namespace {
@@ -309,3 +311,5 @@ TEST_CASE("A method that takes whole batches is told of, and so is a negative nu
   CHECK_THROWS_WITH_AS(fit(net, source, clean_training{}, sgd{}, {.epochs = 1, .micro_batch = -2}),
                        "fit: micro_batch is -2, must be 0 or more", argument_error);
 }
+
+}  // namespace micro_batch_test

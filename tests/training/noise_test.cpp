@@ -8,6 +8,8 @@
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/training/evaluate.hpp>
 
+namespace noise_test {
+
 using namespace harness;
 
 namespace {
@@ -156,3 +158,5 @@ TEST_CASE("The same bits on one thread and on two, with every kind of noise") {
   adversarial_propagation method{attack::pgd{.dropped = true}, attack::none{}};
   CHECK(gradients(m, method, {a}, 5) == gradients(n, method, {a}, 5));
 }
+
+}  // namespace noise_test

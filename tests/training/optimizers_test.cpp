@@ -6,6 +6,8 @@
 
 #include "../models/harness.hpp"
 
+namespace optimizers_test {
+
 using namespace harness;
 
 namespace {
@@ -208,3 +210,5 @@ TEST_CASE("A description holds every option, to the last bit") {
         "adamw learning_rate 0.001 beta1 0.9 beta2 0.999 epsilon 1e-08 weight_decay 0.01 decay_rule 0 clip_norm 0");
   CHECK(sgd{.learning_rate = std::nextafter(0.1f, 1.f)}.description() != plain);
 }
+
+}  // namespace optimizers_test

@@ -18,6 +18,8 @@
 #include <advprop/training/optimizers.hpp>
 #include <advprop/training/plan.hpp>
 
+namespace plan_test {
+
 using namespace advprop;
 
 namespace {
@@ -186,3 +188,5 @@ TEST_CASE("a dry run takes no memory for what it plans, and refuses a device tha
   model<resnet20<10>, domains<1>, cpu> real(device);
   CHECK_THROWS_AS(plan_evaluation(real, 1, 32, 32), argument_error);
 }
+
+}  // namespace plan_test

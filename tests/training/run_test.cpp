@@ -16,6 +16,8 @@
 
 #include "../models/harness.hpp"
 
+namespace run_test {
+
 using namespace advprop;
 using harness::small_model;
 
@@ -241,3 +243,5 @@ TEST_CASE("Training learns: images whose class is their brightness") {
   CHECK(all == 64);
   CHECK(diagonal == e.total.correct);
 }
+
+}  // namespace run_test

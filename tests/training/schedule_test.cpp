@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+namespace schedule_test {
+
 using namespace advprop;
 
 TEST_CASE("Constant and step schedules") {
@@ -89,3 +91,5 @@ TEST_CASE("Numbers that make no sense are refused by name, and every number is i
   CHECK(schedule::exponential(0.9, 3).description() == "3 0 0.9 0 3");
   CHECK(schedule::step({3, 4.5}).description() == "1 0 0.1 0 2.4 3 4.5");
 }
+
+}  // namespace schedule_test

@@ -7,6 +7,8 @@
 #include <advprop/attacks/none.hpp>
 #include <advprop/attacks/pgd.hpp>
 
+namespace soft_labels_test {
+
 using namespace harness;
 
 namespace {
@@ -137,3 +139,5 @@ TEST_CASE("What a loader mixes reaches the method, batch by batch") {
   CHECK((soft > 0 && soft < 9));
   CHECK(seen == expected);
 }
+
+}  // namespace soft_labels_test

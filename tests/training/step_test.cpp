@@ -2,6 +2,8 @@
 
 #include "../models/harness.hpp"
 
+namespace step_test {
+
 using namespace harness;
 
 namespace {
@@ -90,3 +92,5 @@ TEST_CASE("Images and labels that do not pair up are refused") {
   CHECK_THROWS_WITH_AS(accumulate_gradients(m, {x.view(), y.view()}, main_domain, {}, metrics, 0),
                        "step: 5 images but 4 labels", argument_error);
 }
+
+}  // namespace step_test

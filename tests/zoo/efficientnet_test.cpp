@@ -5,6 +5,8 @@
 
 #include "zoo.hpp"
 
+namespace efficientnet_test {
+
 using namespace advprop;
 using zoo::check;
 
@@ -23,3 +25,5 @@ TEST_CASE("Logits of timm's tf_efficientnet_b5") { check<efficientnet_b5<1000>>(
 TEST_CASE("Logits of timm's tf_efficientnet_b6") { check<efficientnet_b6<1000>>("tf_efficientnet_b6"); }
 
 TEST_CASE("Logits of timm's tf_efficientnet_b7") { check<efficientnet_b7<1000>>("tf_efficientnet_b7"); }
+
+}  // namespace efficientnet_test

@@ -6,6 +6,8 @@
 
 #include "zoo.hpp"
 
+namespace logits_test {
+
 using namespace advprop;
 using zoo::check;
 
@@ -27,3 +29,5 @@ TEST_CASE("Logits of timm's EfficientNet-Lite") {
   check<efficientnet_lite1<1000>>("tf_efficientnet_lite1");
   check<efficientnet_lite2<1000>>("tf_efficientnet_lite2");
 }
+
+}  // namespace logits_test

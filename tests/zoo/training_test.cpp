@@ -6,6 +6,8 @@
 
 #include "zoo.hpp"
 
+namespace training_test {
+
 using namespace advprop;
 using zoo::check_training;
 
@@ -14,3 +16,5 @@ TEST_CASE("ResNet-50: gradients of a training pass") { check_training<resnet50<1
 TEST_CASE("EfficientNet-B0: gradients of a training pass") {
   check_training<efficientnet_b0<1000>>("tf_efficientnet_b0");
 }
+
+}  // namespace training_test
