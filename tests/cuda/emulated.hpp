@@ -263,15 +263,17 @@ inline void emulated_convolution(const conv_problem& p, const conv_pointers& at)
               double* px = x.data() + ((std::ptrdiff_t{n} * p.in_height + h) * p.in_width + c) * s.in +
                            std::ptrdiff_t{k / group_out} * group_in;
               double* pw = w.data() + ((std::ptrdiff_t{k} * s.kernel + r) * s.kernel + q) * group_in;
-              switch (p.pass) {
-                case conv_problem::forward:
-                  for (int e = 0; e < group_in; ++e) *py += px[e] * pw[e];
-                  break;
-                case conv_problem::backward_input:
-                  for (int e = 0; e < group_in; ++e) px[e] += *py * pw[e];
-                  break;
-                case conv_problem::backward_weight:
-                  for (int e = 0; e < group_in; ++e) pw[e] += *py * px[e];
+              if (p.pass == conv_problem::forward) {
+                double sum = 0;
+#pragma omp simd reduction(+ : sum)
+                for (int e = 0; e < group_in; ++e) sum += px[e] * pw[e];
+                *py += sum;
+              } else {
+                const bool of_input = p.pass == conv_problem::backward_input;
+                double* to = of_input ? px : pw;
+                const double *from = of_input ? pw : px, factor = *py;
+#pragma omp simd
+                for (int e = 0; e < group_in; ++e) to[e] += factor * from[e];
               }
             }
           }

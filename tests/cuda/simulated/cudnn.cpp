@@ -409,12 +409,18 @@ void convolve(const operation& o, std::vector<double>& x, std::vector<double>& w
           double* px = &x[std::size_t(((n * sx[2] + h) * sx[3] + v) * sx[1] + k / out * in)];
           double* pw = &w[std::size_t((k * sw[2] * sw[3] + stored) * in)];
           double& py = y[std::size_t((n * sy[2] * sy[3] + i) * sy[1] + k)];
-          if (o.what == OF(OPERATION_CONVOLUTION_FORWARD))
-            for (std::int64_t c = 0; c < in; ++c) py += px[c] * pw[c];
-          else if (o.what == OF(OPERATION_CONVOLUTION_BACKWARD_DATA))
-            for (std::int64_t c = 0; c < in; ++c) px[c] += py * pw[c];
-          else
-            for (std::int64_t c = 0; c < in; ++c) pw[c] += py * px[c];
+          if (o.what == OF(OPERATION_CONVOLUTION_FORWARD)) {
+            double sum = 0;
+#pragma omp simd reduction(+ : sum)
+            for (std::int64_t c = 0; c < in; ++c) sum += px[c] * pw[c];
+            py += sum;
+          } else {
+            const bool of_input = o.what == OF(OPERATION_CONVOLUTION_BACKWARD_DATA);
+            double* to = of_input ? px : pw;
+            const double *from = of_input ? pw : px, factor = py;
+#pragma omp simd
+            for (std::int64_t c = 0; c < in; ++c) to[c] += factor * from[c];
+          }
         }
       }
 }
