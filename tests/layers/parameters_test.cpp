@@ -108,4 +108,12 @@ TEST_CASE("What is shared is there once, under the main name") {
     CHECK(!(p.name.find("aux_bn") != std::string::npos && (p.role == role::scale || p.role == role::shift)));
 }
 
+TEST_CASE("Running statistics have no gradient") {
+  cpu d(1);
+  net<convolution<5, 3>, batch_norm<>> m(d);
+  for (const parameter& p : m.table())
+    CHECK(m.gradient(p).size() == (p.role == role::mean || p.role == role::variance ? 0 : p.count));
+  CHECK_THROWS_AS(m.batches_tracked(100), argument_error);
+}
+
 }  // namespace parameters_test

@@ -1,4 +1,5 @@
 #include <advprop/layers/residual.hpp>
+#include <advprop/layers/stochastic_depth.hpp>
 
 #include "harness.hpp"
 
@@ -119,6 +120,20 @@ TEST_CASE("The last scale of a body closes its branch; a norm elsewhere does not
       m(d);
   for (const parameter& p : m.table())
     CHECK(p.closes_branch == (p.name == "2.4.weight" || p.name == "2.4.aux_bn.0.weight"));
+}
+
+namespace {
+template <class Body>
+struct inner : residual<Body, named<"conv", convolution<5, 1>>> {};
+template <class Body>
+struct outer : residual<sequential<named<"main", convolution<5, 1>>>, named<"short", inner<Body>>> {};
+}  // namespace
+
+TEST_CASE("A body that hands its gradient on unchanged does not write into another branch's") {
+  cpu d(1);
+  check<net<convolution<5, 3>, outer<identity>>>(d);
+  check<net<convolution<5, 3>, outer<sequential<>>>>(d);
+  check<net<convolution<5, 3>, outer<sequential<stochastic_depth>>>>(d);
 }
 
 }  // namespace residual_test

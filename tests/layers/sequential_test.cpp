@@ -84,4 +84,26 @@ TEST_CASE("Layers in front of the first that learns stay out of the way of the p
   check_gradients(m, x, pass::evaluate(), 0.05f);
 }
 
+namespace {
+struct own_relu : relu {
+  template <int, class, class>
+  struct state {};
+};
+struct own_norm : batch_norm<> {
+  template <int, class, class>
+  struct state {};
+};
+struct counted {
+  using numbers = int;
+  template <int, class, class>
+  struct state {};
+};
+struct renamed_relu : relu {};
+struct renamed_norm : batch_norm<> {};
+}  // namespace
+
+// A layer of one's own is never taken for the library's and fused.
+static_assert(activation_layer<renamed_relu> && norm_layer<renamed_norm> && activation_layer<identity>);
+static_assert(!activation_layer<own_relu> && !norm_layer<own_norm> && !norm_layer<counted>);
+
 }  // namespace sequential_test

@@ -69,27 +69,40 @@ struct of_one {
 };
 }  // namespace detail
 
+namespace detail {
+template <class Device>
+void check_alike(const device_images<Device>& images, const device_images<Device>& other) {
+  if (images.extents() != other.extents())
+    fail<argument_error>("transform: there are ", images.size(), " numbers in ", images.extent(0), " images, and ",
+                         other.size(), " in ", other.extent(0), " beside them; both must have one shape");
+}
+}  // namespace detail
+
 /// images[i] = f(images[i]) for every number, on the images' device. f must not throw: its loop is vectorised and
 /// shared out among threads, and an exception would end the process. On CUDA, it must be ADVPROP_HD.
 template <class Device, class F>
 void transform(const device_images<Device>& images, F f) {
   transform(*images.device, images, const_image_view(images), detail::of_one<F>{f});
 }
-/// images[i] = f(images[i], a[i]).
+/// images[i] = f(images[i], a[i]). Throws `argument_error`, as those below, unless all have one shape.
 template <class Device, class F>
 void transform(const device_images<Device>& images, const device_images<Device>& a, F f) {
+  detail::check_alike(images, a);
   transform(*images.device, images, const_image_view(a), f);
 }
 /// images[i] = f(images[i], a[i], b[i]).
 template <class Device, class F>
 void transform(const device_images<Device>& images, const device_images<Device>& a, const device_images<Device>& b,
                F f) {
+  detail::check_alike(images, a);
+  detail::check_alike(images, b);
   transform(*images.device, images, const_image_view(a), const_image_view(b), f);
 }
 /// images[i] = f(images[i], a[i], the number of i's image).
 template <class Device, class F>
 void transform(const device_images<Device>& images, const device_images<Device>& a,
                const image_numbers<Device>& numbers, F f) {
+  detail::check_alike(images, a);
   transform_images(*images.device, images, const_image_view(a), numbers.data(), f);
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <new>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include <advprop/core/error.hpp>
@@ -19,6 +20,15 @@ class tensor {
  public:
   tensor() = default;
   explicit tensor(extents_of<Rank> extents) { resize(extents); }
+  tensor(const tensor&) = default;
+  tensor& operator=(const tensor&) = default;
+  /// What is moved from is empty.
+  tensor(tensor&& o) noexcept : extents_(std::exchange(o.extents_, {})), values_(std::exchange(o.values_, {})) {}
+  tensor& operator=(tensor&& o) noexcept {
+    extents_ = std::exchange(o.extents_, {});
+    values_ = std::exchange(o.values_, {});
+    return *this;
+  }
 
   /// Keeps the memory when it is large enough; new elements are zero, old values are not kept in place. Throws
   /// `argument_error` for extents that are negative or whose product overflows, `memory_error` where they do not fit.

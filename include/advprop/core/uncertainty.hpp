@@ -59,13 +59,15 @@ struct paired_difference {
   bool within_noise() const { return p_value >= 0.05; }
 };
 
-/// `second` minus `first`. Throws `argument_error` unless there are as many, and two at least.
+/// `second` minus `first`. Throws `argument_error` unless there are as many, two at least, and all finite.
 inline paired_difference compare_pairs(std::span<const double> first, std::span<const double> second) {
   if (first.size() != second.size() || first.size() < 2)
     fail<argument_error>("compare_pairs: ", first.size(), " and ", second.size(),
                          " measurements; must be as many, and two at least");
   std::vector<double> differences;
   for (std::size_t i = 0; i < first.size(); ++i) differences.push_back(second[i] - first[i]);
+  for (const double d : differences)
+    if (!std::isfinite(d)) fail<argument_error>("compare_pairs: a measurement is not a finite number");
   paired_difference result{statistics_of(differences)};
   const auto& d = result.difference;
   if (d.standard_error() > 1e-9 * std::abs(d.mean))

@@ -206,9 +206,11 @@ image_batch read_batch(const S& s, int first, int count) {
   return b;
 }
 
-/// Of all images; the deviation is the population's. What an input stage normalises by.
+/// Of all images; the deviation is the population's. What an input stage normalises by. Throws `argument_error` where
+/// there are none.
 template <source S>
 channel_statistics measure_statistics(const S& s) {
+  if (s.size() < 1) fail<argument_error>("measure_statistics: there are no images");
   const shape image = s.image();
   const auto channels = static_cast<std::size_t>(image.channels);
   std::vector<float> pixels(static_cast<std::size_t>(image.size()));

@@ -37,7 +37,12 @@ template <divisible S>
 divided<S> hold_out(const S& data, int images, seed s = seed{0}) {
   const int count = data.size();
   std::vector<std::vector<int>> by_class(static_cast<std::size_t>(std::max(0, int{data.classes})));
-  for (int i = 0; i < count; ++i) by_class[static_cast<std::size_t>(data.label(i))].push_back(i);
+  for (int i = 0; i < count; ++i) {
+    const int label = data.label(i);
+    if (label < 0 || label >= static_cast<int>(by_class.size()))
+      fail<argument_error>("hold_out: image ", i, " is of class ", label, " of ", by_class.size());
+    by_class[static_cast<std::size_t>(label)].push_back(i);
+  }
   const auto present = std::count_if(by_class.begin(), by_class.end(), [](const auto& c) { return !c.empty(); });
   if (images < 1 || images > count - static_cast<int>(present))
     fail<argument_error>("hold_out: ", images, " of ", count, " images; must be 1 or more, and leave one of each of ",

@@ -38,6 +38,23 @@ struct activate {
   };
 };
 
+/// Its input, unchanged.
+struct identity {
+  static constexpr activation which = activation::identity;
+  static constexpr shape output(shape s) { return s; }
+  static constexpr long parameters(int) { return 0; }
+
+  template <int In, class Domains, class Device>
+  struct state {
+    void setup(registry&, const std::string&) {}
+    feature_map<Device> forward(context<Domains, Device>&, feature_map<Device> x) { return x; }
+    template <wrt W>
+    feature_map<Device> backward(context<Domains, Device>&, feature_map<Device> dy) {
+      return dy;
+    }
+  };
+};
+
 struct relu : activate<activation::relu> {};
 /// min(max(x, 0), 6) (Krizhevsky 2010; EfficientNet-Lite).
 struct relu6 : activate<activation::relu6> {};

@@ -43,7 +43,9 @@ void for_noise_parts(const context<Domains, Device>& c, std::uint64_t tag, F&& f
 }
 
 /// A descriptor: the output shape for an input shape, the learnable numbers for an input width, and a `state` that
-/// can be set up, run forward, and run backward with respect to the input alone or to everything.
+/// can be set up, run forward, and run backward with respect to the input alone or to everything. What combinators are
+/// made of is told by their members, so a layer of your own has none called `structure`, `layer`, `name`, `body` or
+/// `gate`.
 template <class L>
 concept layer = requires(shape s) {
   { L::output(s) } -> std::same_as<shape>;
@@ -78,6 +80,19 @@ template <class Device>
 feature_map<Device> writable(Device& device, const feature_map<Device>& x, bool only_here) {
   return only_here ? x : feature_map<Device>(device, x.batch(), x.image());
 }
+
+namespace detail {
+/// to += added; into new memory where somebody else holds that of `to`, as another branch's gradient may be.
+template <class Device>
+void add_onto(Device& device, const feature_map<Device>& added, feature_map<Device>& to) {
+  if (!to.unique()) {
+    feature_map<Device> own(device, to.batch(), to.image());
+    memory_copy(device, to, own);
+    to = std::move(own);
+  }
+  add(device, added, to);
+}
+}  // namespace detail
 
 /// A name of at most 31 characters, as a template argument.
 struct label {

@@ -29,8 +29,10 @@ template <class L, class F>
 constexpr void each_layer(shape s, F& f) {
   if constexpr (sequential_layer<L>) {
     each_layer_of(static_cast<typename L::structure*>(nullptr), s, f);
-  } else if constexpr (repeat_layer<L> || named_layer<L>) {  // the copies of a `repeat` all have one shape
+  } else if constexpr (named_layer<L>) {
     each_layer<typename L::layer>(s, f);
+  } else if constexpr (repeat_layer<L>) {
+    for (int i = 0; i < L::count; ++i, s = L::layer::output(s)) each_layer<typename L::layer>(s, f);
   } else if constexpr (residual_layer<L>) {
     each_layer<typename L::body>(s, f);
     each_layer<typename L::shortcut>(s, f);

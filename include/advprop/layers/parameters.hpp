@@ -141,14 +141,18 @@ class parameter_store {
   const std::vector<parameter>& table() const { return table_; }
   /// The numbers of one table entry.
   std::span<float> operator[](const parameter& p) const {
-    const bool statistic = p.role == role::mean || p.role == role::variance;
-    return {floats(statistic ? running_ : values_) + p.offset, p.count};
+    return {floats(is_statistic(p) ? running_ : values_) + p.offset, p.count};
   }
-  std::span<float> gradient(const parameter& p) const { return {floats(gradients_) + p.offset, p.count}; }
+  /// Of one that is learnt; running means and variances have none, theirs is empty.
+  std::span<float> gradient(const parameter& p) const {
+    if (is_statistic(p)) return {};
+    return {floats(gradients_) + p.offset, p.count};
+  }
 
   void zero_gradients() { fill(*device_, 0.f, gradients()); }
 
  private:
+  static bool is_statistic(const parameter& p) { return p.role == role::mean || p.role == role::variance; }
   static float* floats(const arena::block& b) { return static_cast<float*>(b.data()); }
   std::size_t affine(domain d) const {
     return weights_ + biases_ + 2 * channels_ * static_cast<std::size_t>(Domains::affine_set(d));

@@ -9,23 +9,6 @@
 
 namespace advprop {
 
-/// Its input, unchanged.
-struct identity {
-  static constexpr activation which = activation::identity;
-  static constexpr shape output(shape s) { return s; }
-  static constexpr long parameters(int) { return 0; }
-
-  template <int In, class Domains, class Device>
-  struct state {
-    void setup(registry&, const std::string&) {}
-    feature_map<Device> forward(context<Domains, Device>&, feature_map<Device> x) { return x; }
-    template <wrt W>
-    feature_map<Device> backward(context<Domains, Device>&, feature_map<Device> dy) {
-      return dy;
-    }
-  };
-};
-
 /// He et al. 2015, option A: every `Stride`-th pixel, and zero channels to both sides up to `Out`. Nothing to learn.
 template <int Out, int Stride>
 struct subsample_shortcut {
@@ -139,6 +122,9 @@ concept same_shape = ((BodyChannels == ShortcutChannels) & (BodyHeight == Shortc
 
 template <residual_layer L, int In, class Domains, class Device>
 class node<L, In, Domains, Device> {
+  static_assert(!named_layer<typename L::body>, "residual: name the layers inside its body, not the body");
+  static_assert(activation_layer<typename L::after>,
+                "residual: what comes after the sum is relu, relu6, silu or identity, with the state that it has");
   using cut = detail::cut<typename detail::structure_of<typename L::body>::type>;
   using shortcut = detail::bare<typename L::shortcut>;
   static constexpr shape probe{In, 64, 64};
@@ -189,7 +175,7 @@ class node<L, In, Domains, Device> {
       dx = body_.template backward<W>(c, std::move(dbody), below, std::move(ds));
     } else {
       if constexpr (has(W, wrt::input) || learnt_before_conv) dx = body_.template backward<W>(c, std::move(dbody));
-      if constexpr (has(W, wrt::input)) add(c.device, ds, dx);
+      if constexpr (has(W, wrt::input)) detail::add_onto(c.device, ds, dx);
     }
     return dx;
   }
@@ -203,10 +189,8 @@ class node<L, In, Domains, Device> {
         after;
     feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x, feature_map<Device> added) {
       detail::check_added(x, added);
-      feature_map<Device> y = writable(c.device, x, x.unique());
-      if (y.view().data != x.view().data) memory_copy(c.device, x, y);
-      add(c.device, added, y);
-      return after.forward(c, std::move(y));
+      detail::add_onto(c.device, added, x);
+      return after.forward(c, std::move(x));
     }
     template <wrt W>
     std::pair<feature_map<Device>, feature_map<Device>> backward_branches(context<Domains, Device>& c,

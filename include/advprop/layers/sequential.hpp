@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <string>
 #include <tuple>
@@ -67,10 +68,18 @@ concept named_layer = requires {
   typename L::layer;
   L::name;
 };
+namespace detail {
+/// `L` is `Base` or derives from it without a state of its own, so that what the library knows of `Base` holds for it.
+template <class L, class Base>
+concept runs_as = std::derived_from<L, Base> && std::same_as < typename L::template state<1, void, void>,
+typename Base::template state < 1, void, void >> ;
+}  // namespace detail
+
 template <class L>
 concept norm_layer = requires {
   typename L::numbers;
-};
+}
+&&detail::runs_as<L, batch_norm<typename L::numbers>>;
 /// A convolution that a batch norm behind it can be folded into.
 template <class L>
 concept folding_layer = requires {
@@ -79,7 +88,8 @@ concept folding_layer = requires {
 template <class L>
 concept activation_layer = requires {
   L::which;
-};
+}
+&&(detail::runs_as<L, activate<L::which>> || detail::runs_as<L, identity>);
 
 namespace detail {
 
@@ -114,6 +124,11 @@ struct fused_norm {
   template <int In, class Domains, class Device>
   using state = norm_node<Numbers, A, In, Domains, Device>;
 };
+
+template <class L>
+inline constexpr bool is_norm = norm_layer<L>;
+template <class Numbers, activation A>
+inline constexpr bool is_norm<fused_norm<Numbers, A>> = true;
 
 /// What stands in one place of a fused sequence: what runs, what it was written as (for its name), and its position.
 template <class Run, class Written, int Position>
@@ -244,7 +259,7 @@ class chain {
       dy = node_.template backward<mine>(c, std::move(dy), std::move(added));
     } else if constexpr (wanted) {
       dy = backward_onto<mine>(node_, c, std::move(dy), added ? nullptr : below);
-      if (added) add(c.device, added, dy);
+      if (added) add_onto(c.device, added, dy);
     }
   }
   pending_activation<Device>* pending() {
@@ -257,7 +272,7 @@ class chain {
  private:
   template <class, int, class, class, std::size_t>
   friend class chain;
-  static constexpr bool folds = folding_device<Device> && folding_layer<layer> && norm_layer<typename rest::layer>;
+  static constexpr bool folds = folding_device<Device> && folding_layer<layer> && is_norm<typename rest::layer>;
 
   node<layer, all::places[I].channels, Domains, Device> node_;
   rest rest_;
@@ -272,7 +287,7 @@ class chain<L, In, Domains, Device, I> {
   template <wrt W>
   void backward(context<Domains, Device>& c, feature_map<Device>& dy, pending_activation<Device>*,
                 feature_map<Device> added = {}) {
-    if (added) add(c.device, added, dy);
+    if (added) add_onto(c.device, added, dy);
   }
   pending_activation<Device>* pending() { return nullptr; }
 };

@@ -124,6 +124,7 @@ class model {
   /// Every named tensor: weights, biases, and each batch norm's sets.
   const std::vector<parameter>& table() const { return store_.table(); }
   std::span<float> operator[](const parameter& p) const { return store_[p]; }
+  /// Empty for running means and variances.
   std::span<float> gradient(const parameter& p) const { return store_.gradient(p); }
 
   /// All learnt numbers in one block: `decayed()` weights, `biases()` biases, then scales and shifts.
@@ -135,8 +136,9 @@ class model {
   void zero_gradients() { store_.zero_gradients(); }
 
   /// How many batches updated a set's running statistics (PyTorch's num_batches_tracked).
-  std::int64_t& batches_tracked(int set) { return tracked_[static_cast<std::size_t>(set)]; }
-  std::int64_t batches_tracked(int set) const { return tracked_[static_cast<std::size_t>(set)]; }
+  /// Throws `argument_error` for a set that there is not.
+  std::int64_t& batches_tracked(int set) { return tracked_[checked(set)]; }
+  std::int64_t batches_tracked(int set) const { return tracked_[checked(set)]; }
 
   /// Gives every auxiliary set the main one's numbers, as after loading an ordinary checkpoint.
   void copy_main_to_auxiliary() {
@@ -150,6 +152,11 @@ class model {
   }
 
  private:
+  static std::size_t checked(int set) {
+    if (set < 0 || set >= Domains::statistic_sets)
+      fail<argument_error>("model: there is no set ", set, " of running statistics, but ", Domains::statistic_sets);
+    return static_cast<std::size_t>(set);
+  }
   using body = node<Network, channels, Domains, Device>;
   struct pass_state {
     routing parts, groups;

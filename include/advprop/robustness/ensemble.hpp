@@ -84,6 +84,7 @@ struct ensemble_result {
 
  private:
   static double share(const std::vector<char>& flags) {
+    if (flags.empty()) return 0;
     return double(std::ranges::count(flags, char{1})) / static_cast<double>(flags.size());
   }
 };

@@ -35,6 +35,11 @@ class best_weights {
   best_weights(const best_weights&) = delete;
   best_weights& operator=(const best_weights&) = delete;
 
+  /// A run begins anew: what another one scored does not count.
+  void begin() {
+    epoch = 0;
+    score = 0;
+  }
   /// At the end of epoch `ended`, from 1. Throws `numeric_error` where its score is no number.
   void offer(int ended) {
     const double now = measure_();

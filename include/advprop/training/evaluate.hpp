@@ -43,7 +43,7 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
   evaluation result;
   result.classes = Model::classes;
   result.confusion.assign(static_cast<std::size_t>(Model::classes) * Model::classes, 0);
-  tensor<int, 1> best({options.batch});
+  tensor<int, 1> best({std::min(options.batch, count)});
   for (int first = 0, index = 0; first < count; first += options.batch, ++index) {
     const int n = std::min(options.batch, count - first);
     auto batch = read_batch(data, first, n);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include <advprop/core/error.hpp>
 #include <advprop/domains/pass.hpp>
 #include <advprop/ops/loss_result.hpp>
 
@@ -39,9 +40,12 @@ struct step_metrics {
   std::array<tally, routing::limit> parts{};
   int count = 0;
 
-  /// A part's loss, or one that the device is still computing: it counts after `settle`.
+  /// A part's loss, or one that the device is still computing: it counts after `settle`. Throws `argument_error` for a
+  /// part out of range.
   template <class Loss>
   void add(int part, const Loss& r, int images) {
+    if (part < 0 || part >= routing::limit)
+      fail<argument_error>("step_metrics: there is no part ", part, ", but ", int{routing::limit});
     if constexpr (requires { r.sums; })
       late_.push_back({part, images, r.sums});
     else

@@ -142,15 +142,29 @@ template <class Model, class State>
   const auto arrays = training_arrays(optimizer, average);
   std::vector<std::vector<float>> host;
   for (const auto& [name, numbers] : arrays) in.copy_floats(name, host.emplace_back(numbers.size()));
+  // Nothing is changed before all is read.
+  std::vector<float> best_values, best_running;
+  std::vector<std::int64_t> best_tracked;
+  int best_epoch = 0;
+  double best_score = 0;
   if (best) {
-    best->epoch = in.get<int>("best.epoch");
-    best->score = in.get<double>("best.score");
+    best_epoch = in.get<int>("best.epoch");
+    best_score = in.get<double>("best.score");
     for (std::size_t set = 0; set < best->tracked.size(); ++set)
-      best->tracked[set] = in.get<std::int64_t>("best.tracked" + std::to_string(set));
-    in.copy_floats("best.values", best->values);
-    in.copy_floats("best.running", best->running);
+      best_tracked.push_back(in.get<std::int64_t>("best.tracked" + std::to_string(set)));
+    best_values.resize(best->values.size());
+    best_running.resize(best->running.size());
+    in.copy_floats("best.values", best_values);
+    in.copy_floats("best.running", best_running);
   }
   read_model(in, net, true);
+  if (best) {
+    best->epoch = best_epoch;
+    best->score = best_score;
+    std::copy(best_tracked.begin(), best_tracked.end(), best->tracked.begin());
+    best->values = std::move(best_values);
+    best->running = std::move(best_running);
+  }
   for (std::size_t i = 0; i < arrays.size(); ++i)
     memory_copy(net.device(), std::span<const float>(host[i]), arrays[i].second);
   optimizer.updates = updates;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <advprop/data/loader.hpp>
+#include <advprop/io/file.hpp>
 #include <advprop/layers/map_sizes.hpp>
 #include <advprop/training/averaged_weights.hpp>
 #include <advprop/training/best_weights.hpp>
@@ -43,7 +44,7 @@ template <class Model, class Method>
   }
 }
 
-/// Throws `argument_error` for what cannot be a run.
+/// Throws `argument_error` for what cannot be a run, `file_error` where its checkpoint cannot be written.
 template <class Model, class Method>
 [[gnu::cold]] void check_run(const Model& net, std::span<loader* const> data, const Method& method,
                              const fit_options& options, const averaged_weights<Model>* average,
@@ -54,6 +55,7 @@ template <class Model, class Method>
   if (options.checkpoint_steps < 0)
     fail<argument_error>("fit: checkpoint_steps is ", options.checkpoint_steps, ", must be 0 or more");
   if (options.resume && options.checkpoint.empty()) fail<argument_error>("fit: resume needs the path of a checkpoint");
+  if (!options.checkpoint.empty()) const atomic_file writable(options.checkpoint);  // or an epoch's work would be lost
   for (std::size_t i = 0; i < data.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (data[i] == data[j]) fail<argument_error>("fit: data streams ", j, " and ", i, " are one loader");

@@ -17,9 +17,11 @@ namespace detail {
 
 /// Numbers made of learnt ones by `make(memory)`, unless they are there and fresh.
 template <class Make>
-void* derived(cuda_device& d, const float* w, const float* variance, std::size_t bytes,
-              const std::array<cuda_state::derived_numbers::range, 5>& from, Make make) {
-  auto& entry = d.state().packed[{w, variance}];
+void* derived(cuda_device& d, std::size_t bytes, const std::array<cuda_state::derived_numbers::range, 5>& from,
+              Make make) {
+  std::array<const void*, 5> sources;
+  for (std::size_t i = 0; i < sources.size(); ++i) sources[i] = from[i].first;
+  auto& entry = d.state().packed[sources];
   if (!entry.memory || entry.bytes != bytes) {  // another model's, at the same address
     entry.memory = d.memory().allocate(bytes);
     entry.bytes = bytes;
@@ -55,9 +57,8 @@ inline void pack_depthwise(cuda_device& d, const float* w, int channels, int are
 inline const float* depthwise_weights(cuda_device& d, const float* w, const conv_spec& s) {
   const int area = s.kernel * s.kernel;
   const auto bytes = static_cast<std::size_t>(s.out * area) * sizeof(float);
-  return static_cast<const float*>(derived(d, w, nullptr, bytes, {{{w, bytes}}}, [&](void* to) {
-    pack_depthwise(d, w, s.out, area, static_cast<float*>(to));
-  }));
+  return static_cast<const float*>(
+      derived(d, bytes, {{{w, bytes}}}, [&](void* to) { pack_depthwise(d, w, s.out, area, static_cast<float*>(to)); }));
 }
 
 /// Weights for the libraries; `w` itself where nothing has to change.
@@ -66,7 +67,7 @@ const T* packed_weights(cuda_device& d, const float* w, int out, int in, int are
   if constexpr (std::is_same_v<T, float>)
     if (area == 1) return w;
   const auto count = static_cast<std::size_t>(out) * static_cast<std::size_t>(in * area);
-  return static_cast<const T*>(derived(d, w, nullptr, count * sizeof(T), {{{w, count * sizeof(float)}}},
+  return static_cast<const T*>(derived(d, count * sizeof(T), {{{w, count * sizeof(float)}}},
                                        [&](void* to) { pack_weights(d, w, out, in, area, static_cast<T*>(to)); }));
 }
 
@@ -86,7 +87,7 @@ template <class T, class Pack>
 folded_weights<T> fold(cuda_device& d, const float* w, const norm_parameters& p, int out, std::size_t count,
                        Pack pack) {
   const auto channels = static_cast<std::size_t>(out) * sizeof(float), head = (channels + 63) / 64 * 64;
-  auto* memory = static_cast<std::byte*>(derived(d, w, p.variance, head + count * sizeof(T),
+  auto* memory = static_cast<std::byte*>(derived(d, head + count * sizeof(T),
                                                  {{{w, count * sizeof(float)},
                                                    {p.mean, channels},
                                                    {p.variance, channels},

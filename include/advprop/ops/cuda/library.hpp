@@ -150,8 +150,8 @@ class cuda_state {
     std::array<range, 5> from{};
     bool fresh = false;
   };
-  /// By the weights, and by the batch norm's variance that is folded into them (null: none).
-  std::map<std::pair<const float*, const float*>, derived_numbers> packed;
+  /// By what they are made of: domains that share weights and variances have scales of their own.
+  std::map<std::array<const void*, 5>, derived_numbers> packed;
 
   /// Numbers at [p, p + bytes) change: what was made of them is stale.
   void changed(const void* p, std::size_t bytes) {

@@ -238,7 +238,7 @@ ADVPROP_CUDA_API void cuda_state::launch_capture(std::unique_ptr<recorded_graph>
 inline plan_limits limits_of(engine_choice c) {
   switch (c) {
     case engine_choice::fixed:
-      return {1, 1};
+      return {3, 1};  // the first that runs
     case engine_choice::timed:
       return {6, 1};
     case engine_choice::exhaustive:
@@ -264,18 +264,21 @@ ADVPROP_CUDA_API bool cuda_state::computes(const conv_problem& p) { return !plan
 ADVPROP_CUDA_API bool cuda_state::prefers(const conv_problem& p, const std::function<void()>& together,
                                           const std::function<void()>& apart) {
   if (!computes(p)) return false;
-  if (own_->engines == engine_choice::fixed) return true;
   const auto known =
       std::find_if(own_->preferences.begin(), own_->preferences.end(), [&](const auto& q) { return q.first == p; });
   if (known != own_->preferences.end()) return known->second;
   if (own_->capturing) return true;  // nothing runs now: it is timed another time
   const bool better = [&] {
+    float fused = HUGE_VALF;
     try {
-      return own_->time(together) <= own_->time(apart);
+      fused = own_->time(together);
+    } catch (const memory_error&) {  // the operations on their own may want less
+      return false;
     } catch (const engine_error&) {
       cudaGetLastError();  // or the next launch would report it
       return false;
     }
+    return own_->engines == engine_choice::fixed || fused <= own_->time(apart);
   }();
   own_->preferences.emplace_back(p, better);
   return better;
@@ -298,6 +301,7 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
           best = i;
           least = time;
         }
+        if (own_->engines == engine_choice::fixed) break;
       } catch (const memory_error&) {  // another engine may want less
         failure = std::current_exception();
       } catch (const engine_error&) {  // another one may run
