@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "../models/harness.hpp"
+
 namespace model_test {
 
 using namespace device_tests;
@@ -198,5 +200,22 @@ TEST_CASE("When the GPU's memory is full, the error says so") {
                        error);
 }
 #endif
+
+TEST_CASE("Domains that share statistics keep their own scales where norms are folded into convolutions") {
+  using two = domains<2, share::statistics>;
+  cpu c(1);
+  cuda d;
+  model<harness::small, two, cpu> a(c, seed{1});
+  model<harness::small, two, cuda> b(d, seed{1});
+  harness::scramble(a);
+  memory_copy(d, std::span<const float>(a.values()), b.values());
+  memory_copy(d, std::span<const float>(a.running()), b.running());
+  const auto x = harness::images(4);
+  for (const domain through : {two::main(), two::auxiliary(0), two::main()}) {
+    const auto expected = predict_logits(a, x, {.through = through}), got = predict_logits(b, x, {.through = through});
+    for (std::ptrdiff_t i = 0; i < got.size(); ++i)
+      CHECK(got.data()[i] == doctest::Approx(expected.data()[i]).epsilon(1e-4));
+  }
+}
 
 }  // namespace model_test

@@ -35,9 +35,12 @@ struct reads_predictions {
 template <class Attack, class Optimizer = sgd>
 run five_steps(const Attack& attack, bool graphs, const Optimizer& optimizer = {.learning_rate = 0.05f},
                int micro_batch = 0) {
-  // One for all: a GPU's convolutions are chosen by timing, and others would round otherwise. Never destroyed: CUDA's
-  // libraries may be gone by then.
-  static cuda& d = *new cuda;
+  // One for all: a GPU's convolutions are chosen by timing, and others would round otherwise.
+#ifdef ADVPROP_GPU_TESTS
+  static cuda& d = *new cuda;  // never destroyed: CUDA's libraries may be gone by then
+#else
+  static cuda d;
+#endif
   network net(d, seed{1});
   const adversarial_propagation method(attack);
   typename Optimizer::template state<network> state(optimizer, net);

@@ -238,7 +238,7 @@ ADVPROP_CUDA_API void cuda_state::launch_capture(std::unique_ptr<recorded_graph>
 inline plan_limits limits_of(engine_choice c) {
   switch (c) {
     case engine_choice::fixed:
-      return {3, 1};  // the first that runs
+      return {1, 1};
     case engine_choice::timed:
       return {6, 1};
     case engine_choice::exhaustive:
@@ -301,7 +301,6 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
           best = i;
           least = time;
         }
-        if (own_->engines == engine_choice::fixed) break;
       } catch (const memory_error&) {  // another engine may want less
         failure = std::current_exception();
       } catch (const engine_error&) {  // another one may run
