@@ -4,7 +4,9 @@
 #include <sys/file.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <filesystem>
+#include <iterator>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -91,6 +93,12 @@ history::history(const run_folder& folder, int kept) : log_(new log{metrics_log(
   } catch (const nlohmann::json::exception&) {
     fail<file_error>(folder.metrics(), ": line ", epochs_.size() + 1, " is no epoch of this program's");
   }
+  for (std::size_t i = 0; i < epochs_.size(); ++i)
+    if (epochs_[i].epoch != static_cast<int>(i) + 1 || (epochs_[i].validation.empty() && epochs_[i].test.empty()))
+      fail<file_error>(folder.metrics(), ": line ", i + 1, " is not what this program wrote of epoch ", i + 1);
+  if (std::ssize(epochs_) != kept)  // what is measured at the end reads all of them
+    fail<file_error>(folder.metrics(), ": has ", epochs_.size(), " of the ", kept,
+                     " epochs that training.safetensors has seen");
 }
 history::~history() = default;
 

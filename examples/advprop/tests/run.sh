@@ -361,6 +361,14 @@ resume)
   refused 1 "is the checkpoint of another run (label-smoothing was 0, is 0.5; seed was 1, is 2)$" \
     train $options --seed 2 --label-smoothing 0.5 --out killed --resume
   cmp whole/model.safetensors killed/model.safetensors
+  # Without the lines of all epochs there is nothing to draw curves of, or to tell accuracies from.
+  mv killed/metrics.jsonl complete.jsonl
+  lost="of the 2 epochs that training.safetensors has seen$"
+  refused 1 "^advprop: killed/metrics.jsonl: has 0 $lost" train $options --out killed --resume
+  head -n 1 complete.jsonl >killed/metrics.jsonl
+  refused 1 "^advprop: killed/metrics.jsonl: has 1 $lost" train $options --out killed --resume
+  tail -n 1 complete.jsonl >killed/metrics.jsonl
+  refused 1 "^advprop: killed/metrics.jsonl: line 1 is not what this program wrote of epoch 1$" train $options --out killed --resume
   ;;
 
 bad_input)
