@@ -67,9 +67,7 @@ struct of_one {
   F f;
   ADVPROP_HD float operator()(float x, float) const { return f(x); }
 };
-}  // namespace detail
 
-namespace detail {
 template <class Device>
 void check_alike(const device_images<Device>& images, const device_images<Device>& other) {
   if (images.extents() != other.extents())
