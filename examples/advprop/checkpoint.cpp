@@ -62,6 +62,9 @@ settings seen_as_recorded(settings s, std::span<const checkpoint_facts> files) {
   return s;
 }
 
+namespace {
+
+/// The numbers of `--normalization`, or else those that the file records, if any.
 channel_statistics normalization_for(const settings& s, const checkpoint_facts& file) {
   const channel_statistics& recorded = file.metadata.normalization;
   if (recorded.mean.empty()) return normalization(s);
@@ -72,6 +75,8 @@ channel_statistics normalization_for(const settings& s, const checkpoint_facts& 
                          " records ", description(recorded));
   return chosen;
 }
+
+}  // namespace
 
 channel_statistics required_normalization(const settings& s, const checkpoint_facts& file) {
   if (file.metadata.normalization.mean.empty() && !s.given.contains("--normalization"))
@@ -111,6 +116,8 @@ std::unique_ptr<runner> load_network(any_device& device, const settings& s, cons
 void load_initial(runner& net, const settings& s, const image_source& train) {
   const checkpoint_metadata file = read_metadata(s.initial);
   const channel_statistics &recorded = file.normalization, own = normalization(s);
+  if (!s.given.contains("--normalization") && recorded.mean.empty())
+    fail<argument_error>("--normalization is needed: ", s.initial, " records none; dataset is ", description(own));
   if (!s.given.contains("--normalization") && !recorded.mean.empty() && !nearly_equal(recorded, own))
     fail<argument_error>("--normalization is needed: ", s.initial, " records ", description(recorded),
                          ", that of the data set is ", description(own));

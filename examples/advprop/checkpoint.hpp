@@ -30,10 +30,8 @@ settings completed(settings s, const checkpoint_facts& file);
 /// a network may be shown other images on purpose. Throws `argument_error` where files disagree and no option decides.
 settings seen_as_recorded(settings s, std::span<const checkpoint_facts> files);
 
-/// The numbers of `--normalization`, or else those that the file records, or else the data set's. Throws
-/// `argument_error` where option and file contradict each other.
-channel_statistics normalization_for(const settings& s, const checkpoint_facts& file);
-/// The same for commands that have no data set.
+/// The numbers of `--normalization`, or else those that the file records: nobody guesses how its network's images were
+/// normalised. Throws `argument_error` where neither says, or they contradict each other.
 channel_statistics required_normalization(const settings& s, const checkpoint_facts& file);
 
 /// `domain_of`, which must be in the file.
@@ -46,8 +44,8 @@ void check_class_order(const std::string& path, const checkpoint_metadata& recor
 std::unique_ptr<runner> load_network(any_device& device, const settings& s, const checkpoint_facts& file,
                                      data_shape shape, int auxiliaries, const channel_statistics& normalization);
 
-/// `--initial`, to go on with on these images. That file may record another normalization than the network's only if
-/// `--normalization` is given.
+/// `--initial`, to go on with on these images. That file may record another normalization than the network's, or none,
+/// only if `--normalization` is given.
 void load_initial(runner& net, const settings& s, const image_source& train);
 
 }  // namespace advprop::program

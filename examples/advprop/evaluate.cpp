@@ -35,7 +35,7 @@ void look_at(settings s, const checkpoint_facts& file) {
   any_device device = device_of(s);
   // No more domains than are needed: the others of the file are passed over.
   const auto net =
-      load_network(device, s, file, {test.image().channels, test.classes}, domain, normalization_for(s, file));
+      load_network(device, s, file, {test.image().channels, test.classes}, domain, required_normalization(s, file));
 
   std::vector<std::vector<std::string>> rows = {{"", "top-1", "top-1 error", "top-5", "loss"}};
   const auto measure = [&](const std::string& name, const chosen_attack& attack) {

@@ -60,7 +60,7 @@ std::vector<contender> contenders_of(const settings& s, const std::vector<checkp
     c.model = completed(own, c.file).model;
     c.domain = own.domain;
     c.through = domain_in(own, c.file);
-    c.numbers = normalization_for(own, c.file);
+    c.numbers = required_normalization(own, c.file);
     const bool recorded = !c.file.metadata.normalization.mean.empty() && s.normalizations.empty();
     c.normalization = recorded ? name_of(c.numbers) : own.normalization;
     c.content = content_of_file(c.file.path);

@@ -432,7 +432,7 @@ void evaluate_command(CLI::App& app, settings& s) {
   app.add_option(
          "--normalization", s.normalizations,
          "Mean and deviation of the input stage of each, or of all: the data set's own, another's, or 0.5 and 0.5, as "
-         "AdvProp's authors [as it records, or else dataset]")
+         "AdvProp's authors [as it records]")
       ->check(CLI::IsMember(normalizations()))
       ->allow_extra_args(false);
   list(app, "--name", s.titles, "What each checkpoint is called [its file]");

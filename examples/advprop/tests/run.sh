@@ -472,6 +472,12 @@ bad_input)
   unrecorded out/model.safetensors >plain.safetensors
   refused 1 "--normalization is for images of 3 channels, these have 1$" \
     $test --checkpoint plain.safetensors --normalization imagenet
+  # What a file does not record is not guessed.
+  refused 1 "--normalization is needed: plain.safetensors records none$" $test --checkpoint plain.safetensors
+  refused 1 "--normalization is needed: plain.safetensors records none$" $test plain.safetensors --robust-attack pgd
+  run $test --checkpoint plain.safetensors --normalization dataset
+  refused 1 "--normalization is needed: plain.safetensors records none; dataset is mean 0.286, deviation 0.353$" \
+    $fit --out bad --force --initial plain.safetensors
   LC_ALL=C sed 's/"advprop.mean":"0/"advprop.mean":"x/' out/model.safetensors >broken.safetensors
   refused 1 "broken.safetensors: metadata 'advprop.mean' is 'x.286', which is not valid$" \
     $test --checkpoint broken.safetensors
