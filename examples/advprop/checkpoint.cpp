@@ -84,6 +84,22 @@ channel_statistics required_normalization(const settings& s, const checkpoint_fa
   return normalization_for(s, file);
 }
 
+namespace {
+
+/// What is not recorded fits.
+void check_shape(const std::string& path, const checkpoint_metadata& recorded, const image_source& images) {
+  const int channels = images.image().channels;
+  const bool seen = recorded.channels == 0 || recorded.channels == channels;
+  if (seen && (recorded.classes == 0 || recorded.classes == images.classes)) return;
+  std::string told;
+  if (recorded.channels > 0)
+    told = "images of " + std::to_string(recorded.channels) + (recorded.channels == 1 ? " channel" : " channels");
+  if (recorded.classes > 0) told += (told.empty() ? "" : " and ") + std::to_string(recorded.classes) + " classes";
+  fail<argument_error>(path, ": is for ", told, "; ", images.name, " has ", channels, " and ", images.classes);
+}
+
+}  // namespace
+
 int domain_in(const settings& s, const checkpoint_facts& file) {
   const int domain = domain_of(s);
   if (domain > file.auxiliaries)
@@ -92,7 +108,8 @@ int domain_in(const settings& s, const checkpoint_facts& file) {
   return domain;
 }
 
-void check_class_order(const std::string& path, const checkpoint_metadata& recorded, const image_source& images) {
+void check_images(const std::string& path, const checkpoint_metadata& recorded, const image_source& images) {
+  check_shape(path, recorded, images);
   const auto &there = recorded.class_names, &here = images.class_names;
   // Other names may be other words for the same classes; one at another place may not.
   for (std::size_t k = 0; k < std::min(there.size(), here.size()); ++k)
@@ -121,7 +138,9 @@ void load_initial(runner& net, const settings& s, const image_source& train) {
   if (!s.given.contains("--normalization") && !recorded.mean.empty() && !nearly_equal(recorded, own))
     fail<argument_error>("--normalization is needed: ", s.initial, " records ", description(recorded),
                          ", that of the data set is ", description(own));
-  if (s.keep_classifier) check_class_order(s.initial, file, train);
+  checkpoint_metadata kept = file;
+  if (!s.keep_classifier) kept.classes = 0, kept.class_names.clear();  // of the layer that is left out
+  check_images(s.initial, kept, train);
   const load_options options{.classifier = s.keep_classifier, .same_normalization = false};
   tell_of_names(s.initial, s.model, net.load(s.initial, options).dialect);
 }

@@ -37,8 +37,9 @@ channel_statistics required_normalization(const settings& s, const checkpoint_fa
 /// `domain_of`, which must be in the file.
 int domain_in(const settings& s, const checkpoint_facts& file);
 
-/// Throws `argument_error` where a class of the images is not at the place that the file records for it.
-void check_class_order(const std::string& path, const checkpoint_metadata& recorded, const image_source& images);
+/// Throws `argument_error` where the file records other channels or another number of classes than the images have, or
+/// a class of theirs at another place.
+void check_images(const std::string& path, const checkpoint_metadata& recorded, const image_source& images);
 
 /// The network of `--model` with the file's weights, for images and classes of that shape.
 std::unique_ptr<runner> load_network(any_device& device, const settings& s, const checkpoint_facts& file,

@@ -31,7 +31,7 @@ void look_at(settings s, const checkpoint_facts& file) {
     attacks.push_back(attack_of(s, s.attacks[i], s.epsilons[i], s.step_sizes[i], s.steps[i]));
 
   const image_source test = load_test_data(s);
-  check_class_order(file.path, file.metadata, test);
+  check_images(file.path, file.metadata, test);
   any_device device = device_of(s);
   // No more domains than are needed: the others of the file are passed over.
   const auto net =

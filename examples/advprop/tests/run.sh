@@ -620,6 +620,18 @@ EOF
   mkdir images/train/empty
   refused 1 "images/train/empty: .*no .*image" train $common --out bad
   rmdir images/train/empty
+  # Another number of classes than the checkpoint's is no matter of how the program was built.
+  cp -r images nine
+  rm -r nine/train/class9 nine/val/class9
+  other="out/model.safetensors: is for images of 3 channels and 10 classes; nine has 3 and 9$"
+  for more in "" "--corruptions fog --severities 1"; do
+    # shellcheck disable=SC2086 # several words
+    refused 1 "^advprop: $other" evaluate --data folder --data-dir nine --image-size 32 --threads 1 out/model.safetensors $more
+  done
+  refused 1 "not for 9 classes of images with 3 channels: configure it with .*-D ADVPROP_PROGRAM_CLASSES=9$" \
+    train $common --data-dir nine --out bad
+  grey="out/model.safetensors: is for images of 3 channels and 10 classes; Fashion-MNIST has 1 and 10$"
+  refused 1 "^advprop: $grey" evaluate --data-dir "$data" out/model.safetensors
   rm -r images/val/class9
   refused 1 "images: training and test images are of other classes (10 and 9)" train $common --out bad
   ;;
