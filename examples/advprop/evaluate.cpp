@@ -37,11 +37,12 @@ void look_at(settings s, const checkpoint_facts& file) {
   const auto net =
       load_network(device, s, file, {test.image().channels, test.classes}, domain, required_normalization(s, file));
 
-  std::vector<std::vector<std::string>> rows = {{"", "top-1", "top-1 error", "top-5", "loss"}};
+  std::vector<std::vector<std::string>> rows = {{"", "top-1", "top-1 error", "top-5", "loss", "95 % of top-1"}};
   const auto measure = [&](const std::string& name, const chosen_attack& attack) {
     const tally t = net->evaluate(test, domain, 0, seed(s.seed), attack).total;
     rows.push_back({name, fixed(100 * t.accuracy(), 2) + " %", fixed(100 * (1 - t.accuracy()), 2) + " %",
-                    fixed(100 * t.accuracy5(), 2) + " %", fixed(t.loss(), 4)});
+                    fixed(100 * t.accuracy5(), 2) + " %", fixed(t.loss(), 4),
+                    interval_text(t.accuracy(), static_cast<int>(t.images))});
   };
   measure("clean", {});
   for (const auto& a : attacks)

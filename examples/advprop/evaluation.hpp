@@ -58,6 +58,10 @@ struct corruption_summary {
 /// Those that means are taken over: of the 15 of the benchmarks, or of the others where there is none of the 15.
 std::vector<robustness::corruption> counted_corruptions(const std::vector<robustness::corruption>& measured);
 corruption_summary summary_of(const evaluation_result& r, const standing& s);
+/// Of what is counted: "15 corruptions", "3 of 15 corruptions", or of those beside the 15, "2 other corruptions".
+std::string told_of_kinds(const std::vector<robustness::corruption>& counted);
+/// The mean's name: benchmarks' "mean corruption error" is that of all 15.
+std::string mean_error_name(const corruption_summary& s);
 
 /// Errors by corruption and severity, with the means; and the first test image, corrupted in every way at a middle
 /// severity.
@@ -76,6 +80,8 @@ std::string evaluation_csv(const evaluation_result& r);
 /// For people.
 report evaluation_page(const settings& s, const evaluation_result& r);
 std::string evaluation_table(const evaluation_result& r);
+/// "[88.11, 89.36]", Wilson's bounds of 95 % confidence in percent.
+std::string interval_text(double share, int images);
 
 /// Measures what the settings ask for of these checkpoints, going on where an earlier process stopped.
 evaluation_result run_evaluation(const settings& s, const std::vector<checkpoint_facts>& files);

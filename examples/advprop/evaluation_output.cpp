@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include <advprop/core/uncertainty.hpp>
 #include <advprop/io/text.hpp>
 #include <advprop/robustness/scores.hpp>
 
@@ -31,6 +32,22 @@ std::vector<robustness::corruption> counted_corruptions(const std::vector<robust
   for (const auto c : measured)
     if (c <= robustness::benchmark_corruptions.back()) result.push_back(c);
   return result.empty() ? measured : result;
+}
+
+std::string told_of_kinds(const std::vector<robustness::corruption>& counted) {
+  const std::size_t all = robustness::benchmark_corruptions.size();
+  const bool other = !counted.empty() && counted[0] > robustness::benchmark_corruptions.back();
+  return std::to_string(counted.size()) + (other                   ? " other corruptions"
+                                           : counted.size() == all ? " corruptions"
+                                                                   : " of " + std::to_string(all) + " corruptions");
+}
+
+std::string mean_error_name(const corruption_summary& s) {
+  std::vector<robustness::corruption> measured;
+  for (const auto& [c, error] : s.by_corruption) measured.push_back(c);
+  const auto counted = counted_corruptions(measured);
+  const std::string kinds = told_of_kinds(counted);
+  return kinds == "15 corruptions" ? "mean corruption error" : "mean error over " + kinds;
 }
 
 corruption_summary summary_of(const evaluation_result& r, const standing& s) {
@@ -184,8 +201,14 @@ std::string evaluation_csv(const evaluation_result& r) {
   return text;
 }
 
+std::string interval_text(double share, int images) {
+  const auto [low, high] = wilson_interval(share, images);
+  return "[" + fixed(100 * low, 2) + ", " + fixed(100 * high, 2) + "]";
+}
+
 std::string evaluation_table(const evaluation_result& r) {
   const auto percent = [](double v) { return fixed(100 * v, 2) + " %"; };
+  const auto bounded = [&](double v, int images) { return percent(v) + " " + interval_text(v, images); };
   std::vector<std::vector<std::string>> rows(1);
   rows[0].push_back("");
   for (const auto& one : r.standings) rows[0].push_back(one.who.name);
@@ -193,7 +216,7 @@ std::string evaluation_table(const evaluation_result& r) {
     rows.push_back({name});
     for (const auto& one : r.standings) rows.back().push_back(value(one));
   };
-  row("clean, top-1 error", [&](const standing& s) { return percent(s.sets[0].error()); });
+  row("clean, top-1 error", [&](const standing& s) { return bounded(s.sets[0].error(), s.sets[0].images); });
   row("clean, top-5 error", [&](const standing& s) { return percent(s.sets[0].top5_error()); });
   row("calibration error", [&](const standing& s) { return percent(s.sets[0].calibration_l1); });
   std::vector<corruption_summary> summaries;
@@ -205,7 +228,7 @@ std::string evaluation_table(const evaluation_result& r) {
     row(std::string(to_string(c)),
         [&, kind = c](const standing& s) { return percent(summary(s).by_corruption.at(kind)); });
   if (!summaries[0].by_corruption.empty())
-    row("mean corruption error", [&](const standing& s) { return percent(summary(s).mean); });
+    row(mean_error_name(summaries[0]), [&](const standing& s) { return percent(summary(s).mean); });
   if (summaries[0].complete && r.imagenet) {
     row("mCE, AlexNet = 100", [&](const standing& s) { return fixed(summary(s).mce, 2); });
     row("relative mCE", [&](const standing& s) { return fixed(summary(s).relative_mce, 2); });
@@ -216,11 +239,17 @@ std::string evaluation_table(const evaluation_result& r) {
     if (r.sets[i].which == kind::cues)
       row("shape bias", [&](const standing& s) { return percent(s.sets[i].shape_bias); });
   }
-  for (std::size_t i = 0; i < r.standings[0].attacks.size(); ++i)
-    row("accuracy under " + r.standings[0].attacks[i].how.name(), [&](const standing& s) {
-      return percent(static_cast<double>(s.attacks[i].scores.robust) / s.attacks[i].scores.images);
-    });
-  return aligned(rows);
+  const auto share = [&](int right, int images) { return bounded(static_cast<double>(right) / images, images); };
+  const auto& attacks = r.standings[0].attacks;
+  if (!attacks.empty())
+    row("accuracy on the " + grouped(attacks[0].scores.images) + " images that are attacked",
+        [&](const standing& s) { return share(s.attacks[0].scores.correct, s.attacks[0].scores.images); });
+  for (std::size_t i = 0; i < attacks.size(); ++i)
+    row("accuracy under " + attacks[i].how.name(),
+        [&](const standing& s) { return share(s.attacks[i].scores.robust, s.attacks[i].scores.images); });
+  std::string text = aligned(rows);
+  if (!attacks.empty()) text += "Errors, those of corruptions too, count what is wrong, accuracies what is right.\n";
+  return text + "[ ] is the 95 % confidence interval (Wilson) by the number of images.\n";
 }
 
 }  // namespace advprop::program

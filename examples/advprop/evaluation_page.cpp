@@ -33,18 +33,27 @@ picture_group mistakes_of(const evaluation_result& r, const viewed_set& v, const
 }
 
 std::vector<measurement> columns_of(const evaluation_result& r, const standing& s) {
-  std::vector<measurement> columns = {{"clean accuracy", 1 - s.sets[0].error()},
+  const auto accuracy = [](std::string name, double share, int images) -> measurement {
+    return {std::move(name), share, "%", false, interval_text(share, images)};
+  };
+  std::vector<measurement> columns = {accuracy("clean accuracy", 1 - s.sets[0].error(), s.sets[0].images),
                                       {"calibration error", s.sets[0].calibration_l1, "%", true}};
   if (r.test.classes > 10) columns.insert(columns.begin() + 1, {"top-5", 1 - s.sets[0].top5_error()});
   const auto summary = summary_of(r, s);
-  if (!summary.by_corruption.empty()) columns.push_back({"corruption error", summary.mean, "%", true});
+  if (!summary.by_corruption.empty()) columns.push_back({mean_error_name(summary), summary.mean, "%", true});
   if (summary.complete && r.imagenet) columns.push_back({"mCE", summary.mce, "", true});
   for (std::size_t i = 0; i < r.sets.size(); ++i) {
-    if (r.sets[i].which == kind::shift) columns.push_back({r.sets[i].name, 1 - s.sets[i].error()});
+    if (r.sets[i].which == kind::shift)
+      columns.push_back(accuracy(r.sets[i].name + " accuracy", 1 - s.sets[i].error(), s.sets[i].images));
     if (r.sets[i].which == kind::cues) columns.push_back({"shape bias", s.sets[i].shape_bias});
   }
   // One strength of each attack: the curves have all.
   std::vector<std::string> named;
+  if (!s.attacks.empty()) {
+    const attack_scores& clean = s.attacks[0].scores;
+    columns.push_back(accuracy("clean, the " + grouped(clean.images) + " that are attacked",
+                               static_cast<double>(clean.correct) / clean.images, clean.images));
+  }
   for (const auto& a : s.attacks) {
     if (std::find(named.begin(), named.end(), a.how.attack) != named.end()) continue;
     named.push_back(a.how.attack);
@@ -53,7 +62,8 @@ std::vector<measurement> columns_of(const evaluation_result& r, const standing& 
     for (const auto& other : s.attacks)
       if (other.how.attack == a.how.attack && std::abs(other.how.epsilon - usual) < std::abs(best->how.epsilon - usual))
         best = &other;
-    columns.push_back({best->how.name(), static_cast<double>(best->scores.robust) / best->scores.images});
+    columns.push_back(accuracy("under " + best->how.name(),
+                               static_cast<double>(best->scores.robust) / best->scores.images, best->scores.images));
   }
   return columns;
 }
@@ -175,6 +185,9 @@ report evaluation_page(const settings& s, const evaluation_result& r) {
       page.notes.push_back("AlexNet's errors are those on 1,000 classes: with " + std::to_string(r.test.classes) +
                            ", mCE compares these checkpoints with each other only.");
   }
+  page.notes.push_back(
+      "Behind an accuracy is its 95 % confidence interval (Wilson) by its number of images. Columns named error count "
+      "what is wrong, the others what is right.");
   for (const auto& warning : warnings_of(r)) page.notes.push_back(warning);
   return page;
 }

@@ -273,7 +273,7 @@ run_report page_of(const experiment_result& r, runner& net, const settings& s, c
                    const std::vector<epoch_record>& epochs, const evaluation& clean) {
   run_report page;
   page.name = r.name;
-  for (const auto& q : quantities_of(r))
+  for (const auto& q : told_quantities_of(r))
     page.results.push_back(measurement_of(q, q.images > 0 ? q.interval_text() : ""));
   page.corruption_errors = r.corrupted.map;
   page.settings = described(s);

@@ -77,7 +77,7 @@ attacked_accuracy measure_robustness(runner& net, const image_source& test, int 
 std::string corrupted_errors::kinds() const {
   const bool frost = std::find(counted.begin(), counted.end(), robustness::corruption::frost) != counted.end();
   const bool all_but_frost = !frost && counted.size() + 1 == robustness::benchmark_corruptions.size();
-  return std::to_string(counted.size()) + " corruptions" + (all_but_frost ? " (all but frost)" : "");
+  return told_of_kinds(counted) + (all_but_frost ? " (all but frost)" : "");
 }
 
 corrupted_errors measure_corruptions(runner& net, const settings& s, int images, kept_measurements& kept) {

@@ -55,7 +55,7 @@ struct corrupted_errors {
   heat_map map;           // by corruption and severity
   picture_group samples;  // what the corruptions look like
 
-  /// Such as "14 corruptions (all but frost)".
+  /// Such as "14 of 15 corruptions (all but frost)".
   std::string kinds() const;
 };
 

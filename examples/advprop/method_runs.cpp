@@ -54,9 +54,9 @@ run_report page_of(const method_runs& m) {
   page.name = m.name;
   if (m.runs.size() == 1) return page;
   page.results.clear();
-  auto quantities = quantities_of(m.runs[0]);
+  auto quantities = told_quantities_of(m.runs[0]);
   for (std::size_t q = 0; q < quantities.size(); ++q) {
-    const auto s = statistics_of(m.values(q));
+    const auto s = statistics_of(of_each(m, [&](const auto& r) { return told_quantities_of(r)[q].value; }));
     quantities[q].value = s.mean;
     page.results.push_back(measurement_of(quantities[q], "± " + quantities[q].text(s.deviation)));
   }

@@ -1,6 +1,7 @@
 // Names, units and digits of results.
 #include "quantities.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <advprop/io/text.hpp>
@@ -36,6 +37,16 @@ std::vector<quantity> quantities_of(const experiment_result& r) {
   if (r.validation_images > 0)
     list.insert(list.begin() + 1, {"accuracy_validation", "validation", "accuracy on validation images",
                                    r.validation_accuracy, "%", false, r.validation_images});
+  return list;
+}
+
+std::vector<quantity> told_quantities_of(const experiment_result& r) {
+  std::vector<quantity> list = quantities_of(r);
+  if (r.attacked.images == r.test_images) return list;
+  const auto fgsm = std::find_if(list.begin(), list.end(), [](const auto& q) { return q.key == "accuracy_fgsm"; });
+  const std::string images = grouped(r.attacked.images) + " images that are attacked";
+  list.insert(fgsm, {"accuracy_attacked_clean", "clean, attacked", "accuracy on the " + images + ", clean",
+                     r.attacked.clean, "%", false, r.attacked.images});
   return list;
 }
 

@@ -29,6 +29,9 @@ struct quantity {
 
 /// The same ones in the same order for runs that are measured alike.
 std::vector<quantity> quantities_of(const experiment_result& r);
+/// Beside them, where only some of the test images are attacked, the clean accuracy of those, which accuracies under
+/// attack are to be held against.
+std::vector<quantity> told_quantities_of(const experiment_result& r);
 
 /// For a report, with what it says behind the number.
 measurement measurement_of(const quantity& q, std::string detail);

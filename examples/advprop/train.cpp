@@ -16,7 +16,7 @@ void train(const settings& given) {
   const run_folder folder(s.out);
   const experiment_result r = run_experiment(s, data, folder, s.method + ", " + s.model, "");
   std::vector<std::vector<std::string>> rows;
-  for (const auto& q : quantities_of(r))
+  for (const auto& q : told_quantities_of(r))
     if (q.unit == "%") rows.push_back({q.label, q.text(q.value) + " %", q.images > 0 ? q.interval_text() : ""});
   std::printf("%s\n%s.\n", aligned(rows).c_str(), told_of_intervals().c_str());
   if (r.corrupted.images > 0) std::printf("The corruption error is the mean over %s.\n", r.corrupted.kinds().c_str());

@@ -57,7 +57,9 @@ unrecorded() { LC_ALL=C sed 's/"advprop\./"another./g' "$1"; }
 
 case $case in
 clean)
-  run train $small --method clean --schedule step --label-smoothing 0.1 --nesterov --clip-norm 1 --out out
+  run train $small --method clean --schedule step --label-smoothing 0.1 --nesterov --clip-norm 1 --out out >stdout
+  contains stdout "^accuracy on the 20 images that are attacked, clean  *[0-9.]* %"
+  contains out/report.html "accuracy on the 20 images that are attacked, clean"
   present out
   cmp out/model.safetensors out/model-main.safetensors
   contains out/metrics.jsonl '"training":{"clean":'
@@ -81,6 +83,7 @@ clean)
     --attack fgsm --attack pgd-l2 --epsilon 8 --epsilon 128 >evaluated
   cat evaluated
   contains evaluated "^FGSM, ε = 8 "
+  contains evaluated "^clean .*  [0-9.]*  *\[[0-9.]*, [0-9.]*\]$"
   contains evaluated "^L2 PGD-5, ε = 128 "
   # The default strength is that of the norm.
   look="evaluate --data-dir $data --test-images 40 --threads 1 out/model.safetensors"
@@ -91,7 +94,7 @@ clean)
   refused 1 "--epsilon is given 3 times; must be once, or once for each of 1 attacks" \
     $look --attack pgd --epsilon 1 --epsilon 2 --epsilon 4
   run $look --robust-attack pgd --robust-norm l2 --robust-steps 2 --robust-images 4 >robust
-  for strength in 31.88 63.75 127.5 255; do contains robust "^accuracy under L2 PGD, ε = $strength  *[0-9.]* %$"; done
+  for strength in 31.88 63.75 127.5 255; do contains robust "^accuracy under L2 PGD, ε = $strength  *[0-9.]* % \[[0-9.]*, [0-9.]*\]$"; done
   ;;
 
 adversarial)
@@ -159,11 +162,11 @@ compare)
     tr -d ' \n' <out/$method/summary.json >flat
     contains flat '"weights":\[1,0.5\]'
   done
-  contains stdout "^corruption error: the mean over 14 corruptions (all but frost) at 2 severities, on 10 of them"
+  contains stdout "^corruption error: the mean over 14 of 15 corruptions (all but frost) at 2 severities, on 10 of them"
   [ "$(grep -c '"corruption_error": 0' out/summary.json)" -eq 3 ] || die "summary.json has not three corruption errors"
   contains out/report.html '<h2>Corrupted images</h2>'
   contains out/report.html 'What the corruptions look like'
-  contains out/report.html '14 corruptions (all but frost) of ImageNet-C and 2 severities'
+  contains out/report.html '14 of 15 corruptions (all but frost) of ImageNet-C and 2 severities'
   [ "$(tail -n 1 stdout)" = out/report.html ] || die "the report's path is not the last line"
   contains out/report.html 'adversarial training through one batch norm'
   contains out/report.html "The weights of AdvProp.*s losses add up to 1.5, clean training.*s loss has weight 1"
@@ -190,7 +193,7 @@ compare)
   error=$(sed -n '/"corruption_error"/,$s/.*"mean": \([0-9.e-]*\).*/\1/p' averaged/summary.json)
   run evaluate averaged/model.safetensors --data-dir "$data" --test-images 30 --threads 1 $corrupted >evaluated
   cat evaluated
-  contains evaluated "^mean corruption error  *$(awk "BEGIN { printf \"%.2f\", 100 * $error }") %"
+  contains evaluated "^mean error over 2 of 15 corruptions  *$(awk "BEGIN { printf \"%.2f\", 100 * $error }") %"
   ;;
 
 seeds)
@@ -663,10 +666,13 @@ evaluate)
   contains stdout "^40 test images of images$"
   contains stdout "^  *main  *adversarial$"
   contains stdout "^gaussian_noise  *[0-9.]* %  *[0-9.]* %$"
+  contains stdout "^mean corruption error  *[0-9.]* %  *[0-9.]* %$"
   contains stdout "^mCE, AlexNet = 100  *[0-9.]*  *[0-9.]*$"
   contains stdout "^ImageNet-A, top-1 error  *[0-9.]* %"
   contains stdout "^shape bias  *[0-9.]* %"
-  contains stdout "^accuracy under ensemble, ε = 4  *[0-9.]* %"
+  contains stdout "^accuracy on the 20 images that are attacked  *[0-9.]* % \[.*\]  *[0-9.]* % \[.*\]$"
+  contains stdout "^accuracy under ensemble, ε = 4  *[0-9.]* % \[[0-9.]*, [0-9.]*\]"
+  contains whole/report.html 'clean, the 20 that are attacked'
   [ "$(wc -l <whole/evaluation.csv)" -eq $((1 + 2 * (1 + 16 * 5 + 4 + 4 * 2))) ] || die "evaluation.csv has another number of lines"
   contains whole/evaluation.json '"relative_mce": '
   contains whole/evaluation.json '"restarts": 1'
@@ -709,7 +715,7 @@ evaluate)
   run $one >first
   run evaluate some.safetensors $common >look
   error=$(sed -n 's/^clean  *[0-9.]* %  *\([0-9.]* %\).*/\1/p' look)
-  contains first "^clean, top-1 error  *$error$"
+  contains first "^clean, top-1 error  *$error \[[0-9.]*, [0-9.]*\]$"
   cp out/model-main.safetensors some.safetensors
   run $one 2>stderr
   lacks stderr "measured already"
