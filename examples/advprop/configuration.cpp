@@ -25,16 +25,16 @@ std::string_view option_of(std::string_view word) {
 #ifdef ADVPROP_HAS_TOML
 class reader {
  public:
-  reader(std::string path, const std::vector<std::string>& given) : path_(std::move(path)), given_(given) {}
+  reader(std::string path, const std::vector<std::string>& given, configured& result)
+      : path_(std::move(path)), given_(given), result_(result) {}
 
-  std::vector<std::string> words() {
+  void read() {
     const auto bytes = read_file<char>(path_, 1 << 20);
     try {
       add(toml::parse(std::string_view(bytes.data(), bytes.size()), path_));
     } catch (const toml::parse_error& e) {
       fail<file_error>(path_, ": line ", e.source().begin.line, ": ", std::string(e.description()));
     }
-    return std::move(words_);
   }
 
  private:
@@ -70,26 +70,36 @@ class reader {
       fail<file_error>(path_, ": line ", value.source().begin.line, ": ", option.substr(2),
                        " must be a text, a number, true or false, or a list of them");
     }
-    words_.push_back(option + "=" + text);
+    result_.words.push_back(option + "=" + text);
+    result_.places[option] = path_ + ": line " + std::to_string(value.source().begin.line);
   }
 
   std::string path_;
   const std::vector<std::string>& given_;
-  std::vector<std::string> words_;
+  configured& result_;
 };
 #else
 class reader {
  public:
-  reader(const std::string& path, const std::vector<std::string>&) {
+  reader(const std::string& path, const std::vector<std::string>&, configured&) {
     fail<argument_error>("--config ", path, ": this program was built without toml++ (Debian: libtomlplusplus-dev)");
   }
-  std::vector<std::string> words() { return {}; }
+  void read() {}
 };
 #endif
 
 }  // namespace
 
-std::vector<std::string> with_configuration(std::vector<std::string> words) {
+std::string configured::located(const std::string& message) const {
+  const std::size_t at = message.find("--");
+  // Named in passing, it is not what the message is about.
+  if (at == message.npos || (at != 0 && !message.substr(0, at).ends_with(": "))) return message;
+  const auto end = message.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-", at);
+  const auto place = places.find(message.substr(at, end == message.npos ? end : end - at));
+  return place == places.end() ? message : place->second + ": " + message;
+}
+
+configured with_configuration(std::vector<std::string> words) {
   std::vector<std::string> files, rest;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (option_of(words[i]) != "--config")
@@ -101,13 +111,10 @@ std::vector<std::string> with_configuration(std::vector<std::string> words) {
     else
       fail<argument_error>("--config: which file?");
   }
-  if (files.empty() || rest.empty()) return rest;
-  std::vector<std::string> all = {rest[0]};  // the subcommand
-  for (const auto& file : files) {
-    const auto more = reader(file, rest).words();
-    all.insert(all.end(), more.begin(), more.end());
-  }
-  all.insert(all.end(), rest.begin() + 1, rest.end());
+  if (files.empty() || rest.empty()) return {rest, {}};
+  configured all{{rest[0]}, {}};  // the subcommand
+  for (const auto& file : files) reader(file, rest, all).read();
+  all.words.insert(all.words.end(), rest.begin() + 1, rest.end());
   return all;
 }
 

@@ -6,12 +6,13 @@
 
 int main(int argc, char** argv) {
   using namespace advprop::program;
+  invocation i;
   try {
-    const invocation i = parse(argc, argv);
+    i = parse(argc, argv);
     if (i.run) i.run(i.given);
     return i.status;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "advprop: %s\n", e.what());
+    std::fprintf(stderr, "advprop: %s\n", i.line.located(e.what()).c_str());
     return 1;
   }
 }

@@ -18,7 +18,6 @@
 #include <advprop/io/text.hpp>
 
 #include "commands.hpp"
-#include "configuration.hpp"
 #include "idle_options.hpp"
 
 namespace advprop::program {
@@ -523,8 +522,20 @@ invocation parse(int argc, const char* const* argv) {
   command("predict", "Print what a checkpoint's network takes images for", predict, predict_command);
   command("plan", "Print the work and the memory of a training step, from the options of train", plan, plan_command);
 
+  const auto refuse = [&](const std::string& message, int status) {
+    std::fprintf(stderr, "advprop: %s\n", result.line.located(message).c_str());
+    result.run = nullptr;
+    result.status = status;
+  };
   try {
-    std::vector<std::string> words = with_configuration({argv + 1, argv + argc});
+    result.line = with_configuration({argv + 1, argv + argc});
+    std::vector<std::string> words = result.line.words;
+    if (!words.empty() && !words[0].starts_with("-") && !app.get_subcommand_no_throw(words[0])) {
+      std::string known;
+      for (const CLI::App* sub : app.get_subcommands({})) known += (known.empty() ? "" : ", ") + sub->get_name();
+      refuse("there is no subcommand " + words[0] + "; there are " + known, 2);
+      return result;
+    }
     std::reverse(words.begin(), words.end());  // as CLI11 wants them
     app.parse(words);
     const CLI::App& chosen = *app.get_subcommands()[0];
@@ -532,16 +543,13 @@ invocation parse(int argc, const char* const* argv) {
       if (option->count() > 0) s.given.insert(option->get_name());
     refuse_idle(s, chosen.get_name(), {argv + 1, argv + argc});
   } catch (const error& e) {
-    std::fprintf(stderr, "advprop: %s\n", e.what());
-    result.run = nullptr;
-    result.status = 1;
+    refuse(e.what(), 1);
   } catch (const CLI::ParseError& e) {
-    result.run = nullptr;
-    if (e.get_exit_code() == 0) {
-      result.status = app.exit(e);
+    if (e.get_exit_code() != 0) {
+      refuse(e.what(), 2);
     } else {
-      std::fprintf(stderr, "advprop: %s\n", e.what());
-      result.status = 2;
+      result.run = nullptr;
+      result.status = app.exit(e);
     }
   }
   return result;

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "configuration.hpp"
 #include "settings.hpp"
 
 namespace advprop::program {
@@ -12,6 +13,7 @@ namespace advprop::program {
 struct invocation {
   void (*run)(const settings&) = nullptr;
   settings given;
+  configured line;
   int status = 0;
 };
 

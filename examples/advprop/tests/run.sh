@@ -310,7 +310,7 @@ validation)
   contains folders/clean/metrics.jsonl '"validation":{"main":'
   refused 1 "--select is for --validation" train $options --select last --out bad
   echo 'select = "best"' >best.toml
-  refused 1 "--select best needs --validation" train $options --config best.toml --out bad
+  refused 1 "^advprop: best.toml: line 1: --select best needs --validation" train $options --config best.toml --out bad
   refused 1 "--validation is 128: hold_out: 128 of 128 images; must be 1 or more, and leave one of each of 10 classes" \
     train $options --validation 128 --out bad
   refused 1 "--validation is 0.001: hold_out: 0 of 128 images" train $options --validation 0.001 --out bad
@@ -377,6 +377,7 @@ resume)
 bad_input)
   fit="train --data-dir $data --train-images 64 --test-images 20 --batch 32 --epochs 1 --threads 1 --robust-images 10"
   refused 2 "subcommand is required"
+  refused 2 "there is no subcommand trian; there are train, compare, evaluate, " trian
   refused 2 "--out is required" train
   refused 2 "not expected" $fit --out out --frobnicate
   refused 2 "--epsilon: -1 is no number in \[0, 255\]" $fit --out out --epsilon -1
@@ -604,7 +605,10 @@ EOF
   printf 'batch = 20\nepochs = [1,\n' >broken.toml
   refused 1 "broken.toml: line " train --config broken.toml $common --out bad
   echo 'bach = 20' >typo.toml
-  refused 2 "bach" train --config typo.toml $common --out bad
+  refused 2 "^advprop: typo.toml: line 1: .*bach" train --config typo.toml $common --out bad
+  printf '[data]\nepochs = 2\n\nlearning-rate = -3\n' >typo.toml
+  refused 2 "^advprop: typo.toml: line 4: --learning-rate: -3 is no number" train --config typo.toml --data folder --out bad
+  refused 2 "^advprop: --learning-rate: -4 is no number" train --config typo.toml --learning-rate=-4 --out bad
   echo 'bach = false' >typo.toml
   refused 2 "bach" train --config typo.toml $common --out bad
   refused 1 "cutout is not for --data folder" train $common --augment cutout --out bad
