@@ -19,6 +19,7 @@
 #include <advprop/data/mix.hpp>
 #include <advprop/data/rand_augment.hpp>
 #include <advprop/io/file.hpp>
+#include <advprop/io/text.hpp>
 #include <advprop/layers/normalize.hpp>
 
 #include "choices.hpp"
@@ -94,7 +95,8 @@ divided<S> parts_of(const settings& s, const S& all) try {
   const double count = s.validation < 1 ? std::round(s.validation * all.size()) : s.validation;
   return hold_out(all, static_cast<int>(count));
 } catch (const argument_error& e) {
-  fail<argument_error>("--validation is ", shortest(s.validation), ": ", e.what());
+  const bool share = s.validation < 1;
+  fail<argument_error>("--validation is ", share ? shortest(s.validation) : fixed(s.validation, 0), ": ", e.what());
 }
 
 /// The classes by turns, so that the first images of a folder are of all classes.

@@ -49,7 +49,7 @@ std::vector<contender> contenders_of(const settings& s, const std::vector<checkp
   std::vector<contender> all;
   const std::size_t count = files.size();
   if (!s.titles.empty() && s.titles.size() != count)
-    fail<argument_error>("--name is given ", s.titles.size(), " times for ", count, " checkpoints");
+    fail<argument_error>("--name is given for ", s.titles.size(), " of ", count, " checkpoints");
   for (std::size_t i = 0; i < count; ++i) {
     contender c;
     c.file = files[i];

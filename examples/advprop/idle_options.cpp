@@ -66,6 +66,8 @@ std::vector<rule> rules_of_training(const settings& s, bool all_methods) {
       {"--new-classifier", !s.initial.empty(), "--initial"},
       {"--stochastic-depth --matched-noise --attack-noise", s.model.starts_with("efficientnet"), "EfficientNets"},
       {"--weights --matched-noise --attack-noise", attacked, "--method adversarial and advprop"},
+      {"--weights", all_methods || !s.adversarial_only, "training with several losses"},
+      {"--warm-up", s.warm_up < s.epochs, "fewer epochs than the run has"},
       {"--adversarial-only", all_methods || s.method == "adversarial", "--method adversarial"},
       {"--aux --execution", advprop, "--method advprop"}};
   const auto more =

@@ -260,9 +260,12 @@ void training_options(CLI::App& app, settings& s) {
   name(app, "--execution", s.execution, {"sequential", "concatenated"}, "advprop: a pass per domain, or one for all")
       ->group(group);
 }
-void device_options(CLI::App& app, settings& s) {
+void threads_option(CLI::App& app, settings& s) {
   number(app, "--threads", s.threads, 0, 1024, "0: as many as there are processors; results do not depend on it")
       ->group("Run");
+}
+void device_options(CLI::App& app, settings& s) {
+  threads_option(app, s);
   name(app, "--device", s.device, {"cpu", "cuda", "cuda-tf32", "cuda-bfloat16"},
        "Where networks are computed: the CPU, or a GPU with float32, float32 whose products round to TF32, or bfloat16")
       ->group("Run");
@@ -274,12 +277,15 @@ void device_options(CLI::App& app, settings& s) {
        "Engines that convolutions may use: all; Winograd with tiles of 2 at most; none of Winograd; the reference")
       ->group("Run");
 }
-void machine_options(CLI::App& app, settings& s) {
+void seed_option(CLI::App& app, settings& s) {
   app.add_option("--seed", s.seed, "Everything random follows from it")
       ->check(within<std::uint64_t>(0, UINT64_MAX))
       ->capture_default_str()
       ->take_last()
       ->group("Run");
+}
+void machine_options(CLI::App& app, settings& s) {
+  seed_option(app, s);
   device_options(app, s);
 }
 void corruption_options(CLI::App& app, settings& s) {
@@ -452,7 +458,8 @@ void evaluate_command(CLI::App& app, settings& s) {
 void corrupt_command(CLI::App& app, settings& s) {
   data_options(app, s);
   corruption_options(app, s);
-  machine_options(app, s);
+  seed_option(app, s);
+  threads_option(app, s);
   app.add_option("--out", s.out, "Folder: for KIND.npy as in CIFAR-10-C, or KIND/SEVERITY/CLASS as in ImageNet-C")
       ->required()
       ->take_last()

@@ -158,8 +158,10 @@ settings resolved(settings s) {
     complete_attacks(s, count);
     if (s.weights.empty()) s.weights.assign(static_cast<std::size_t>(count) + 1, 1.f);
     if (static_cast<int>(s.weights.size()) != count + 1)
-      fail<argument_error>("--weights has ", s.weights.size(), " numbers; must be the clean loss's and ", count,
-                           " more");
+      fail<argument_error>("--weights must be ", count + 1, " numbers, the clean loss's and ", count, " more, not ",
+                           s.weights.size());
+    if (std::count(s.weights.begin(), s.weights.end(), 0.f) == count + 1)
+      fail<argument_error>("--weights are all 0, so that nothing would be learned");
   }
   if (s.method == "advprop") {
     if (s.shares.empty()) s.shares = {1};

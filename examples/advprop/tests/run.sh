@@ -171,7 +171,7 @@ compare)
   contains out/report.html 'adversarial training through one batch norm'
   contains out/report.html "The weights of AdvProp.*s losses add up to 1.5, clean training.*s loss has weight 1"
   lacks out/report.html '<script'
-  refused 1 "--weights has 1 numbers" compare $weak --weights 1 --out bad
+  refused 1 "--weights must be 2 numbers, the clean loss's and 1 more, not 1" compare $weak --weights 1 --out bad
   # Adversarial training takes one of several attacks: the first that is one.
   two="$small --epochs 1 --train-images 32 --aux 2 --epsilon 2 --epsilon 8 --steps 1"
   run compare $two --out two >stdout
@@ -313,6 +313,7 @@ validation)
   refused 1 "^advprop: best.toml: line 1: --select best needs --validation" train $options --config best.toml --out bad
   refused 1 "--validation is 128: hold_out: 128 of 128 images; must be 1 or more, and leave one of each of 10 classes" \
     train $options --validation 128 --out bad
+  refused 1 "--validation is 100000: hold_out: 100000 of 128 images" train $options --validation 100000 --out bad
   refused 1 "--validation is 0.001: hold_out: 0 of 128 images" train $options --validation 0.001 --out bad
   for bad in 1.5 -1 some 1e3; do
     refused 2 "--validation: $bad is neither a number of images nor a share between 0 and 1" train $options --validation=$bad --out bad
@@ -400,6 +401,8 @@ bad_input)
   refused 1 "built without CUDA\|no usable GPU" $fit --out out --device cuda
   refused 1 "--frost is needed" $fit --out out --corruptions all
   refused 1 "no corruption is called 'hope'" $fit --out out --corruptions hope
+  refused 1 "--weights are all 0" $fit --out out --weights 0,0
+  refused 2 "not expected: --device" corrupt --data-dir "$data" --out out --device cpu
   refused 1 "--attack has no use" $fit --out out --method clean --attack pgd
   refused 1 "--milestones is for --schedule step, not cosine" $fit --out out --milestones 1
   # An option of the command line that changes nothing is refused, with what it is for.
@@ -416,6 +419,7 @@ bad_input)
   idle "--method adversarial and advprop" "--weights 1,1" "--goal random" "--step 1" "--steps=1" "--start image" "--clean-start 1" \
     "--attack-statistics batch"
   idle "--method adversarial" --adversarial-only
+  idle "fewer epochs than the run has" "--warm-up 1"
   idle "--method advprop" "--aux 1" "--execution concatenated"
   idle "--augment rand" "--magnitude 5"
   idle "a --batch of more images" "--micro-batch 32"
@@ -442,6 +446,8 @@ bad_input)
   idle "--out" --force
   idle "published test sets" "--class-list none"
   idle "--corruptions" "--corrupted none"
+  command="$fit --out out --method adversarial --adversarial-only"
+  idle "training with several losses" "--weights 1,1"
   command="compare --data-dir $data --out out"
   idle "--data folder" "--cache 1"
   idle "--optimizer adamw" "--beta1 0.5"
@@ -774,7 +780,7 @@ evaluate)
   mv a/kind_b a/kind_x
   refused 1 "a: the class kind_x is not among the network's 10 classes" $both --imagenet-a a
   refused 1 "--cifar10-1 is for --data cifar10" $both --cifar10-1 a
-  refused 1 "--name is given 1 times for 2 checkpoints" evaluate out/model.safetensors out/model.safetensors $common --name x
+  refused 1 "--name is given for 1 of 2 checkpoints" evaluate out/model.safetensors out/model.safetensors $common --name x
   refused 1 "--domain is given 3 times" $both --domain 0
   refused 1 "--domain 7 is out of range: out/model.safetensors" evaluate out/model.safetensors $common --domain 7 --out one
   refused 1 "--attack is for a look" $both --attack pgd
