@@ -312,6 +312,8 @@ checkpoint_metadata metadata_of(const settings& s, const data_sets& data) {
   return m;
 }
 
+int left_out(const settings& s, int images) { return images >= s.batch ? images % s.batch : 0; }
+
 std::vector<std::unique_ptr<loader>> make_loaders(const settings& s, const data_sets& data) {
   mix mixing;
   mixing.mixup_probability = s.mixup > 0 ? (s.cutmix > 0 ? 0.5f : 1.f) : 0.f;
@@ -325,7 +327,7 @@ std::vector<std::unique_ptr<loader>> make_loaders(const settings& s, const data_
     o.batch = s.batch;
     o.seed = seed(s.seed);
     o.augment_stream = loaders.size();
-    o.drop_last = data.train.size() >= s.batch;
+    o.drop_last = left_out(s, data.train.size()) > 0;
     o.workers = s.workers;
     const image_source images = data.folders ? augmented(augment, s, *data.folders) : data.train;
     augment_function change = [](single_image, random_stream&) {};

@@ -65,6 +65,10 @@ std::string name_of(const channel_statistics& s);
 /// What the checkpoints of a run say of its network.
 checkpoint_metadata metadata_of(const settings& s, const data_sets& data);
 
+/// Of so many training images, those of an epoch that are left out because they fill no batch; where all of them fill
+/// none they are one smaller batch.
+int left_out(const settings& s, int images);
+
 /// The loaders of a run: the main stream, then one for each auxiliary domain whose images are augmented otherwise.
 /// Throws `argument_error` for an augmentation that does not fit the images.
 std::vector<std::unique_ptr<loader>> make_loaders(const settings& s, const data_sets& data);

@@ -109,7 +109,7 @@ class observer {
         data_(data),
         parts_(std::move(parts)),
         past_(past),
-        progress_(stdout, title),
+        progress_(stderr, title),
         seconds_(seconds_before) {}
 
   void step(const step_report& r) {
@@ -319,6 +319,9 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
       " of them, through the domain that serves inference: the main one. PGD takes " +
       std::to_string(r.attacked.steps) +
       " steps from uniform noise within ε, each of 2.5 ε divided by their number. ε is in pixels of 255."};
+  if (r.left_out > 0)
+    notes.push_back("Batches are of " + grouped(s.batch) + " images: of each epoch's, " + grouped(r.left_out) +
+                    (r.left_out == 1 ? ", another every time, is" : ", others every time, are") + " left out.");
   if (r.corrupted.images > 0)
     notes.push_back("The corruption error is the plain mean over " + r.corrupted.kinds() + " of ImageNet-C and " +
                     std::to_string(r.corrupted.severities) + " severities" +
@@ -347,6 +350,19 @@ void check_experiment(const settings& s, const data_sets& data, const run_folder
   sets_of(s, data.test);
 }
 
+/// Returns the epoch whose weights the network then has.
+int train(runner& net, const settings& s, const data_sets& data, const run_folder& folder, const chosen_method& method,
+          const history& past, observer& watch) try {
+  const auto loaders = make_loaders(s, data);
+  std::vector<loader*> streams;
+  for (const auto& l : loaders) streams.push_back(l.get());
+  std::function<double()> score;
+  if (s.select == "best") score = [&] { return past.epochs().back().validation.at(0).accuracy; };
+  return net.fit(streams, method, optimizer_of(s), fit_options_of(s, data, folder, watch), s.average, score);
+} catch (const numeric_error& e) {
+  fail<numeric_error>(e.what(), "; a smaller --learning-rate, some --warm-up or a --clip-norm may help");
+}
+
 experiment_result run_experiment(const settings& s, const data_sets& data, const run_folder& folder,
                                  const std::string& name, const std::string& title) {
   check_experiment(s, data, folder);
@@ -359,9 +375,6 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   device.reserve(planned.peak());
   const auto net = make_network(s, data.train, device);
   const chosen_method method = method_of(s);
-  const auto loaders = make_loaders(s, data);
-  std::vector<loader*> streams;
-  for (const auto& l : loaders) streams.push_back(l.get());
 
   history past(folder, before.epoch);
   observer watch(s, *net, data, part_names(*net, method), past, before.seconds, title);
@@ -370,12 +383,11 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
                   : before.epoch == s.epochs ? "this run is complete"
                                              : "going on in epoch " + std::to_string(before.epoch + 1));
   watch.message(memory_of(planned));
-  std::function<double()> score;
-  if (s.select == "best") score = [&] { return past.epochs().back().validation.at(0).accuracy; };
 
   experiment_result r;
   r.name = name;
-  r.epoch = net->fit(streams, method, optimizer_of(s), fit_options_of(s, data, folder, watch), s.average, score);
+  r.left_out = left_out(s, data.train.size());
+  r.epoch = train(*net, s, data, folder, method, past, watch);
 
   const save_options written{.metadata = metadata_of(s, data)};
   net->save(folder.model(), written);

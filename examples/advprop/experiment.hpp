@@ -16,6 +16,7 @@ namespace advprop::program {
 
 struct experiment_result {
   std::string name;
+  int left_out = 0;     // training images of an epoch that fill no batch
   double accuracy = 0;  // through the main domain, of all test images
   int test_images = 0;
   attacked_accuracy attacked;

@@ -136,6 +136,8 @@ TEST_CASE("odd states neither crash nor divide by zero") {
   s.now += 1;
   p.update(odd);
   CHECK(s.take() == "\repoch  12/100 ▕██████████████████████████████▏ 100%  loss clean nan  7 s left\x1b[K");
+  p.finish_epoch({1, 1, 70, 70, {{"clean", 1.25e30}}, {}});
+  CHECK(s.take() == "\r\x1b[Kepoch 1/1: done, loss clean 1.25e+30\n");
 }
 
 TEST_CASE("a file is no terminal") {

@@ -52,12 +52,29 @@ refused() {
   contains stderr "$text"
 }
 
+# refused_late TEXT ARGUMENTS...: the same of what is found out while it trains, behind lines of progress.
+refused_late() {
+  text=$1
+  shift
+  echo "+ advprop $*"
+  status=0
+  "$program" "$@" >stdout 2>stderr || status=$?
+  cat stderr
+  [ "$status" -eq 1 ] || die "exit code $status instead of 1"
+  [ "$(grep -c '^advprop: ' stderr)" -eq 1 ] || die "not one line of error"
+  tail -n 1 stderr >last
+  contains last "^advprop: .*$text"
+}
+
 # unrecorded FILE: on stdout, the checkpoint as another program would write it, without this one's metadata.
 unrecorded() { LC_ALL=C sed 's/"advprop\./"another./g' "$1"; }
 
 case $case in
 clean)
-  run train $small --method clean --schedule step --label-smoothing 0.1 --nesterov --clip-norm 1 --out out >stdout
+  run train $small --method clean --schedule step --label-smoothing 0.1 --nesterov --clip-norm 1 --out out >stdout 2>progress
+  contains progress "epoch 2/2: .*loss clean [0-9.]*, accuracy "
+  lacks stdout "epoch 2/2"
+  lacks out/report.html "left out"
   contains stdout "^accuracy on the 20 images that are attacked, clean  *[0-9.]* %"
   contains out/report.html "accuracy on the 20 images that are attacked, clean"
   present out
@@ -142,7 +159,7 @@ advprop)
   run train $weak --method advprop --share 0.25 --decoupled --weights 0.75,0.25 --out decoupled
   tr -d ' \n' <decoupled/summary.json >flat
   contains flat '"share":\[0.25\],"decoupled":true'
-  refused 1 "leave none of" train $weak --method advprop --decoupled --out bad
+  refused_late "leave none of" train $weak --method advprop --decoupled --out bad
   refused 1 "for auxiliary domains" train $small --method clean --share 0.25 --out bad
   ;;
 
@@ -231,9 +248,9 @@ seeds)
   # Nothing is left to do.
   cp whole/report.html report.html
   cp whole/summary.json summary.json
-  run compare $tiny --steps 1 --seed 5 --seeds 2 --out whole --resume >stdout
-  lacks stdout "attacking"
-  [ "$(grep -c 'this run is complete' stdout)" -eq 6 ] || die "not six complete runs"
+  run compare $tiny --steps 1 --seed 5 --seeds 2 --out whole --resume 2>progress
+  lacks progress "attacking"
+  [ "$(grep -c 'this run is complete' progress)" -eq 6 ] || die "not six complete runs"
   cmp report.html whole/report.html
   cmp summary.json whole/summary.json
   # A comparison that was killed goes on in the run that it was in.
@@ -242,8 +259,8 @@ seeds)
   while [ ! -e killed/adversarial/seed-5/training.safetensors ] && kill -0 $id 2>/dev/null; do sleep 0.02; done
   kill -9 $id 2>/dev/null || echo "it had ended before it was killed"
   wait $id 2>/dev/null || true
-  run compare $tiny --steps 1 --seed 5 --seeds 2 --out killed --resume >stdout
-  contains stdout '^1/6 clean  *seed 5.*this run is complete\|this run is complete'
+  run compare $tiny --steps 1 --seed 5 --seeds 2 --out killed --resume 2>progress
+  contains progress '^1/6 clean  *seed 5.*this run is complete\|this run is complete'
   for run in clean/seed-5 adversarial/seed-5 advprop/seed-6; do
     cmp whole/$run/model.safetensors killed/$run/model.safetensors || die "the resumed comparison has other weights"
   done
@@ -283,6 +300,9 @@ validation)
   contains stdout "^The weights are those of epoch $epoch, the last\.$"
   # A share of them is as many, and the seed does not choose them.
   run train $options --epochs $epoch --validation 0.25 --out share >/dev/null
+  lacks share/report.html "left out"
+  run train $options --epochs 1 --validation 1 --out rest >/dev/null
+  contains rest/report.html "Batches are of 32 images: of each epoch's, 31, others every time, are left out"
   cmp share/model.safetensors last/model.safetensors || die "a quarter of 128 images are others than 32"
   # What is saved is what was tested.
   accuracy=$(sed -n 's/.*"accuracy": \([0-9.e-]*\),.*/\1/p' best/summary.json | head -n 1)
@@ -296,9 +316,9 @@ validation)
   wait $id 2>/dev/null || true
   run train $options --epochs 4 --validation 32 --select best --out killed --resume
   cmp best/model.safetensors killed/model.safetensors || die "the resumed run chose other weights"
-  run train $options --epochs 4 --validation 32 --select best --out killed --resume >stdout
+  run train $options --epochs 4 --validation 32 --select best --out killed --resume 2>progress
   cmp best/model.safetensors killed/model.safetensors
-  lacks stdout attacking
+  lacks progress attacking
   refused 1 "is the checkpoint of another run (validation was 32, is 16)" \
     train $options --epochs 4 --validation 16 --select best --out killed --resume
   # Image folders, with a comparison.
@@ -456,7 +476,7 @@ bad_input)
   run plan --config recipe.toml --optimizer sgd --method clean >/dev/null
   [ ! -e out/metrics.jsonl ] || [ ! -s out/metrics.jsonl ] || die "a refused run left metrics"
 
-  refused 1 "not a finite number.*last good state is in bad/training.safetensors" \
+  refused_late "not a finite number.*last good state is in bad/training.safetensors; a smaller --learning-rate, " \
     $fit --method clean --learning-rate 1e30 --checkpoint-steps 1 --out bad
   [ -s bad/training.safetensors ] || die "the checkpoint is gone"
 
@@ -517,7 +537,7 @@ full_disk)
     "$@" --out small/out --resume >resumed && cp small/out/model.safetensors model.safetensors
     exit $status' sh "$program" train $options && die "the full disk went unnoticed"
   cat stderr listing
-  [ "$(wc -l <stderr)" -eq 1 ] || die "not one line of error"
+  [ "$(grep -c '^advprop: ' stderr)" -eq 1 ] || die "not one line of error"
   contains stderr "^advprop: small/out/.*: .*No space left on device"
   contains listing "^training.safetensors$"
   lacks listing "tmp"

@@ -147,7 +147,8 @@ class progress {
   static std::string losses(const progress_state& s) {
     std::string text;
     for (const auto& l : s.losses)
-      text += (text.empty() ? "loss " : " ") + (l.name.empty() ? "" : l.name + " ") + fixed(l.value, 3);
+      text += (text.empty() ? "loss " : " ") + (l.name.empty() ? "" : l.name + " ") +
+              (l.value < 1e4 ? fixed(l.value, 3) : significant(l.value, 4));
     return text;
   }
   static std::string accuracies(const progress_state& s) {
