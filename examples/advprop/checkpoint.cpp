@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <string_view>
 #include <type_traits>
 
@@ -116,6 +117,14 @@ void check_images(const std::string& path, const checkpoint_metadata& recorded, 
     if (there[k] != here[k] && std::find(there.begin(), there.end(), here[k]) != there.end())
       fail<argument_error>(path, " records '", there[k], "' as class ", k, ", but that of ", images.name, " is '",
                            here[k], "'");
+}
+
+void tell_of_classes(const std::string& path, const checkpoint_metadata& recorded, const image_source& images) {
+  const auto &there = recorded.class_names, &here = images.class_names;
+  if (there.empty() || here.empty()) return;
+  if (std::find_first_of(there.begin(), there.end(), here.begin(), here.end()) != there.end()) return;
+  std::fprintf(stderr, "%s: was trained to tell %s; %s has %s: classes count by their places, whatever their names\n",
+               path.c_str(), first_of(there).c_str(), images.name.c_str(), first_of(here).c_str());
 }
 
 std::unique_ptr<runner> load_network(any_device& device, const settings& s, const checkpoint_facts& file,

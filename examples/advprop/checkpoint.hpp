@@ -41,6 +41,10 @@ int domain_in(const settings& s, const checkpoint_facts& file);
 /// a class of theirs at another place.
 void check_images(const std::string& path, const checkpoint_metadata& recorded, const image_source& images);
 
+/// A line on stderr where the file records names of classes, and the images' have none of them: such answers count by
+/// their places alone.
+void tell_of_classes(const std::string& path, const checkpoint_metadata& recorded, const image_source& images);
+
 /// The network of `--model` with the file's weights, for images and classes of that shape.
 std::unique_ptr<runner> load_network(any_device& device, const settings& s, const checkpoint_facts& file,
                                      data_shape shape, int auxiliaries, const channel_statistics& normalization);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -118,12 +119,15 @@ std::vector<int> spread(const image_folder& f, int images) {
   return result;
 }
 
+std::string part_folder(const settings& s, bool training) {
+  const std::string top = folder_of(s);
+  return top + (training ? "/train" : file_exists(top + "/val") ? "/val" : "/test");
+}
+
 /// The class folders of training or of test images (these class by class in turn), `images` of them spread evenly over
 /// all; 0: all.
 image_folder open_folder(const settings& s, bool training, int images, const char* option) {
-  const std::string top = folder_of(s);
-  std::string path = top + "/train";
-  if (!training) path = file_exists(top + "/val") ? top + "/val" : top + "/test";
+  const std::string path = part_folder(s, training);
   const image_folder f(path, folder_options_of(s));
   if (images > f.size()) fail<argument_error>(option, " is ", images, ", ", path, " has ", f.size());
   return training ? f.subset(spread(f, images)) : some_of(f, images);
@@ -198,6 +202,19 @@ image_source augmented(const std::string& augment, const settings& s, const imag
                       pipeline(crop, horizontal_flip{}, byte_change(augment, s, auto_augment_policy::imagenet)))};
 }
 
+/// Training and test images are of the same classes.
+void check_classes(const settings& s, const data_sets& d) {
+  const auto &train = d.train.class_names, &test = d.test.class_names;  // both in byte order
+  for (const bool there : {true, false}) {
+    std::vector<std::string> missing;
+    const auto &has = there ? train : test, &lacks = there ? test : train;
+    std::set_difference(has.begin(), has.end(), lacks.begin(), lacks.end(), std::back_inserter(missing));
+    if (!missing.empty())
+      fail<file_error>(part_folder(s, !there), ": lacks ", missing.size(), " of the ", has.size(), " classes of ",
+                       part_folder(s, there), ": ", first_of(missing));
+  }
+}
+
 }  // namespace
 
 folder_options folder_options_of(const settings& s) {
@@ -245,12 +262,15 @@ std::string told_of_skipped(std::vector<std::string> files) {
   std::sort(files.begin(), files.end());
   files.erase(std::unique(files.begin(), files.end()), files.end());
   if (files.empty()) return "";
-  constexpr std::size_t named = 3;
-  std::string text =
-      "Broken files that were skipped, with other images of their classes instead: " + std::to_string(files.size()) +
-      " (" + files[0];
-  for (std::size_t i = 1; i < std::min(named, files.size()); ++i) text += ", " + files[i];
-  return text + (files.size() > named ? ", ...)" : ")");
+  return "Broken files that were skipped, with other images of their classes instead: " + std::to_string(files.size()) +
+         " (" + first_of(files) + ")";
+}
+
+std::string first_of(const std::vector<std::string>& names) {
+  constexpr std::size_t told = 3;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(told, names.size()); ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return text + (names.size() > told ? ", ..." : "");
 }
 
 data_sets load_data(const settings& s) {
@@ -276,9 +296,7 @@ data_sets load_data(const settings& s) {
     d.train = evaluated(s, *d.folders);
   }
   d.test = load_test_data(s);
-  if (d.train.class_names != d.test.class_names)
-    fail<file_error>(folder_of(s), ": training and test images are of other classes (", d.train.classes, " and ",
-                     d.test.classes, ")");
+  if (d.folders) check_classes(s, d);
   return d;
 }
 

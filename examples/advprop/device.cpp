@@ -1,6 +1,14 @@
 #include "device.hpp"
 
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
 #include <advprop/core/error.hpp>
+#include <advprop/io/file.hpp>
 
 #include "choices.hpp"
 
@@ -29,7 +37,25 @@ any_device on_gpu(const settings& s, [[maybe_unused]] Which which) {
 #endif
 }
 
+/// Of control group version 2, which containers set; no limit where it says none.
+std::size_t group_limit() {
+  constexpr const char* file = "/sys/fs/cgroup/memory.max";
+  std::size_t limit = std::numeric_limits<std::size_t>::max();
+  if (!file_exists(file)) return limit;
+  const auto text = read_file<char>(file, 100);
+  std::from_chars(text.data(), text.data() + text.size(), limit);  // "max" is no number
+  return limit;
+}
+
 }  // namespace
+
+std::size_t host_memory() {
+  struct sysinfo machine {};
+  if (::sysinfo(&machine) != 0) return std::numeric_limits<std::size_t>::max();
+  rlimit own{};
+  const std::size_t limit = ::getrlimit(RLIMIT_AS, &own) == 0 ? own.rlim_cur : RLIM_INFINITY;
+  return std::min({(machine.totalram + machine.totalswap) * std::size_t{machine.mem_unit}, group_limit(), limit});
+}
 
 any_device device_of(const settings& s) {
   return s.device == "cpu" ? on_cpu(s, std::make_unique<cpu>(s.threads)) : on_gpu(s, 0);

@@ -50,6 +50,9 @@ class any_device {
       which_;
 };
 
+/// Bytes of memory that this process may have, swap included.
+std::size_t host_memory();
+
 /// What --device, --engines, --threads and --convolution say. Throws `argument_error` for a device that this program
 /// was built without, `error` where there is no GPU.
 any_device device_of(const settings& s);

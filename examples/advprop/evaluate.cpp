@@ -32,6 +32,7 @@ void look_at(settings s, const checkpoint_facts& file) {
 
   const image_source test = load_test_data(s);
   check_images(file.path, file.metadata, test);
+  tell_of_classes(file.path, file.metadata, test);
   any_device device = device_of(s);
   // No more domains than are needed: the others of the file are passed over.
   const auto net =

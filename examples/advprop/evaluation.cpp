@@ -180,6 +180,7 @@ evaluation_result run_evaluation(const settings& s, const std::vector<checkpoint
   const auto contenders = contenders_of(s, files);
   r.test = load_test_data(s);
   for (const auto& file : files) check_images(file.path, file.metadata, r.test);
+  for (const auto& file : files) tell_of_classes(file.path, file.metadata, r.test);
   r.imagenet = s.data == "folder";
   r.logit_names = s.class_list.empty() ? r.test.class_names : read_class_list(s.class_list);
   r.sets = sets_of(s, r.test);

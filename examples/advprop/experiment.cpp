@@ -372,8 +372,10 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   const int robust_images = s.robust_images == 0 ? data.test.size() : std::min(s.robust_images, data.test.size());
   const run_plan planned = plan_run(s, {data.train.image(), data.train.classes},
                                     std::max(data.test.size(), data.watched().size()), robust_images);
+  check_memory(s, planned);
   device.reserve(planned.peak());
   const auto net = make_network(s, data.train, device);
+  if (!s.initial.empty() && s.keep_classifier) tell_of_classes(s.initial, read_metadata(s.initial), data.train);
   const chosen_method method = method_of(s);
 
   history past(folder, before.epoch);

@@ -115,13 +115,17 @@ class network_runner final : public runner {
         plan_training(net_, method_for<Auxiliaries>(method), optimizer, batch, size, size, nullptr, micro_batch);
     {
       const chosen_optimizer::state<model_type> state(optimizer, net_);
-      p.evaluation = plan_evaluation(net_, evaluated, size, size);
+      p.evaluation = advprop::plan_evaluation(net_, evaluated, size, size);
     }
     chosen_attack pgd;
     pgd.which = chosen_attack::kind::pgd;
     pgd.steps = 1;
-    p.attacked = plan_evaluation(net_, attacked, size, size, pgd);
+    p.attacked = advprop::plan_evaluation(net_, attacked, size, size, pgd);
     return p;
+  }
+
+  work_plan plan_evaluation(int batch, int size) override {
+    return advprop::plan_evaluation(net_, batch, size, size);
   }
 
   load_report load(const std::string& path, const load_options& options) override {

@@ -513,9 +513,11 @@ invocation parse(int argc, const char* const* argv) {
   app.set_version_flag("--version", version());
   app.require_subcommand(1);
 
+  std::vector<std::string> commands;
   const auto command = [&](const char* word, const char* text, void (*run)(const settings&),
                            void (*options)(CLI::App&, settings&)) {
     CLI::App* sub = app.add_subcommand(word, text);
+    commands.push_back(word);
     sub->callback([&result, run] { result.run = run; });
     options(*sub, s);
   };
@@ -537,9 +539,10 @@ invocation parse(int argc, const char* const* argv) {
   try {
     result.line = with_configuration({argv + 1, argv + argc});
     std::vector<std::string> words = result.line.words;
-    if (!words.empty() && !words[0].starts_with("-") && !app.get_subcommand_no_throw(words[0])) {
+    if (!words.empty() && !words[0].starts_with("-") &&
+        std::find(commands.begin(), commands.end(), words[0]) == commands.end()) {
       std::string known;
-      for (const CLI::App* sub : app.get_subcommands({})) known += (known.empty() ? "" : ", ") + sub->get_name();
+      for (const auto& c : commands) known += (known.empty() ? "" : ", ") + c;
       refuse("there is no subcommand " + words[0] + "; there are " + known, 2);
       return result;
     }

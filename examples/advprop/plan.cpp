@@ -93,6 +93,13 @@ std::string memory_of(const run_plan& p) {
   return text;
 }
 
+void check_memory(const settings& s, const run_plan& p) {
+  if (s.device != "cpu" || p.peak() <= host_memory()) return;
+  fail<memory_error>("out of memory: there are ", mib(static_cast<double>(host_memory())), " MiB, and ", s.model,
+                     " with --batch ", s.batch, " needs more; ", memory_of(p),
+                     ": a smaller --batch or --micro-batch takes less");
+}
+
 void plan(const settings& given) {
   const settings s = resolved(given);
   const described_images images = describe_images(s);

@@ -15,4 +15,7 @@ run_plan plan_run(const settings& s, const described_images& images, int evaluat
 /// One line on the memory of a run.
 std::string memory_of(const run_plan& p);
 
+/// Throws `memory_error` where the CPU's memory can never hold that.
+void check_memory(const settings& s, const run_plan& p);
+
 }  // namespace advprop::program

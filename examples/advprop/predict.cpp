@@ -1,10 +1,12 @@
 // advprop predict: what a checkpoint's network takes images for.
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,7 +29,7 @@ namespace advprop::program {
 
 namespace {
 
-constexpr std::ptrdiff_t at_once = 250;  // images that are in memory
+constexpr int most_at_once = 250;  // images that are in memory
 
 /// Files as they are given; of a folder, the images in byte order of their folders and names.
 std::vector<std::string> files_of(const std::vector<std::string>& given) {
@@ -100,6 +102,28 @@ decoded decode(const std::string* first, std::ptrdiff_t count, const settings& s
   return result;
 }
 
+/// As many as memory is large enough for. Throws `memory_error` where it is not for one.
+int images_at_once(const settings& s) {
+  if (s.device != "cpu") return most_at_once;  // a GPU's memory is looked after where it is taken
+  any_device device = dry_device_of(s);
+  runner_options network;
+  network.model = s.model;
+  network.shape = {s.channels, s.classes};
+  const auto net = make_runner(device, network);
+  const double pixels = static_cast<double>(s.image_size) * s.image_size * s.channels,
+               memory = static_cast<double>(host_memory());
+  const auto needed = [&](int images) {
+    return static_cast<double>(net->plan_evaluation(images, s.image_size).peak) + images * pixels * (sizeof(float) + 1);
+  };
+  int images = most_at_once;
+  while (images > 1 && needed(images) > memory / 4) images /= 2;
+  if (const double least = needed(images); least > memory)
+    fail<memory_error>("--image-size ", s.image_size, ": ", s.model, " takes ",
+                       grouped(static_cast<std::int64_t>(least / (1 << 20))), " MiB for one image, and there are ",
+                       grouped(static_cast<std::int64_t>(memory / (1 << 20))), " MiB of memory");
+  return images;
+}
+
 }  // namespace
 
 void predict(const settings& given) {
@@ -109,6 +133,9 @@ void predict(const settings& given) {
   const int domain = domain_in(s, file), top = std::min(s.top, s.classes);
   const auto names = class_names(s, file.metadata);
   const auto files = files_of(s.images);
+  std::optional<atomic_file> out;  // before there is anything to lose
+  if (!s.out.empty()) out.emplace(s.out);
+  const std::ptrdiff_t at_once = images_at_once(s);
   any_device device = device_of(s);
   const auto net = load_network(device, s, file, {s.channels, s.classes}, domain, required_normalization(s, file));
 
@@ -140,8 +167,9 @@ void predict(const settings& given) {
     for (const auto& path : skipped) list += (list.empty() ? "" : ", ") + path;
     std::printf("Broken files that were skipped: %zu (%s)\n", skipped.size(), list.c_str());
   }
-  if (s.out.empty()) return;
-  write_file_atomically(s.out, csv);
+  if (!out) return;
+  out->write(csv);
+  out->commit();
   std::printf("%s\n", s.out.c_str());
 }
 

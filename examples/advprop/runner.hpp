@@ -68,6 +68,9 @@ class runner {
   virtual run_plan plan(const chosen_method& method, const chosen_optimizer& optimizer, double average, int size,
                         int batch, int micro_batch, int evaluated, int attacked) = 0;
 
+  /// Of an evaluation alone.
+  virtual work_plan plan_evaluation(int batch, int size) = 0;
+
   virtual load_report load(const std::string& path, const load_options& options = {}) = 0;
   virtual void save(const std::string& path, const save_options& options = {}) = 0;
   /// An ordinary network with the batch norms of one domain.

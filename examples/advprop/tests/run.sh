@@ -417,6 +417,8 @@ bad_input)
   refused 1 "has 60000" $fit --out out --train-images 60001
   refused 1 "cannot be made" $fit --out stderr/out
   refused 1 "--attack is given 3 times" $fit --out out --aux 2 --attack pgd --attack pgd --attack pgd
+  refused 1 "^advprop: out of memory: there are .* MiB, and resnet20 with --batch 1000000 needs more; .* a smaller --batch or --micro-batch" \
+    $fit --out out --batch 1000000
   refused 2 "--device.*tpu" $fit --out out --device tpu
   refused 1 "built without CUDA\|no usable GPU" $fit --out out --device cuda
   refused 1 "--frost is needed" $fit --out out --corruptions all
@@ -650,6 +652,19 @@ EOF
     evaluate --data folder --data-dir turned --image-size 32 --threads 1 out/model.safetensors --corruptions fog
   refused 1 "out/model-main.safetensors $order" train $common --data-dir turned --initial out/model-main.safetensors --out bad
   run train $common --data-dir turned --epochs 1 --method clean --initial out/model-main.safetensors --new-classifier --out turned-out
+  # Where no name is known, it is told.
+  cp -r images renamed
+  for part in train val; do for class in renamed/$part/class*; do mv "$class" "renamed/$part/breed${class##*class}"; done; done
+  told="out/model-main.safetensors: was trained to tell class0, class1, class2, ...; renamed has breed0, breed1, breed2, ...: "
+  for more in "" "--corruptions fog --severities 1"; do
+    # shellcheck disable=SC2086 # several words
+    run evaluate --data folder --data-dir renamed --image-size 32 --threads 1 out/model-main.safetensors $more 2>told
+    contains told "^$told"
+  done
+  run train $common --data-dir renamed --epochs 1 --method clean --initial out/model-main.safetensors --out renamed-out 2>told
+  [ "$(grep -c "^$told" told)" -eq 1 ] || die "other classes are not told once"
+  run train $common --data-dir renamed --epochs 1 --method clean --initial out/model-main.safetensors --new-classifier --force --out renamed-out 2>told
+  lacks told "was trained to tell"
   mkdir images/train/empty
   refused 1 "images/train/empty: .*no .*image" train $common --out bad
   rmdir images/train/empty
@@ -666,7 +681,10 @@ EOF
   grey="out/model.safetensors: is for images of 3 channels and 10 classes; Fashion-MNIST has 1 and 10$"
   refused 1 "^advprop: $grey" evaluate --data-dir "$data" out/model.safetensors
   rm -r images/val/class9
-  refused 1 "images: training and test images are of other classes (10 and 9)" train $common --out bad
+  refused 1 "^advprop: images/val: lacks 1 of the 10 classes of images/train: class9$" train $common --out bad
+  mv images/train/class9 images/train/zebra
+  cp -r images/train/zebra images/val/class9
+  refused 1 "^advprop: images/val: lacks 1 of the 10 classes of images/train: zebra$" train $common --out bad
   ;;
 
 evaluate)
@@ -894,6 +912,16 @@ predict)
   head -c 300 images/val/class2/1.png >torn.png
   refused 1 "^advprop: torn.png: " predict --checkpoint out/model.safetensors $one torn.png --out bad.csv
   [ ! -e bad.csv ] || die "a refused prediction left a file"
+  refused 1 "^advprop: nowhere/all.csv: cannot open its folder" predict --checkpoint out/model.safetensors $one --out nowhere/all.csv
+  [ ! -s stdout ] || die "predicted before --out was looked at"
+  # What memory cannot hold is not tried.
+  whole=$program
+  printf '#!/bin/sh\nulimit -v 4000000 && exec "%s" "$@"\n' "$program" >limited
+  chmod +x limited
+  program=./limited
+  refused 1 "^advprop: --image-size 9999: resnet20 takes [0-9,]* MiB for one image, and there are 3,906 MiB of memory$" \
+    predict --checkpoint out/model.safetensors $one --image-size 9999
+  program=$whole
   "$program" predict --checkpoint out/model.safetensors torn.png $one --broken skip --threads 1 >skipped
   echo "Broken files that were skipped: 1 (torn.png)" | cat recorded - >wanted
   cmp wanted skipped || die "a broken file changes the others"
