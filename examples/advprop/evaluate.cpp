@@ -73,6 +73,7 @@ void evaluate_robustness(const settings& s, const std::vector<checkpoint_facts>&
   if (s.out.empty()) return;
   write_summary(s.out + "/evaluation.json", evaluation_json(s, r));
   write_file_atomically(s.out + "/evaluation.csv", evaluation_csv(r));
+  write_file_atomically(s.out + "/predictions.csv", predictions_csv(r));
   write_report(s.out + "/report.html", evaluation_page(s, r));
   std::printf("%s/report.html\n", s.out.c_str());
 }

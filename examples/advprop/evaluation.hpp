@@ -63,6 +63,9 @@ std::string told_of_kinds(const std::vector<robustness::corruption>& counted);
 /// The mean's name: benchmarks' "mean corruption error" is that of all 15.
 std::string mean_error_name(const corruption_summary& s);
 
+/// The clean test images by true class, and by what the network takes them for.
+confusion_matrix confusion_of(const evaluation_result& r, const standing& s);
+
 /// Errors by corruption and severity, with the means; and the first test image, corrupted in every way at a middle
 /// severity.
 heat_map errors_of(const evaluation_result& r, const standing& s);
@@ -77,6 +80,8 @@ std::vector<std::string> warnings_of(const evaluation_result& r);
 /// For programs to read.
 metrics_entry evaluation_json(const settings& s, const evaluation_result& r);
 std::string evaluation_csv(const evaluation_result& r);
+/// What each checkpoint takes each clean test image for.
+std::string predictions_csv(const evaluation_result& r);
 /// For people.
 report evaluation_page(const settings& s, const evaluation_result& r);
 std::string evaluation_table(const evaluation_result& r);

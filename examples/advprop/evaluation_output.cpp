@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <numeric>
 
 #include <advprop/core/uncertainty.hpp>
 #include <advprop/io/text.hpp>
@@ -19,13 +21,54 @@ using kind = viewed_set::kind;
 
 metrics_entry scores_json(const image_scores& r) {
   metrics_entry j = to_json(r);
-  j.erase("surest_mistakes");
+  for (const char* long_list : {"surest_mistakes", "predicted", "confidence"}) j.erase(long_list);
   j["error"] = r.error();
   j["error_top5"] = r.top5_error();
   return j;
 }
 
+/// With the accuracy of every class.
+metrics_entry clean_json(const evaluation_result& r, const standing& s) {
+  metrics_entry j = scores_json(s.sets[0]);
+  const confusion_matrix m = confusion_of(r, s);
+  const std::size_t classes = m.classes.size();
+  for (std::size_t k = 0; k < classes; ++k) {
+    const std::int64_t* row = &m.counts[k * classes];
+    const std::int64_t images = std::accumulate(row, row + classes, std::int64_t{0});
+    if (images == 0) continue;
+    j["by_class"][m.classes[k]] = {{"images", images},
+                                   {"accuracy", static_cast<double>(row[k]) / static_cast<double>(images)}};
+  }
+  return j;
+}
+
 }  // namespace
+
+confusion_matrix confusion_of(const evaluation_result& r, const standing& s) {
+  const std::vector<int>& predicted = s.sets[0].predicted;
+  const std::size_t classes = r.test.class_names.size();
+  confusion_matrix m{r.test.class_names, std::vector<std::int64_t>(classes * classes)};
+  for (std::size_t i = 0; i < predicted.size(); ++i)
+    ++m.counts.at(static_cast<std::size_t>(r.test.label(static_cast<int>(i))) * classes +
+                  static_cast<std::size_t>(predicted[i]));
+  return m;
+}
+
+std::string predictions_csv(const evaluation_result& r) {
+  std::string text = "checkpoint,image,label,class,predicted,predicted_class,confidence\n";
+  const auto& names = r.test.class_names;
+  for (const auto& one : r.standings) {
+    const image_scores& clean = one.sets[0];
+    for (std::size_t i = 0; i < clean.predicted.size(); ++i) {
+      const auto label = static_cast<std::size_t>(r.test.label(static_cast<int>(i))),
+                 predicted = static_cast<std::size_t>(clean.predicted[i]);
+      text += csv_field(one.who.name) + "," + csv_field(r.test.title(static_cast<int>(i))) + "," +
+              std::to_string(label) + "," + csv_field(names[label]) + "," + std::to_string(predicted) + "," +
+              csv_field(names.at(predicted)) + "," + significant(clean.confidences[i], 6) + "\n";
+    }
+  }
+  return text;
+}
 
 std::vector<robustness::corruption> counted_corruptions(const std::vector<robustness::corruption>& measured) {
   std::vector<robustness::corruption> result;
@@ -137,7 +180,7 @@ metrics_entry evaluation_json(const settings& s, const evaluation_result& r) {
     for (std::size_t i = 0; i < r.sets.size(); ++i) {
       const auto& v = r.sets[i];
       if (v.which == kind::clean)
-        c["clean"] = scores_json(one.sets[i]);
+        c["clean"] = clean_json(r, one);
       else if (v.which == kind::corruption)
         c["corruptions"][std::string(to_string(v.corruption))][std::to_string(v.severity)] = scores_json(one.sets[i]);
       else if (v.which == kind::cues)

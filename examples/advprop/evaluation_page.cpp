@@ -165,6 +165,7 @@ report evaluation_page(const settings& s, const evaluation_result& r) {
     run.results = columns_of(r, one);
     run.robustness = curves_of(one);
     run.corruption_errors = errors_of(r, one);
+    run.confusion = confusion_of(r, one);
     run.mistakes.push_back(mistakes_of(r, r.sets[0], one.sets[0]));
     if (worst > 0) run.mistakes.push_back(mistakes_of(r, r.sets[worst], one.sets[worst]));
     run.settings = {{"checkpoint", one.who.file.path},

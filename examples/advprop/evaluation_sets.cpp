@@ -186,7 +186,11 @@ std::vector<viewed_set> sets_of(const settings& s, const image_source& test) {
   viewed_set clean;
   clean.key = clean.name = "clean";
   clean.images = test.size();
-  clean.open = [test] { return plain(test); };
+  clean.open = [test] {
+    question q = plain(test);
+    q.each = true;
+    return q;
+  };
   sets.push_back(std::move(clean));
   if (s.corrupted.empty())
     add_made(s, test, sets);

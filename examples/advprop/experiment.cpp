@@ -317,11 +317,11 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
       "Trained on " + trained + aside + ". Accuracy on clean images is that of " + grouped(r.test_images) +
       " test images. FGSM and PGD attack the first " + grouped(r.attacked.images) +
       " of them, through the domain that serves inference: the main one. PGD takes " +
-      std::to_string(r.attacked.steps) +
-      " steps from uniform noise within ε, each of 2.5 ε divided by their number. ε is in pixels of 255."};
+      std::to_string(r.attacked.steps) + (r.attacked.steps == 1 ? " step" : " steps") +
+      " from uniform noise within ε, each of 2.5 ε divided by their number. ε is in pixels of 255."};
   if (r.left_out > 0)
-    notes.push_back("Batches are of " + grouped(s.batch) + " images: of each epoch's, " + grouped(r.left_out) +
-                    (r.left_out == 1 ? ", another every time, is" : ", others every time, are") + " left out.");
+    notes.push_back("Batches are of " + grouped(s.batch) + " images: " + grouped(r.left_out) + " of an epoch, " +
+                    (r.left_out == 1 ? "another every time, is" : "others every time, are") + " left out.");
   if (r.corrupted.images > 0)
     notes.push_back("The corruption error is the plain mean over " + r.corrupted.kinds() + " of ImageNet-C and " +
                     std::to_string(r.corrupted.severities) + " severities" +

@@ -31,6 +31,8 @@ class image_source {
     void read(int i, float* out) const { images_->read(i, out, nullptr); }
     /// With the randomness of a transform, where reading an image means one.
     void read(int i, float* out, random_stream& rng) const { images_->read(i, out, &rng); }
+    /// Its path, or its number where images are no files.
+    std::string title(int i) const { return images_->title(i); }
     /// Paths of the broken files that other images stood in for so far.
     std::vector<std::string> skipped() const { return images_->skipped(); }
 
@@ -41,6 +43,7 @@ class image_source {
       virtual shape image() const = 0;
       virtual int label(int i) const = 0;
       virtual void read(int i, float* out, random_stream* rng) const = 0;
+      virtual std::string title(int i) const = 0;
       virtual std::vector<std::string> skipped() const = 0;
     };
     template <class S>
@@ -55,6 +58,12 @@ class image_source {
           if (rng) return images.read(i, out, *rng);
         }
         images.read(i, out);
+      }
+      std::string title(int i) const override {
+        if constexpr (requires { images.folder(); })
+          return images.folder().path(i);
+        else
+          return std::to_string(i);
       }
       std::vector<std::string> skipped() const override {
         if constexpr (requires { images.folder(); })

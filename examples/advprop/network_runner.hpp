@@ -124,9 +124,7 @@ class network_runner final : public runner {
     return p;
   }
 
-  work_plan plan_evaluation(int batch, int size) override {
-    return advprop::plan_evaluation(net_, batch, size, size);
-  }
+  work_plan plan_evaluation(int batch, int size) override { return advprop::plan_evaluation(net_, batch, size, size); }
 
   load_report load(const std::string& path, const load_options& options) override {
     return advprop::load(net_, path, options);

@@ -447,9 +447,10 @@ void evaluate_command(CLI::App& app, settings& s) {
   published_options(app, s);
   robust_options(app, s);
   machine_options(app, s);
-  app.add_option("--out", s.out,
-                 "Folder for evaluation.json, evaluation.csv and report.html, and for cells.json, with which an "
-                 "interrupted evaluation goes on where it stopped")
+  app.add_option(
+         "--out", s.out,
+         "Folder for evaluation.json, evaluation.csv, predictions.csv and report.html, and for cells.json, with "
+         "which an interrupted evaluation goes on where it stopped")
       ->take_last()
       ->group("Run");
   app.add_flag("--force", s.force, "Measure again what --out holds already")->group("Run");

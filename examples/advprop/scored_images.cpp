@@ -7,6 +7,7 @@
 #include <exception>
 
 #include <advprop/core/parallel.hpp>
+#include <advprop/io/text.hpp>
 #include <advprop/robustness/scores.hpp>
 
 namespace advprop::program {
@@ -80,6 +81,10 @@ image_scores score(any_target& target, const question& q, int threads, const std
         fail<numeric_error>("the network's loss is not a finite number for image ", first + i);
       confidences.push_back(static_cast<float>(std::min(a.confidence, 1.0)));
       correct.push_back(a.predicted == label);
+      if (q.each) {
+        r.predicted.push_back(a.predicted);
+        r.confidences.push_back(metrics_entry::parse(significant(std::min(a.confidence, 1.0), 6)));
+      }
       loss += a.loss;
       if (a.predicted != label) r.surest.push_back({first + i, a.predicted, a.confidence});
       if (!q.only_those) b.labels(i) = label;  // with a subset, labels are places in it already
@@ -125,6 +130,7 @@ metrics_entry to_json(const image_scores& r) {
   j["loss"] = r.loss;
   j["calibration_l1"] = r.calibration_l1;
   j["calibration_rms"] = r.calibration_rms;
+  if (!r.predicted.empty()) j["predicted"] = r.predicted, j["confidence"] = r.confidences;
   j["surest_mistakes"] = metrics_entry::array();
   for (const auto& m : r.surest) j["surest_mistakes"].push_back({m.image, m.predicted, m.confidence});
   return j;
@@ -141,6 +147,8 @@ image_scores image_scores_of(const metrics_entry& j) {
   r.loss = j.at("loss");
   r.calibration_l1 = j.at("calibration_l1");
   r.calibration_rms = j.at("calibration_rms");
+  r.predicted = j.value("predicted", std::vector<int>());
+  r.confidences = j.value("confidence", std::vector<double>());
   for (const auto& m : j.at("surest_mistakes")) r.surest.push_back({m.at(0), m.at(1), m.at(2)});
   return r;
 }

@@ -18,6 +18,7 @@ struct question {
   image_source images;
   std::vector<int> logit_of;       // of each of their classes; empty: class k is logit k
   bool only_those = false;         // only these logits compete
+  bool each = false;               // the answer to every image is kept
   robustness::cue_classes choice;  // where there are cues: what a picture is decided for
   std::vector<robustness::cue_decision> cues;
 };
@@ -30,6 +31,8 @@ struct image_scores {
   int images = 0, top1 = 0, top5 = 0;  // of so many, so many right
   double loss = 0;
   double calibration_l1 = 0, calibration_rms = 0;
+  std::vector<int> predicted;        // of every image, where they are kept: a logit
+  std::vector<double> confidences;   // likewise
   std::vector<mistake> surest;       // wrong with the largest confidence
   int by_shape = 0, by_texture = 0;  // of pictures whose cues differ
   double shape_bias = 0;

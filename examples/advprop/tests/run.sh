@@ -302,7 +302,7 @@ validation)
   run train $options --epochs $epoch --validation 0.25 --out share >/dev/null
   lacks share/report.html "left out"
   run train $options --epochs 1 --validation 1 --out rest >/dev/null
-  contains rest/report.html "Batches are of 32 images: of each epoch's, 31, others every time, are left out"
+  contains rest/report.html "Batches are of 32 images: 31 of an epoch, others every time, are left out"
   cmp share/model.safetensors last/model.safetensors || die "a quarter of 128 images are others than 32"
   # What is saved is what was tested.
   accuracy=$(sed -n 's/.*"accuracy": \([0-9.e-]*\),.*/\1/p' best/summary.json | head -n 1)
@@ -723,6 +723,14 @@ evaluate)
   contains whole/report.html 'clean, the 20 that are attacked'
   [ "$(wc -l <whole/evaluation.csv)" -eq $((1 + 2 * (1 + 16 * 5 + 4 + 4 * 2))) ] || die "evaluation.csv has another number of lines"
   contains whole/evaluation.json '"relative_mce": '
+  # Every clean image's answer adds up to what is told of all.
+  [ "$(wc -l <whole/predictions.csv)" -eq 81 ] || die "predictions.csv has not a line for each of 2 x 40 images"
+  contains whole/predictions.csv '^adversarial,images/val/kind_d/3.png,3,kind_d,[0-9],kind_[a-j],[01][.0-9e-]*$'
+  awk -F, 'NR > 1 { if ($1 == "main") wrong += $3 != $5; if (substr($6, 6) != substr("abcdefghij", $5 + 1, 1)) exit 1 }
+    END { printf "%.2f", 100 * wrong / 40 }' whole/predictions.csv >wrong || die "predictions.csv names classes wrongly"
+  contains stdout "^clean, top-1 error  *$(cat wrong) %"
+  tr -d ' \n' <whole/evaluation.json >flat
+  contains flat '"by_class":{"kind_a":{"images":4,"accuracy":[01][.0-9]*},.*"kind_j":{"images":4,'
   contains whole/evaluation.json '"restarts": 1'
   contains whole/report.html 'class="cell error"'
   contains whole/report.html 'The surest mistakes'
@@ -737,7 +745,7 @@ evaluate)
   kill -9 $id 2>/dev/null || echo "it had ended before it was killed"
   wait $id 2>/dev/null || true
   run $both $all $robust --out pieces --threads 2
-  for file in evaluation.csv evaluation.json report.html; do
+  for file in evaluation.csv evaluation.json predictions.csv report.html; do
     cmp whole/$file pieces/$file || die "an evaluation in pieces has another $file"
   done
   # Nothing is left to do, so that the checkpoint is not even loaded as a network.
