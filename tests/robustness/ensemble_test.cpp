@@ -171,6 +171,15 @@ TEST_CASE("Options that make no sense and networks that cannot be attacked so gi
   CHECK_THROWS_WITH_AS(attack_ensemble(m, data, {.steps = 0}), "apgd: steps is 0, must be 1 or more", argument_error);
   CHECK_THROWS_WITH_AS(attack_ensemble(m, data, {.queries = 0}), doctest::Contains("square: queries is 0"),
                        argument_error);
+  // What makes no sense for a later attack is found before the first one asks the network anything.
+  linear_model<4> net(d);
+  toy counted{.on = &d, .net = &net};
+  const auto cx = points(3);
+  const array_source<float> at(cx.view(), y.view(), 4);
+  CHECK_THROWS_AS(attack_ensemble(counted, at, {.queries = 0}), argument_error);
+  CHECK_THROWS_AS(attack_ensemble(counted, at, {.targets = 0}), argument_error);
+  CHECK(counted.calls == 0);
+  CHECK(ensemble_result{}.robust_accuracy() == 0);
 
   linear_model<3> few(d);
   const auto px = points(3);

@@ -39,8 +39,11 @@ struct apgd {
   int targets = 9;  ///< wrong classes tried one after the other by the targeted loss; all where there are fewer
   float rho = 0.75f;
 
-  /// Throws `argument_error` for values that make no sense and for the targeted loss with fewer than 4 classes, and
-  /// `numeric_error` for NaN logits. Epsilon 0 changes nothing and asks the network nothing.
+  /// Throws `argument_error` for values that make no sense, and for the targeted loss with fewer than 4 classes.
+  void check(int classes) const;
+
+  /// Throws what `check` does, and `numeric_error` for NaN logits. Epsilon 0 changes nothing and asks the network
+  /// nothing.
   template <attack_target Target>
   attack_evidence run(Target& target, const attack_batch& batch) const;
 };
@@ -279,14 +282,19 @@ class apgd_search {
 
 }  // namespace detail
 
-template <attack_target Target>
-attack_evidence apgd::run(Target& target, const attack_batch& batch) const {
+inline void apgd::check(int classes) const {
   const bool targeted = loss == apgd_loss::targeted_dlr;
   detail::check_strength("apgd", epsilon, "steps", steps, restarts);
   if (!(rho >= 0 && rho <= 1)) fail<argument_error>("apgd: rho is ", rho, ", must be in [0, 1]");
-  if (targeted && target.classes() < 4)
-    fail<argument_error>("apgd: the targeted DLR loss needs at least 4 classes; the network has ", target.classes());
+  if (targeted && classes < 4)
+    fail<argument_error>("apgd: the targeted DLR loss needs at least 4 classes; the network has ", classes);
   if (targeted && targets < 1) fail<argument_error>("apgd: targets is ", targets, ", must be 1 or more");
+}
+
+template <attack_target Target>
+attack_evidence apgd::run(Target& target, const attack_batch& batch) const {
+  const bool targeted = loss == apgd_loss::targeted_dlr;
+  check(target.classes());
   detail::check_batch("apgd", target, batch);
   attack_evidence evidence;
   if (epsilon == 0) return evidence;

@@ -140,27 +140,25 @@ inline std::vector<std::string> stage_warnings(int images, int correct,
 
 namespace detail {
 
-template <class Target>
-attack_evidence run_attack(evaluation_attack which, Target& target, const attack_batch& batch,
-                           const ensemble_options& o) {
+/// f(attack), of the attack's own type.
+template <class F>
+auto with_attack(evaluation_attack which, const ensemble_options& o, F&& f) {
   switch (which) {
     case evaluation_attack::square:
-      return square{.epsilon = o.epsilon, .norm = o.norm, .queries = o.queries, .restarts = o.restarts}.run(target,
-                                                                                                            batch);
+      return f(square{.epsilon = o.epsilon, .norm = o.norm, .queries = o.queries, .restarts = o.restarts});
     case evaluation_attack::fab:
-      return fab{.epsilon = o.epsilon, .norm = o.norm, .steps = o.steps, .restarts = o.restarts, .targets = o.targets}
-          .run(target, batch);
+      return f(
+          fab{.epsilon = o.epsilon, .norm = o.norm, .steps = o.steps, .restarts = o.restarts, .targets = o.targets});
     case evaluation_attack::apgd_cross_entropy:
     case evaluation_attack::apgd_targeted:
       break;
   }
-  return apgd{.epsilon = o.epsilon,
-              .norm = o.norm,
-              .steps = o.steps,
-              .restarts = o.restarts,
-              .loss = which == evaluation_attack::apgd_targeted ? apgd_loss::targeted_dlr : apgd_loss::cross_entropy,
-              .targets = o.targets}
-      .run(target, batch);
+  return f(apgd{.epsilon = o.epsilon,
+                .norm = o.norm,
+                .steps = o.steps,
+                .restarts = o.restarts,
+                .loss = which == evaluation_attack::apgd_targeted ? apgd_loss::targeted_dlr : apgd_loss::cross_entropy,
+                .targets = o.targets});
 }
 
 }  // namespace detail
@@ -179,6 +177,8 @@ ensemble_result attack_ensemble(Target& target, const Source& data, const ensemb
   if (options.first < 0 || options.first >= data.size())
     fail<argument_error>("attack_ensemble: there is no image ", options.first, " of ", int{data.size()});
   if (options.attacks.empty()) fail<argument_error>("attack_ensemble: there are no attacks");
+  for (const evaluation_attack a : options.attacks)  // before the first of them takes its time
+    detail::with_attack(a, options, [&](const auto& one) { one.check(target.classes()); });
   ensemble_result r;
   r.how = options;
   const int there = data.size() - options.first;
@@ -206,7 +206,8 @@ ensemble_result attack_ensemble(Target& target, const Source& data, const ensemb
         streams[static_cast<std::size_t>(i)] = random_stream(options.seed.value)
                                                    .split(static_cast<std::uint64_t>(options.first + first + i))
                                                    .split(static_cast<std::uint64_t>(stage.attack));
-      const attack_evidence e = detail::run_attack(stage.attack, target, batch, options);
+      const attack_evidence e =
+          detail::with_attack(stage.attack, options, [&](const auto& one) { return one.run(target, batch); });
       stage.evidence.attacked += e.attacked;
       stage.evidence.zero_gradients += e.zero_gradients;
       stage.left += static_cast<int>(std::ranges::count(robust, char{1}));

@@ -28,8 +28,11 @@ struct fab {
   float bias = 0.1f;        ///< alpha_max: the largest weight of the step that starts at the image
   float retreat = 0.9f;     ///< beta: what a misclassified point keeps of its perturbation
 
-  /// Throws `argument_error` for values that make no sense and `numeric_error` for NaN logits. Epsilon 0 changes
-  /// nothing and asks the network nothing.
+  /// Throws `argument_error` for values that make no sense, and for fewer than 2 classes.
+  void check(int classes) const;
+
+  /// Throws what `check` does, and `numeric_error` for NaN logits. Epsilon 0 changes nothing and asks the network
+  /// nothing.
   template <attack_target Target>
   attack_evidence run(Target& target, const attack_batch& batch) const;
 };
@@ -234,15 +237,19 @@ class fab_search {
 
 }  // namespace detail
 
-template <attack_target Target>
-attack_evidence fab::run(Target& target, const attack_batch& batch) const {
+inline void fab::check(int classes) const {
   detail::check_strength("fab", epsilon, "steps", steps, restarts);
   if (targets < 1) fail<argument_error>("fab: targets is ", targets, ", must be 1 or more");
   if (!(overshoot >= 1)) fail<argument_error>("fab: overshoot is ", overshoot, ", must be 1 or more");
   if (!(bias >= 0 && bias <= 1)) fail<argument_error>("fab: bias is ", bias, ", must be in [0, 1]");
   if (!(retreat > 0 && retreat < 1)) fail<argument_error>("fab: retreat is ", retreat, ", must be in (0, 1)");
+  if (classes < 2) fail<argument_error>("fab: a boundary needs at least 2 classes");
+}
+
+template <attack_target Target>
+attack_evidence fab::run(Target& target, const attack_batch& batch) const {
+  check(target.classes());
   detail::check_batch("fab", target, batch);
-  if (target.classes() < 2) fail<argument_error>("fab: a boundary needs at least 2 classes");
   attack_evidence evidence;
   if (epsilon == 0) return evidence;
   const int ranks = std::min(targets, target.classes() - 1);

@@ -31,8 +31,11 @@ struct square {
   /// stretched over `queries`.
   bool stretched = false;
 
-  /// Throws `argument_error` for values that make no sense and `numeric_error` for NaN logits. Epsilon 0 changes
-  /// nothing and asks the network nothing.
+  /// Throws `argument_error` for values that make no sense, and for fewer than 2 classes.
+  void check(int classes) const;
+
+  /// Throws what `check` does, and `numeric_error` for NaN logits. Epsilon 0 changes nothing and asks the network
+  /// nothing.
   template <attack_target Target>
   attack_evidence run(Target& target, const attack_batch& batch) const;
 
@@ -284,12 +287,16 @@ class square_search {
 
 }  // namespace detail
 
-template <attack_target Target>
-attack_evidence square::run(Target& target, const attack_batch& batch) const {
+inline void square::check(int classes) const {
   detail::check_strength("square", epsilon, "queries", queries, restarts);
   if (!(area > 0 && area <= 1)) fail<argument_error>("square: area is ", area, ", must be in (0, 1]");
+  if (classes < 2) fail<argument_error>("square: a margin needs at least 2 classes");
+}
+
+template <attack_target Target>
+attack_evidence square::run(Target& target, const attack_batch& batch) const {
+  check(target.classes());
   detail::check_batch("square", target, batch);
-  if (target.classes() < 2) fail<argument_error>("square: a margin needs at least 2 classes");
   attack_evidence evidence;
   if (epsilon == 0) return evidence;
   for (int restart = 0; restart < restarts; ++restart) {
