@@ -35,6 +35,21 @@ TEST_CASE("transform replaces every number by a function of it and of one or two
   for (int i = 0; i < x.size(); ++i) CHECK(x.data()[i] == (i >= 30 && i < 60 ? 1 : -i - 1));
 }
 
+TEST_CASE("transform refuses numbers of another shape") {
+  cpu d(1);
+  tensor<float, 4> x({3, 2, 5, 3}), turned({3, 5, 2, 3}), fewer({2, 2, 5, 3});
+  const auto two = [](float v, float) { return v; };
+  const auto three = [](float v, float, float) { return v; };
+  device_images<cpu> images(d, x.view());
+  for (auto* other : {&turned, &fewer}) {
+    const device_images<cpu> wrong(d, other->view()), right(d, x.view());
+    CHECK_THROWS_WITH_AS(transform(images, wrong, two),
+                         doctest::Contains("transform: there are 90 numbers in 3 images"), argument_error);
+    CHECK_THROWS_AS(transform(images, wrong, right, three), argument_error);
+    CHECK_THROWS_AS(transform(images, right, wrong, three), argument_error);
+  }
+}
+
 TEST_CASE("A buffer owns its images, and gives them back to the arena") {
   cpu d(1);
   {

@@ -45,6 +45,19 @@ TEST_CASE("resize keeps the memory where it suffices and zeroes what is new") {
   CHECK(t.size() == 0);
 }
 
+TEST_CASE("What was moved from is empty") {
+  tensor<int, 2> t({2, 3});
+  t(1, 2) = 7;
+  const int* at = t.data();
+  tensor<int, 2> moved = std::move(t);
+  CHECK(moved.data() == at);
+  CHECK((t.size() == 0 && t.extents() == std::array{0, 0}));  // NOLINT(bugprone-use-after-move)
+  tensor<int, 2> assigned({1, 1});
+  assigned = std::move(moved);
+  CHECK((assigned.data() == at && assigned(1, 2) == 7));
+  CHECK((moved.size() == 0 && moved.extents() == std::array{0, 0}));  // NOLINT(bugprone-use-after-move)
+}
+
 TEST_CASE("A negative extent is refused") {
   CHECK_THROWS_WITH_AS((tensor<int, 2>({2, -1})), "tensor: negative extent -1", argument_error);
 }

@@ -54,6 +54,8 @@ TEST_CASE("Pairs: what differs by pair is noise, what all pairs share is not") {
   CHECK(compare_pairs(std::vector<double>{1, 2}, std::vector<double>{2, 3.001}).p_value < 0.001);
   CHECK_THROWS_AS(compare_pairs(first, std::vector<double>{1, 2}), argument_error);
   CHECK_THROWS_AS(compare_pairs(std::vector<double>{1}, std::vector<double>{2}), argument_error);
+  CHECK_THROWS_WITH_AS(compare_pairs(first, std::vector<double>{0.9, NAN, 0.8}),
+                       "compare_pairs: a measurement is not a finite number", argument_error);
 }
 
 TEST_CASE("Wilson's interval") {

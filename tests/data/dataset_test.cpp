@@ -152,6 +152,7 @@ TEST_CASE("channel statistics are those of all pixels of a channel") {
   CHECK(s.deviation[0] == doctest::Approx(std::sqrt(0.125)));
   CHECK(s.mean[1] == doctest::Approx(0.2));
   CHECK(s.deviation[1] == doctest::Approx(0).epsilon(1e-4));
+  CHECK_THROWS_WITH_AS(measure_statistics(dataset()), "measure_statistics: there are no images", argument_error);
 }
 
 namespace {

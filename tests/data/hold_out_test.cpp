@@ -82,6 +82,11 @@ TEST_CASE("Shares are rounded so that the sum is right, and a class keeps an ima
                        "each of 3 classes",
                        argument_error);
   CHECK_THROWS_AS(hold_out(counted({5, 5}), 0), argument_error);
+  for (const int label : {-1, 2}) {
+    dataset d = counted({2, 2});
+    d.labels[1] = static_cast<decltype(d.labels)::value_type>(label);
+    CHECK_THROWS_WITH_AS(hold_out(d, 1), doctest::Contains("hold_out: image 1 is of class "), argument_error);
+  }
 }
 
 TEST_CASE("Image folders are divided without being read") {

@@ -126,6 +126,25 @@ TEST_CASE("Keeping the best changes nothing in training, and what is restored ev
   CHECK(evaluate(kept, data).total.accuracy() == *std::max_element(scores.begin(), scores.end()));
 }
 
+TEST_CASE("A run begins anew, also one that would resume and finds no checkpoint") {
+  static const dataset data = noise(8);
+  for (const bool resume : {false, true}) {
+    temporary file;
+    cpu device(1);
+    two net(device, seed{3});
+    double score = 1;
+    best_weights<two> best(net, [&] { return score; });
+    const fit_options o{.epochs = 1, .batch = 4, .checkpoint = resume ? file.path : "", .resume = resume};
+    fit(net, data, clean_training{}, sgd{}, o, nullptr, &best);
+    const auto first = best.values;
+    if (resume) std::remove(file.path.c_str());
+    score = 0.5;  // lower than what the first run ended with
+    fit(net, data, clean_training{}, sgd{}, o, nullptr, &best);
+    CHECK(best.score == 0.5);
+    CHECK(!same_bits(best.values, first));
+  }
+}
+
 TEST_CASE("A run that was killed and resumed keeps the same epoch's weights, bit for bit") {
   for (const bool averaged : {false, true}) {
     const std::vector<double> scores = {0.2, 0.6, 0.4, 0.5};

@@ -80,6 +80,7 @@ TEST_CASE("Data of another number of classes and senseless options are refused")
                        "evaluate: the data have 5 classes, the network 4", argument_error);
   const array_source<float> data(x.view(), y.view(), 4);
   CHECK_THROWS_AS(evaluate(m, data, {.batch = 0}), argument_error);
+  CHECK(evaluate(m, data, {.batch = std::numeric_limits<int>::max()}).total.images == 3);
   CHECK_THROWS_AS(evaluate(m, data, {.images = -1}), argument_error);
 
   dataset bytes;

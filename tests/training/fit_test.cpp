@@ -532,6 +532,8 @@ TEST_CASE("A method with more streams than loaders, and options out of range, ar
                        "fit: checkpoint_steps is -7, must be 0 or more", argument_error);
   CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.resume = true}),
                        "fit: resume needs the path of a checkpoint", argument_error);
+  CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.checkpoint = "nowhere/training.safetensors"}),
+                       doctest::Contains("nowhere/training.safetensors: cannot open its folder"), file_error);
   for (float smoothing : {-0.1f, 1.f, NAN})
     CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.label_smoothing = smoothing}),
                          doctest::Contains("label_smoothing"), argument_error);
@@ -571,6 +573,7 @@ struct narrow : architecture<normalize<mnist_statistics>, convolution<6, 3, 2>, 
 static_assert(smallest_norm<narrow>({1, 8, 8}) == 1 && smallest_norm<narrow>({1, 9, 9}) == 4);
 static_assert(smallest_norm<small>({1, 8, 8}) == 16);
 static_assert(smallest_norm<gated<sequential<global_average_pool, batch_norm<>>>>({1, 8, 8}) == 1);
+static_assert(smallest_norm<repeat<3, sequential<convolution<6, 3, 2>, batch_norm<>>>>({1, 8, 8}) == 1);
 static_assert(smallest_norm<linear<4>>({1, 8, 8}) == std::numeric_limits<std::ptrdiff_t>::max());
 }  // namespace
 

@@ -69,10 +69,11 @@ concept named_layer = requires {
   L::name;
 };
 namespace detail {
+template <class L>
+using some_state = typename L::template state<1, void, void>;
 /// `L` is `Base` or derives from it without a state of its own, so that what the library knows of `Base` holds for it.
 template <class L, class Base>
-concept runs_as = std::derived_from<L, Base> && std::same_as < typename L::template state<1, void, void>,
-typename Base::template state < 1, void, void >> ;
+concept runs_as = std::derived_from<L, Base> && std::same_as<some_state<L>, some_state<Base>>;
 }  // namespace detail
 
 template <class L>

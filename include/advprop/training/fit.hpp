@@ -226,7 +226,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
          best_weights<std::type_identity_t<Model>>* best = nullptr) try {
   static_assert(optimizer_policy<Optimizer, Model>, "fit: this is no optimizer; see optimizer_policy");
   detail::check_run(net, data, method, options, average, best);
-  if (best && !options.resume) best->begin();
+  if (best && !(options.resume && file_exists(options.checkpoint))) best->begin();
   detail::reserve_step(net, *data[0], method, optimizer, average ? &average->options() : nullptr, options.micro_batch);
   detail::training_run<Model, Method, Optimizer>(net, data, method, optimizer, options, average, best).train();
 } catch (const memory_error& e) {
