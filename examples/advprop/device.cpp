@@ -1,6 +1,5 @@
 #include "device.hpp"
 
-#include <sys/resource.h>
 #include <sys/sysinfo.h>
 
 #include <algorithm>
@@ -52,9 +51,7 @@ std::size_t group_limit() {
 std::size_t host_memory() {
   struct sysinfo machine {};
   if (::sysinfo(&machine) != 0) return std::numeric_limits<std::size_t>::max();
-  rlimit own{};
-  const std::size_t limit = ::getrlimit(RLIMIT_AS, &own) == 0 ? own.rlim_cur : RLIM_INFINITY;
-  return std::min({(machine.totalram + machine.totalswap) * std::size_t{machine.mem_unit}, group_limit(), limit});
+  return std::min((machine.totalram + machine.totalswap) * std::size_t{machine.mem_unit}, group_limit());
 }
 
 any_device device_of(const settings& s) {
