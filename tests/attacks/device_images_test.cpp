@@ -48,6 +48,10 @@ TEST_CASE("transform refuses numbers of another shape") {
     CHECK_THROWS_AS(transform(images, wrong, right, three), argument_error);
     CHECK_THROWS_AS(transform(images, right, wrong, three), argument_error);
   }
+  const device_images<cpu> right(d, x.view());
+  const image_numbers<cpu> few(d, 2);
+  CHECK_THROWS_WITH_AS(transform(images, right, few, [](float v, float, float) { return v; }),
+                       "transform: there are numbers of 2 images for 3", argument_error);
 }
 
 TEST_CASE("A buffer owns its images, and gives them back to the arena") {

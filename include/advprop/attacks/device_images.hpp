@@ -101,6 +101,8 @@ template <class Device, class F>
 void transform(const device_images<Device>& images, const device_images<Device>& a,
                const image_numbers<Device>& numbers, F f) {
   detail::check_alike(images, a);
+  if (numbers.extent(0) < images.extent(0))
+    fail<argument_error>("transform: there are numbers of ", numbers.extent(0), " images for ", images.extent(0));
   transform_images(*images.device, images, const_image_view(a), numbers.data(), f);
 }
 

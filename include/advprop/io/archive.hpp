@@ -73,7 +73,7 @@ class archive : public safetensors {
   /// There is such a scalar or text; `contains` asks for arrays.
   bool has(std::string_view key) const { return metadata().find(key) != metadata().end(); }
 
-  /// `T` as it was put: any integer type wide enough, float, double, bool, std::string or `random`.
+  /// `T` as it was put: any integer type wide enough, float, double, bool, std::string or `random_stream`.
   template <class T>
   T get(std::string_view key) const {
     const auto found = metadata().find(key);

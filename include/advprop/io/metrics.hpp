@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -57,7 +56,7 @@ class metrics_log {
 
   std::string entries_until(std::int64_t kept) const {
     std::string result;
-    if (!std::filesystem::exists(path_)) return result;
+    if (!file_exists(path_)) return result;
     const auto bytes = read_file(path_);
     const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     int number = 1;

@@ -27,6 +27,7 @@ struct named {
 /// Layers in order. Like torch.nn.Sequential, a layer without a name is named by its position.
 template <class... Ls>
 struct sequential {
+  static_assert((layer<Ls> && ...), "sequential: each of its parts must be a layer, with output and parameters");
   using structure = sequential;
   static constexpr shape output(shape s) {
     ((s = Ls::output(s)), ...);

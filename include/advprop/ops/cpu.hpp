@@ -227,7 +227,7 @@ ADVPROP_API void mean_magnitudes(cpu& d, const_image_view x, float* means)
 ADVPROP_API void fill_uniform(cpu& d, random_stream r, float low, float high, image_view x)
     ADVPROP_OPERATION(fill_uniform(d, r, low, high, x));
 
-/// Element i = what random::normal gives from position r.position() + 2 i.
+/// Element i = what random_stream::normal gives from position r.position() + 2 i.
 ADVPROP_API void fill_normal(cpu& d, random_stream r, image_view x) ADVPROP_OPERATION(fill_normal(d, r, x));
 
 // Softmax cross entropy, and what else is read off logits, a 1x1 feature map.
