@@ -44,6 +44,13 @@ std::vector<float> of_set(Model& m, int set, F numbers) {
 
 }  // namespace
 
+// What is const gives no way to change it.
+static_assert(std::same_as<decltype(std::declval<const two&>().values()), std::span<const float>> &&
+              std::same_as<decltype(std::declval<const two&>().gradients()), std::span<const float>> &&
+              std::same_as<decltype(std::declval<const two&>().running()), std::span<const float>> &&
+              std::same_as<decltype(std::declval<const two&>()[parameter()]), std::span<const float>> &&
+              std::same_as<decltype(std::declval<const two&>().gradient(parameter())), std::span<const float>>);
+
 TEST_CASE("A model has as many learnt numbers as its architecture says, and more norms for more domains") {
   cpu d(1);
   const one a(d);

@@ -123,14 +123,19 @@ class model {
 
   /// Every named tensor: weights, biases, and each batch norm's sets.
   const std::vector<parameter>& table() const { return store_.table(); }
-  std::span<float> operator[](const parameter& p) const { return store_[p]; }
+  std::span<float> operator[](const parameter& p) { return store_[p]; }
+  std::span<const float> operator[](const parameter& p) const { return store_[p]; }
   /// Empty for running means and variances.
-  std::span<float> gradient(const parameter& p) const { return store_.gradient(p); }
+  std::span<float> gradient(const parameter& p) { return store_.gradient(p); }
+  std::span<const float> gradient(const parameter& p) const { return store_.gradient(p); }
 
   /// All learnt numbers in one block: `decayed()` weights, `biases()` biases, then scales and shifts.
-  std::span<float> values() const { return store_.values(); }
-  std::span<float> gradients() const { return store_.gradients(); }
-  std::span<float> running() const { return store_.running(); }
+  std::span<float> values() { return store_.values(); }
+  std::span<const float> values() const { return store_.values(); }
+  std::span<float> gradients() { return store_.gradients(); }
+  std::span<const float> gradients() const { return store_.gradients(); }
+  std::span<float> running() { return store_.running(); }
+  std::span<const float> running() const { return store_.running(); }
   std::size_t decayed() const { return store_.decayed(); }
   std::size_t biases() const { return store_.biases(); }
   void zero_gradients() { store_.zero_gradients(); }
