@@ -41,7 +41,8 @@ TEST_CASE("Metrics add up part by part, and a NaN or infinite loss of any part s
   a.parts[routing::limit - 1].add({INFINITY, 0, 0}, 1);
   CHECK(!a.finite());
   for (const int part : {-1, int{routing::limit}})
-    CHECK_THROWS_WITH_AS(a.add(part, loss_result{}, 1), doctest::Contains("step_metrics: there is no part "), argument_error);
+    CHECK_THROWS_WITH_AS(a.add(part, loss_result{}, 1), doctest::Contains("step_metrics: there is no part "),
+                         argument_error);
 }
 
 }  // namespace metrics_test
