@@ -84,10 +84,10 @@ TEST_CASE("Two tensors of one name are refused, layers of all kinds together") {
   };
   registry r = store_of<domains<2>>::filled();
   r.norm("a", 3, false);
-  refused(r, "model: two of its tensors are called 'a.bias'");
+  refused(r, "model: two of its tensors are called 'a.bias'; `named` gives a layer another name");
   r = store_of<domains<2>>::filled();
   r.norm("n1.aux_bn.0", 4, false);
-  refused(r, "model: two of its tensors are called 'n1.aux_bn.0.bias'");
+  refused(r, "model: two of its tensors are called 'n1.aux_bn.0.bias'; `named` gives a layer another name");
 }
 
 TEST_CASE("What is shared is there once, under the main name") {

@@ -98,7 +98,8 @@ class registry {
   for (const parameter& p : table) names.push_back(p.name);
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
-  if (twice != names.end()) fail<argument_error>("model: two of its tensors are called '", *twice, "'");
+  if (twice != names.end())
+    fail<argument_error>("model: two of its tensors are called '", *twice, "'; `named` gives a layer another name");
 }
 
 /// The blocks themselves, in the device's memory.
