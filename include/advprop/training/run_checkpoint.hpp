@@ -58,7 +58,7 @@ std::vector<std::pair<std::string, std::span<float>>> training_arrays(const Stat
                                                                       const averaged_weights<Model>* average) {
   std::vector<std::pair<std::string, std::span<float>>> list;
   for (const char* name : State::slots)
-    list.emplace_back(std::string("training.") + name, optimizer.slot(static_cast<int>(list.size())));
+    list.emplace_back(std::string("training.").append(name), optimizer.slot(static_cast<int>(list.size())));
   if (average) {
     list.emplace_back("average.values", average->values());
     list.emplace_back("average.running", average->running());
