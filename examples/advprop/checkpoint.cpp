@@ -63,26 +63,25 @@ settings seen_as_recorded(settings s, std::span<const checkpoint_facts> files) {
   return s;
 }
 
-namespace {
-
-/// The numbers of `--normalization`, or else those that the file records, if any.
-channel_statistics normalization_for(const settings& s, const checkpoint_facts& file) {
+channel_statistics required_normalization(const settings& s, const checkpoint_facts& file) {
   const channel_statistics& recorded = file.metadata.normalization;
-  if (recorded.mean.empty()) return normalization(s);
-  if (!s.given.contains("--normalization")) return recorded;
+  if (!s.given.contains("--normalization")) {
+    if (recorded.mean.empty()) fail<argument_error>("--normalization is needed: ", file.path, " records none");
+    return recorded;
+  }
   const channel_statistics chosen = normalization(s);
-  if (!nearly_equal(chosen, recorded))
+  if (!recorded.mean.empty() && !nearly_equal(chosen, recorded))
     fail<argument_error>("--normalization is ", s.normalization, " (", description(chosen), "), but ", file.path,
                          " records ", description(recorded));
   return chosen;
 }
 
-}  // namespace
-
-channel_statistics required_normalization(const settings& s, const checkpoint_facts& file) {
-  if (file.metadata.normalization.mean.empty() && !s.given.contains("--normalization"))
-    fail<argument_error>("--normalization is needed: ", file.path, " records none");
-  return normalization_for(s, file);
+int domain_in(const settings& s, const checkpoint_facts& file) {
+  const int domain = domain_of(s);
+  if (domain > file.auxiliaries)
+    fail<argument_error>("--domain ", s.domain, " is out of range: ", file.path, " has ", file.auxiliaries,
+                         " auxiliary domains");
+  return domain;
 }
 
 namespace {
@@ -100,14 +99,6 @@ void check_shape(const std::string& path, const checkpoint_metadata& recorded, c
 }
 
 }  // namespace
-
-int domain_in(const settings& s, const checkpoint_facts& file) {
-  const int domain = domain_of(s);
-  if (domain > file.auxiliaries)
-    fail<argument_error>("--domain ", s.domain, " is out of range: ", file.path, " has ", file.auxiliaries,
-                         " auxiliary domains");
-  return domain;
-}
 
 void check_images(const std::string& path, const checkpoint_metadata& recorded, const image_source& images) {
   check_shape(path, recorded, images);

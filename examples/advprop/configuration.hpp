@@ -7,6 +7,7 @@
 
 namespace advprop::program {
 
+/// A command line, and what of it configuration files said.
 struct configured {
   std::vector<std::string> words;
   std::map<std::string, std::string> places;  // of options that a file gave: of "--epochs", "recipe.toml: line 3"
