@@ -9,6 +9,7 @@ install(EXPORT advprop-targets NAMESPACE advprop:: DESTINATION ${CMAKE_INSTALL_D
 configure_package_config_file(cmake/advprop-config.cmake.in advprop-config.cmake
   INSTALL_DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/advprop)
 write_basic_package_version_file(advprop-config-version.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
-install(FILES src/kernels.cpp cmake/kernels.cmake src/cuda.cu cmake/cuda.cmake DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/advprop)
+install(DIRECTORY src DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/advprop)
+install(FILES cmake/compiled.cmake cmake/cuda.cmake DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/advprop)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/advprop-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/advprop-config-version.cmake
   DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/advprop)

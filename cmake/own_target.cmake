@@ -16,10 +16,10 @@ function(advprop_own_warnings target)
 endfunction()
 
 # advprop_own_target(<target> [HEADER_ONLY]): this project's own programs, with what no user's target inherits. They
-# link the compiled kernels unless HEADER_ONLY.
+# link advprop::compiled unless HEADER_ONLY.
 function(advprop_own_target target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "HEADER_ONLY" "" "")
-  target_link_libraries(${target} PRIVATE $<IF:$<BOOL:${arg_HEADER_ONLY}>,advprop::advprop,advprop::kernels>)
+  target_link_libraries(${target} PRIVATE $<IF:$<BOOL:${arg_HEADER_ONLY}>,advprop::advprop,advprop::compiled>)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   advprop_own_warnings(${target})
   if(ADVPROP_NATIVE)

@@ -1,6 +1,7 @@
 #!/bin/sh
-# instruction_sets.sh LIBRARY: no function of the compiled kernels uses AVX or BMI outside the namespaces avx2 and avx512. Such a function may be the copy that the linker keeps for every caller, and a processor without AVX
-# would stop at it. Exit code 77, skipped: not x86, or compiled for a processor that has AVX.
+# instruction_sets.sh LIBRARY: no function of advprop::compiled uses AVX or BMI outside the namespaces avx2 and avx512.
+# Such a function may be the copy that the linker keeps for every caller, and a processor without AVX would stop at it.
+# Exit code 77, skipped: not x86, or compiled for a processor that has AVX.
 set -eu
 command -v objdump >/dev/null && command -v nm >/dev/null || exit 77
 listing=$(mktemp)

@@ -1,4 +1,4 @@
-// A stranger's program, built by three ways of getting the library, header-only and with the compiled kernels.
+// A stranger's program, built by three ways of getting the library, header-only and with advprop::compiled.
 #include <vector>
 
 #include <advprop/advprop.hpp>

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <advprop/core/distributions.hpp>
 #include <advprop/data/loader.hpp>
 
 namespace mix_test {

@@ -12,8 +12,11 @@
 
 #include <doctest/doctest.h>
 
+#include <advprop/core/distributions.hpp>
+#include <advprop/data/jpeg_encoder.hpp>
 #include <advprop/io/safetensors.hpp>
 #include <advprop/robustness/corrupt.hpp>
+#include <advprop/robustness/digital.hpp>
 
 namespace corrupt_test {
 

@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include <advprop/core/error.hpp>
+#include <advprop/data/jpeg_encoder.hpp>
 #include <advprop/robustness/corrupt.hpp>
 
 #include "../data/files.hpp"

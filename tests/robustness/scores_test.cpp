@@ -1,5 +1,9 @@
 #include <advprop/robustness/scores.hpp>
 
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include <advprop/core/tensor.hpp>

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include <advprop/core/linkage.hpp>
 #include <advprop/core/number_text.hpp>
 
 namespace advprop {
@@ -68,21 +69,7 @@ class message_part {
     else
       kind_ = kind::natural, natural_ = value;
   }
-  std::string text() const {
-    switch (kind_) {
-      case kind::integer:
-        return std::to_string(integer_);
-      case kind::natural:
-        return std::to_string(natural_);
-      case kind::single:
-        return shortest(single_);
-      case kind::real:
-        return shortest(real_);
-      case kind::text:
-        break;
-    }
-    return std::string(text_);
-  }
+  std::string text() const;
 
  private:
   enum class kind { text, integer, natural, single, real } kind_ = kind::text;
@@ -111,3 +98,7 @@ template <class Error = error, class... Parts>
 }
 
 }  // namespace advprop
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/core/error.inl>
+#endif

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <advprop/core/linkage.hpp>
+
 namespace advprop {
 
 /// The shortest text that reads back as the same number, whatever the locale: 0.1, 5e-04 and never 0.100000001.
@@ -17,10 +19,10 @@ inline std::string shortest(double value) {
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
 }
 /// Several, with commas between them.
-inline std::string shortest(const std::vector<float>& values) {
-  std::string text;
-  for (const float v : values) text += (text.empty() ? "" : ", ") + shortest(v);
-  return text;
-}
+ADVPROP_API std::string shortest(const std::vector<float>& values);
 
 }  // namespace advprop
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/core/number_text.inl>
+#endif

@@ -1,52 +1,26 @@
 // Which logit of a network stands for which class folder: ImageNet-A and -R have 200 of a network's 1,000 classes.
 #pragma once
 
-#include <algorithm>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <advprop/core/error.hpp>
+#include <advprop/core/linkage.hpp>
 #include <advprop/io/file.hpp>
 
 namespace advprop {
 
 /// A text file with a class a line, in the order of the logits: the line's first word, such as a WordNet id, counts.
 /// Throws `file_error` for a file that cannot be read, an empty line between others, and a class that comes twice.
-[[gnu::cold]] inline std::vector<std::string> read_class_list(const std::string& path) {
-  const auto bytes = read_file<char>(path, 16 << 20);
-  std::vector<std::string> classes;
-  std::string_view rest(bytes.data(), bytes.size());
-  while (!rest.empty()) {
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    const auto begin = line.find_first_not_of(" \t\r");
-    if (begin == line.npos) {
-      if (rest.find_first_not_of(" \t\r\n") == rest.npos) break;
-      fail<file_error>(path, ": line ", classes.size() + 1, " is empty");
-    }
-    classes.emplace_back(line.substr(begin, line.find_first_of(" \t\r", begin) - begin));
-  }
-  if (classes.empty()) fail<file_error>(path, ": has no classes");
-  std::vector<std::string> sorted = classes;
-  std::sort(sorted.begin(), sorted.end());
-  if (const auto twice = std::adjacent_find(sorted.begin(), sorted.end()); twice != sorted.end())
-    fail<file_error>(path, ": has the class ", *twice, " twice");
-  return classes;
-}
+[[gnu::cold]] ADVPROP_API std::vector<std::string> read_class_list(const std::string& path);
 
 /// The logit of each of the folders' classes, for `top_k`: position i is that of `classes[i]` in `all`. Throws
 /// `argument_error`, which begins with `name`, for a class that is not there.
-[[gnu::cold]] inline std::vector<int> logits_of(const std::vector<std::string>& classes,
-                                                const std::vector<std::string>& all, const std::string& name) {
-  std::vector<int> logits;
-  for (const std::string& c : classes) {
-    const auto at = std::find(all.begin(), all.end(), c);
-    if (at == all.end())
-      fail<argument_error>(name, ": the class ", c, " is not among the network's ", all.size(), " classes");
-    logits.push_back(static_cast<int>(at - all.begin()));
-  }
-  return logits;
-}
+[[gnu::cold]] ADVPROP_API std::vector<int> logits_of(const std::vector<std::string>& classes,
+                                                     const std::vector<std::string>& all, const std::string& name);
 
 }  // namespace advprop
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/data/class_list.inl>
+#endif

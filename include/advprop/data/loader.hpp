@@ -1,9 +1,7 @@
 // Batches in random order, read and augmented ahead of training by threads of their own.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
-#include <climits>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -11,13 +9,13 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <numeric>
 #include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <advprop/core/error.hpp>
+#include <advprop/core/linkage.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/data/augment.hpp>
 #include <advprop/data/dataset.hpp>
@@ -52,15 +50,7 @@ template <class S>
 concept source_argument = source<std::remove_cvref_t<S>>;
 
 /// The order of an epoch's images: a Fisher-Yates shuffle, from the seed and the epoch alone.
-inline std::vector<int> epoch_order(int count, bool shuffle, const random_stream& base, std::int64_t epoch) {
-  std::vector<int> order(static_cast<std::size_t>(count));
-  std::iota(order.begin(), order.end(), 0);
-  random_stream rng = base.split(static_cast<std::uint64_t>(epoch));
-  if (shuffle)
-    for (std::size_t i = order.size(); i > 1; --i)
-      std::swap(order[i - 1], order[static_cast<std::size_t>(rng.below(static_cast<int>(i)))]);
-  return order;
-}
+ADVPROP_API std::vector<int> epoch_order(int count, bool shuffle, const random_stream& base, std::int64_t epoch);
 
 /// A ring of batches. Workers claim batch numbers in turn; batch n lives in slot n % slots, so nobody waits for a place
 /// while the ring has one, and what a batch holds depends on n only.
@@ -70,16 +60,8 @@ class loader_engine {
   using finish = std::function<void(image_batch& batch, random_stream& rng)>;
 
   /// `f` makes an image, then `whole` changes the batch, when given.
-  loader_engine(const loader_options& options, int count, advprop::shape image, fill f, finish whole)
-      : options_(options),
-        count_(count),
-        batches_(options.drop_last ? count / options.batch : (count - 1) / options.batch + 1),
-        image_(image),
-        fill_(std::move(f)),
-        finish_(std::move(whole)),
-        order_base_(random_stream(options.seed.value).split(0)),
-        augment_base_(random_stream(options.seed.value).split(1).split(options.augment_stream)),
-        slots_(static_cast<std::size_t>(options.workers == 0 ? 1 : options.prefetch + 1)) {}  // one is the caller's
+  loader_engine(const loader_options& options, int count, advprop::shape image, fill f,
+                finish whole);  // one is the caller's
   ~loader_engine() { stop(); }
   loader_engine(const loader_engine&) = delete;
   loader_engine& operator=(const loader_engine&) = delete;
@@ -90,34 +72,9 @@ class loader_engine {
   int images() const { return options_.drop_last ? batches_ * options_.batch : count_; }
   loader_state state() const { return {taken_ / batches_, static_cast<int>(taken_ % batches_)}; }
 
-  void seek(loader_state s) {
-    if (s.epoch < 0 || s.epoch > INT64_MAX / batches_ - 1 || s.batch < 0 || s.batch >= batches_)
-      fail<argument_error>("loader: there is no batch ", s.batch, " of epoch ", s.epoch, " where an epoch has ",
-                           batches_, " batches");
-    stop();
-    taken_ = claimed_ = free_from_ = s.epoch * batches_ + s.batch;
-    for (slot& x : slots_) x.ready = -1, x.error = nullptr;
-  }
+  void seek(loader_state s);
 
-  image_batch& next() {
-    slot& s = at(taken_);
-    if (options_.workers == 0) {
-      make(taken_, s);
-    } else {
-      std::unique_lock lock(mutex_);
-      free_from_ = taken_;  // the batch given last is free now
-      if (threads_.empty()) start();
-      not_full_.notify_all();
-      ready_.wait(lock, [&] { return s.ready == taken_; });
-    }
-    if (s.error) {
-      const std::exception_ptr error = s.error;
-      seek(state());  // the next call tries the batch again, whoever makes it
-      std::rethrow_exception(error);
-    }
-    ++taken_;
-    return s.batch;
-  }
+  image_batch& next();
 
  private:
   struct slot {
@@ -132,72 +89,17 @@ class loader_engine {
 
   slot& at(std::int64_t n) { return slots_[static_cast<std::size_t>(n) % slots_.size()]; }
 
-  void start() {  // under the lock
-    stopping_ = false;
-    for (int i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { work(); });
-  }
+  void start();
 
-  void stop() {
-    {
-      std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    not_full_.notify_all();
-    for (auto& t : threads_) t.join();
-    threads_.clear();
-    stopping_ = false;
-  }
+  void stop();
 
-  void work() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      not_full_.wait(lock, [&] { return stopping_ || claimed_ < free_from_ + capacity(); });
-      if (stopping_) return;
-      const std::int64_t n = claimed_++;
-      lock.unlock();
-      make(n, at(n));
-      lock.lock();
-      at(n).ready = n;
-      ready_.notify_one();
-    }
-  }
+  void work();
 
   std::int64_t capacity() const { return static_cast<std::int64_t>(slots_.size()); }
 
-  void make(std::int64_t n, slot& s) {
-    s.error = nullptr;
-    try {
-      const std::int64_t epoch = n / batches_;
-      const int index = static_cast<int>(n % batches_), first = index * options_.batch;
-      const int size = std::min(options_.batch, count_ - first);
-      const auto order = images(epoch);
-      const random_stream base = augment_base_.split(static_cast<std::uint64_t>(epoch));
-      s.batch.epoch = epoch;
-      s.batch.index = index;
-      s.batch.images.resize({size, image_.height, image_.width, image_.channels});
-      s.batch.labels.resize({size});
-      s.batch.soft.resize({0, 0});
-      for (int i = 0; i < size && !stopping_; ++i) {
-        random_stream rng = base.split(static_cast<std::uint64_t>(first + i));
-        fill_((*order)[static_cast<std::size_t>(first + i)], s.batch.images.data() + i * image_.size(),
-              s.batch.labels(i), rng);
-      }
-      if (finish_ && !stopping_) {
-        random_stream rng = base.split(std::uint64_t{1} << 32 | static_cast<std::uint64_t>(index));  // no image's
-        finish_(s.batch, rng);
-      }
-    } catch (...) {
-      s.error = std::current_exception();
-    }
-  }
+  void make(std::int64_t n, slot& s);
 
-  std::shared_ptr<const std::vector<int>> images(std::int64_t epoch) {
-    std::lock_guard lock(order_mutex_);  // its own, so that `next` never waits for a shuffle that it does not need
-    epoch_images& e = orders_[epoch % 2];
-    if (e.epoch != epoch)
-      e = {epoch, std::make_shared<const std::vector<int>>(epoch_order(count_, options_.shuffle, order_base_, epoch))};
-    return e.order;
-  }
+  std::shared_ptr<const std::vector<int>> images(std::int64_t epoch);
 
   const loader_options options_;
   const int count_, batches_;
@@ -287,18 +189,13 @@ class loader {
       return std::make_shared<const plain>(std::move(s));
   }
 
-  static void check_options(const loader_options& o, int count) {
-    if (count < 1) fail<argument_error>("loader: no images");
-    if (o.batch < 1 || o.batch > INT_MAX / 2)
-      fail<argument_error>("loader: a batch of ", o.batch, " images; must be 1 or more");
-    if (o.workers < 0 || o.workers > 1024) fail<argument_error>("loader: ", o.workers, " workers; must be 0 to 1024");
-    if (o.prefetch < 1 || o.prefetch > 1024)
-      fail<argument_error>("loader: a prefetch of ", o.prefetch, " batches; must be 1 to 1024");
-    if (o.drop_last && o.batch > count)
-      fail<argument_error>("loader: drop_last leaves nothing of ", count, " images in batches of ", o.batch);
-  }
+  static void check_options(const loader_options& o, int count);
 
   std::unique_ptr<detail::loader_engine> engine_;
 };
 
 }  // namespace advprop
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/data/loader.inl>
+#endif

@@ -4,13 +4,7 @@
 #include <span>
 #include <string_view>
 
-// Header-only, the operations are inline functions; a program that links the library advprop::kernels (src/kernels.cpp)
-// only declares them, and its files compile faster.
-#if defined(ADVPROP_COMPILED)
-#define ADVPROP_API
-#else
-#define ADVPROP_API inline
-#endif
+#include <advprop/core/linkage.hpp>
 
 // The kernels are compiled for what the compiler's command line allows, ADVPROP_BASELINE, and on x86 besides for every
 // better set, by function targets (ops/cpu/kernels.hpp).
@@ -57,26 +51,8 @@ ADVPROP_API std::span<const instruction_set> instruction_sets();
 /// The best of `instruction_sets()`. On a processor without what the compiler was told to use: that, which it lacks.
 ADVPROP_API instruction_set best_instruction_set();
 
-#if !defined(ADVPROP_COMPILED) || defined(ADVPROP_KERNELS_SOURCE)
-ADVPROP_API std::span<const instruction_set> instruction_sets() {
-  static constexpr instruction_set compiled[] = {
-    instruction_set::ADVPROP_BASELINE,
-#if defined(ADVPROP_TARGETS_AVX2)
-    instruction_set::avx2,
-#endif
-#if defined(ADVPROP_TARGETS_AVX512)
-    instruction_set::avx512,
-#endif
-  };
-  std::span<const instruction_set> sets(compiled);
-  while (!sets.empty() && !processor_has(sets.back())) sets = sets.first(sets.size() - 1);
-  return sets;
-}
-
-ADVPROP_API instruction_set best_instruction_set() {
-  const auto sets = instruction_sets();
-  return sets.empty() ? instruction_set::ADVPROP_BASELINE : sets.back();
-}
-#endif
-
 }  // namespace advprop
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/device/instruction_set.inl>
+#endif

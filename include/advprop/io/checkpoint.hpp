@@ -1,16 +1,14 @@
 // Models to and from safetensors under PyTorch's names, and the state that a training run needs to go on.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <advprop/core/linkage.hpp>
 #include <advprop/io/archive.hpp>
 #include <advprop/io/checkpoint_metadata.hpp>
 #include <advprop/io/dialect.hpp>
@@ -20,11 +18,7 @@ namespace advprop {
 
 namespace detail {
 
-inline std::string shape_text(const std::vector<std::int64_t>& s) {
-  std::string t = "[";
-  for (std::size_t i = 0; i < s.size(); ++i) t += (i ? ", " : "") + std::to_string(s[i]);
-  return t + "]";
-}
+ADVPROP_API std::string shape_text(const std::vector<std::int64_t>& s);
 
 /// "bn1.running_mean" -> "bn1.num_batches_tracked"
 inline std::string counter_of(std::string_view statistic) {
@@ -148,110 +142,9 @@ class fitting {
   const safetensors& file_;
 };
 
-/// The table's names as the file has them.
-[[gnu::cold]] inline std::vector<std::string> fitting::recognise(const std::vector<parameter>& table) {
-  // Weights saved from torch's DataParallel carry "module." before every name.
-  std::string prefix = "module.";
-  for (const auto& t : file_.tensors())
-    if (!t.name.starts_with(prefix)) prefix.clear();
-  std::vector<std::string> own, best;
-  for (const parameter& p : table) own.push_back(p.name);
-  std::ptrdiff_t most = -1;
-  for (dialect d : {dialect::native, dialect::torchvision, dialect::lukemelas}) {
-    auto names = translate(own, d);
-    for (auto& n : names) n = prefix + n;
-    const auto hits = std::count_if(names.begin(), names.end(), [&](const auto& n) { return file_.contains(n); });
-    if (hits <= most || names.empty()) continue;
-    most = hits;
-    best = std::move(names);
-    report.dialect = d;
-  }
-  return best;
-}
-
-[[gnu::cold]] inline void fitting::read(const parameter& p, const std::string& name) {
-  values.emplace_back(&p, file_.floats(name));
-  for (float v : values.back().second)
-    if (!(v - v == 0)) fail<file_error>(file_.name(), ": tensor ", shown(name), " holds a NaN or an infinity");
-  if (const std::string counter = counter_of(name); p.role == role::mean && file_.contains(counter)) {
-    const auto counts = file_.integers(counter);
-    if (counts.size() != 1) fail<file_error>(file_.name(), ": tensor ", shown(counter), " is not one number");
-    tracked[p.set] = counts[0];
-  }
-}
-
-[[gnu::cold]] inline fitting::fitting(const safetensors& file, const std::vector<parameter>& table, bool others_allowed,
-                                      const load_options& options)
-    : file_(file) {
-  report.metadata = metadata_of(file);
-  const std::vector<std::string> names = recognise(table);
-  const auto auxiliary = [](const tensor_info& t) { return t.name.find(".aux_bn.") != std::string::npos; };
-  const bool file_has_sets = std::any_of(file.tensors().begin(), file.tensors().end(), auxiliary);
-  const bool model_has_sets = std::any_of(table.begin(), table.end(), [](const parameter& p) { return p.set > 0; });
-  report.auxiliary_from_main = model_has_sets && !file_has_sets;
-
-  // The network's last weights, and their biases.
-  std::string_view classifier;
-  for (const parameter& p : table)
-    if (p.role == role::weight) classifier = module_and_leaf(p.name).first;
-
-  std::set<std::string, std::less<>> known;
-  std::vector<std::pair<const parameter*, const std::string*>> wanted;
-  listing missing, unexpected, reshaped;
-  bool only_classes = true;
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    const parameter& p = table[i];
-    const std::string& name = names[i];
-    known.insert(name);
-    if (p.role == role::mean) known.insert(counter_of(name));
-    const bool last = module_and_leaf(p.name).first == classifier;
-    if ((p.set > 0 && report.auxiliary_from_main) || (last && !options.classifier)) continue;
-    if (!file.contains(name)) {
-      missing.add(shown(name));
-      continue;
-    }
-    const auto& shape = file.at(name).shape;
-    if (shape == p.shape) {
-      wanted.emplace_back(&p, &name);
-      continue;
-    }
-    only_classes &=
-        last && shape.size() == p.shape.size() && std::equal(shape.begin() + 1, shape.end(), p.shape.begin() + 1);
-    reshaped.add(shown(name) + " is " + shape_text(shape) + ", not " + shape_text(p.shape));
-  }
-  for (const bool counters : {false, true})  // these lie first in a file, but tell the least
-    for (const auto& t : file.tensors()) {
-      if (known.contains(t.name) || t.name.ends_with(".num_batches_tracked") != counters) continue;
-      if (auxiliary(t))
-        ++report.auxiliary_ignored;
-      else if (!others_allowed)
-        unexpected.add(shown(t.name));
-    }
-
-  if (reshaped.count > 0 && only_classes && missing.count + unexpected.count == 0)
-    fail<file_error>(file.name(), ": the classifier has another number of classes (", reshaped.text,
-                     "); load everything else with {.classifier = false}");
-  if (missing.count + unexpected.count + reshaped.count > 0) {
-    std::string what;
-    const auto mention = [&](const listing& l, const char* how) {
-      if (l.count > 0) what += (what.empty() ? "" : "; ") + l.shown(how);
-    };
-    mention(missing, " missing");
-    mention(unexpected, " unexpected");
-    mention(reshaped, " of another shape");
-    fail<file_error>(file.name(), ": does not fit the model of ", table.size(), " tensors (",
-                     dialect_name(report.dialect), " names): ", what);
-  }
-  for (const auto& [p, name] : wanted) read(*p, *name);
-}
-
 /// Where either side says nothing, nothing is compared.
-[[gnu::cold]] inline void check_normalization(const std::string& file, const channel_statistics& recorded,
-                                              const channel_statistics& own) {
-  if (recorded.mean.empty() || own.mean.empty() || nearly_equal(recorded, own)) return;
-  fail<file_error>(file, ": holds a network for images normalised by ", description(recorded), ", this one has ",
-                   description(own), "; load it all the same with {.same_normalization = false}");
-}
+[[gnu::cold]] ADVPROP_API void check_normalization(const std::string& file, const channel_statistics& recorded,
+                                                   const channel_statistics& own);
 
 template <class Model>
 [[gnu::cold]] load_report read_model(const safetensors& file, Model& net, bool others_allowed = false,
@@ -279,3 +172,7 @@ load_report load(Model& net, const std::string& path, const load_options& option
 }
 
 }  // namespace advprop
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/io/checkpoint.inl>
+#endif

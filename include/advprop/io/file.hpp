@@ -2,7 +2,6 @@
 #pragma once
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,8 +9,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <span>
@@ -22,6 +19,7 @@
 #include <vector>
 
 #include <advprop/core/error.hpp>
+#include <advprop/core/linkage.hpp>
 
 namespace advprop {
 
@@ -30,11 +28,7 @@ namespace detail {
 /// An open file, or a folder opened for its `sync`. `name` is what errors call it.
 class descriptor {
  public:
-  descriptor(std::string name, const std::string& path, int flags, std::string_view failure) : name_(std::move(name)) {
-    do value_ = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
-    while (value_ < 0 && errno == EINTR);
-    if (value_ < 0) fail_errno(failure);
-  }
+  descriptor(std::string name, const std::string& path, int flags, std::string_view failure);
   descriptor(descriptor&& other) noexcept : name_(std::move(other.name_)), value_(std::exchange(other.value_, -1)) {}
   descriptor& operator=(descriptor&&) = delete;
   ~descriptor() {
@@ -55,23 +49,9 @@ class descriptor {
   }
 
   /// Bytes read; 0 at the end.
-  std::size_t read(std::span<std::byte> out) const {
-    for (;;) {
-      const auto n = ::read(value_, out.data(), out.size());
-      if (n >= 0) return static_cast<std::size_t>(n);
-      if (errno != EINTR) fail_errno("cannot read");
-    }
-  }
+  std::size_t read(std::span<std::byte> out) const;
 
-  void write(std::span<const std::byte> bytes) const {
-    while (!bytes.empty()) {
-      const auto n = ::write(value_, bytes.data(), bytes.size());
-      if (n >= 0)
-        bytes = bytes.subspan(static_cast<std::size_t>(n));
-      else if (errno != EINTR)
-        fail_errno("cannot write");
-    }
-  }
+  void write(std::span<const std::byte> bytes) const;
 
   void sync() const {
     while (::fsync(value_) != 0) {
@@ -134,55 +114,16 @@ class atomic_file {
   void write(std::string_view text) { file_.write(std::as_bytes(std::span(text.data(), text.size()))); }
 
   /// On disk, and renamed on disk, when it returns.
-  void commit() {
-    struct stat old;
-    if (::stat(path_.c_str(), &old) == 0 && ::fchmod(file_.value(), old.st_mode & 07777) != 0)
-      file_.fail_errno("cannot keep its permissions");
-    file_.sync();
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) file_.fail_errno("cannot replace");
-    committed_ = true;
-    folder_.sync();
-  }
+  void commit();
 
  private:
-  atomic_file(const std::string& name, std::string path)
-      : path_(std::move(path)),
-        temporary_(path_ + ".advprop-tmp"),
-        folder_(name, folder(path_), O_RDONLY | O_DIRECTORY, "cannot open its folder"),
-        file_(open_locked(name, temporary_)) {}
+  atomic_file(const std::string& name, std::string path);
 
-  static std::string target(const std::string& path) {
-    struct stat s;
-    if (::lstat(path.c_str(), &s) != 0) return path;  // a new file; other reasons come up when it is created
-    if (S_ISLNK(s.st_mode)) {
-      char* resolved = ::realpath(path.c_str(), nullptr);
-      if (!resolved) fail<file_error>(path, ": cannot follow the link: ", std::strerror(errno));
-      std::string result(resolved);
-      std::free(resolved);
-      return target(result);
-    }
-    if (!S_ISREG(s.st_mode)) fail<file_error>(path, ": cannot replace: not a regular file");
-    return path;
-  }
+  static std::string target(const std::string& path);
 
-  static std::string folder(const std::string& path) {
-    const auto slash = path.rfind('/');
-    return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  }
+  static std::string folder(const std::string& path);
 
-  static detail::descriptor open_locked(const std::string& name, const std::string& temporary) {
-    for (;;) {
-      detail::descriptor file(name, temporary, O_WRONLY | O_CREAT | O_NOFOLLOW, "cannot create");
-      while (::flock(file.value(), LOCK_EX) != 0)
-        if (errno != EINTR) file.fail_errno("cannot lock");
-      // The writer we waited for has renamed or removed this very file: then make another.
-      struct stat now;
-      const auto mine = file.status();
-      if (::lstat(temporary.c_str(), &now) != 0 || now.st_ino != mine.st_ino || now.st_dev != mine.st_dev) continue;
-      if (::ftruncate(file.value(), 0) != 0) file.fail_errno("cannot empty its temporary file");
-      return file;
-    }
-  }
+  static detail::descriptor open_locked(const std::string& name, const std::string& temporary);
 
   std::string path_, temporary_;
   detail::descriptor folder_, file_;
@@ -199,18 +140,16 @@ void write_file_atomically(const std::string& path, Write&& write) {
 }
 
 /// Replaces the file by the chunks, one after the other.
-inline void write_file_atomically(const std::string& path, std::span<const std::span<const std::byte>> chunks) {
-  write_file_atomically(path, [&](atomic_file& file) {
-    for (const auto chunk : chunks) file.write(chunk);
-  });
-}
+ADVPROP_API void write_file_atomically(const std::string& path, std::span<const std::span<const std::byte>> chunks);
 
 /// Replaces the file by the text.
-inline void write_file_atomically(const std::string& path, std::string_view text) {
-  write_file_atomically(path, [&](atomic_file& file) { file.write(text); });
-}
+ADVPROP_API void write_file_atomically(const std::string& path, std::string_view text);
 
 /// There is something at `path`, whatever it is.
 inline bool file_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 }  // namespace advprop
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/io/file.inl>
+#endif

@@ -1,20 +1,15 @@
 // A progress bar where the output is a terminal, plain lines where it is not.
 #pragma once
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <advprop/core/linkage.hpp>
 #include <advprop/io/text.hpp>
 
 namespace advprop {
@@ -39,43 +34,18 @@ struct progress_output {
   std::function<int()> columns;   ///< the terminal's width now; 0 where there is no terminal
 
   /// Writes to `file`, which the caller keeps open; a terminal that cannot move its cursor (TERM=dumb) is none.
-  static progress_output to(std::FILE* file) {
-    return {[file](std::string_view text) {
-              std::fwrite(text.data(), 1, text.size(), file);
-              std::fflush(file);
-            },
-            [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); },
-            [file] {
-              const char* term = std::getenv("TERM");
-              if (!isatty(fileno(file)) || (term && std::string_view(term) == "dumb")) return 0;
-              winsize size{};
-              return ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? int{size.ws_col} : 80;
-            }};
-  }
+  static progress_output to(std::FILE* file);
 };
 
 /// `width` cells between two edges, of which a share in [0, 1] is filled, by eighths.
-inline std::string progress_bar(double share, int width) {
-  static constexpr const char* parts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-  const int eighths = static_cast<int>(std::clamp(share, 0., 1.) * 8 * width + 1e-9);
-  std::string text = "▕";
-  for (int i = 0; i < eighths / 8; ++i) text += "█";
-  text += parts[eighths % 8];
-  for (int i = (eighths + 7) / 8; i < width; ++i) text += " ";
-  return text + "▏";
-}
+ADVPROP_API std::string progress_bar(double share, int width);
 
 /// Shows training's progress: on a terminal one line redrawn at most 10 times a second, elsewhere a line at most every
 /// 10 seconds; in both a line that stays for every finished epoch. Destruction leaves the cursor on a clean line.
 class progress {
  public:
   /// `title` heads every line; pass "" for none.
-  explicit progress(progress_output output, std::string title = {})
-      : output_(std::move(output)),
-        title_(title.empty() ? "" : std::move(title) + "  "),
-        terminal_(output_.columns() > 0) {
-    last_line_ = output_.clock();
-  }
+  explicit progress(progress_output output, std::string title = {});
   explicit progress(std::FILE* file, std::string title = {}) : progress(progress_output::to(file), std::move(title)) {}
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
@@ -88,26 +58,10 @@ class progress {
 
   /// Call it after every step: it is a look at the clock unless something is due. The first call of an epoch starts
   /// the measurement of its speed, so that a pause for evaluation between epochs does not count.
-  void update(const progress_state& state) {
-    const double now = output_.clock();
-    measure(state, now);
-    if (terminal_ && (!drawn_ || now - last_draw_ >= 0.1)) {
-      output_.write("\r" + bar_line(state, output_.columns() - 1) + "\x1b[K");  // a full last column would wrap
-      drawn_ = true;
-      last_draw_ = now;
-    } else if (!terminal_ && now - last_line_ >= 10) {
-      line("epoch " + epoch_of(state) + ": " + std::to_string(percent(state)) + "%" + details(state, true));
-    }
-  }
+  void update(const progress_state& state);
 
   /// Writes the epoch's line, which stays. Call it when the state holds what the epoch ended with.
-  void finish_epoch(const progress_state& state) {
-    const double now = output_.clock();
-    if (!epoch_seen_ || state.epoch != epoch_) measure(state, now);
-    const double seconds = updated_ - epoch_begin_;
-    line("epoch " + epoch_of(state) + ":" + (seconds > 0 ? " " + duration(seconds) : std::string(" done")) +
-         details(state, state.epoch < state.epochs));
-  }
+  void finish_epoch(const progress_state& state);
 
   /// Writes a line of text; on a terminal it appears above the bar.
   void message(std::string_view text) { line(text); }
@@ -125,83 +79,22 @@ class progress {
     last_line_ = output_.clock();
   }
 
-  void measure(const progress_state& state, double now) {
-    const auto done = run_images(state);
-    if (!epoch_seen_) run_begin_ = now, run_done_ = done;
-    if (!epoch_seen_ || state.epoch != epoch_) epoch_begin_ = now, epoch_done_ = done;
-    epoch_seen_ = true;
-    epoch_ = state.epoch;
-    updated_ = now;
-    done_ = done;
-  }
+  void measure(const progress_state& state, double now);
 
   static std::int64_t run_images(const progress_state& s) { return s.total * (s.epoch - 1) + s.images; }
-  static int percent(const progress_state& s) {
-    return s.total > 0 ? static_cast<int>(std::clamp<std::int64_t>(100 * s.images / s.total, 0, 100)) : 0;
-  }
-  static std::string epoch_of(const progress_state& s) {
-    const std::string of = std::to_string(s.epochs), at = std::to_string(s.epoch);
-    return std::string(of.size() > at.size() ? of.size() - at.size() : 0, ' ') + at + "/" + of;
-  }
+  static int percent(const progress_state& s);
+  static std::string epoch_of(const progress_state& s);
 
-  static std::string losses(const progress_state& s) {
-    std::string text;
-    for (const auto& l : s.losses)
-      text += (text.empty() ? "loss " : " ") + (l.name.empty() ? "" : l.name + " ") +
-              (l.value < 1e4 ? fixed(l.value, 3) : significant(l.value, 4));
-    return text;
-  }
-  static std::string accuracies(const progress_state& s) {
-    std::string text;
-    for (const auto& a : s.accuracies)
-      text += (text.empty() ? "accuracy " : " ") + (a.name.empty() ? "" : a.name + " ") + fixed(100 * a.value, 1) + "%";
-    return text;
-  }
+  static std::string losses(const progress_state& s);
+  static std::string accuracies(const progress_state& s);
   /// Images a second of this epoch, without the pauses between epochs.
-  std::string speed() const {
-    const double seconds = updated_ - epoch_begin_;
-    if (!(seconds > 0) || done_ <= epoch_done_) return {};
-    const double rate = static_cast<double>(done_ - epoch_done_) / seconds;
-    return (rate < 10 ? fixed(rate, 1) : grouped(static_cast<std::int64_t>(rate + 0.5))) + " images/s";
-  }
+  std::string speed() const;
   /// Time left at the whole run's pace, pauses for evaluation included.
-  std::string left(const progress_state& s) const {
-    const double seconds = output_.clock() - run_begin_;
-    if (!(seconds > 0) || done_ <= run_done_) return {};
-    const double remaining = static_cast<double>(std::max<std::int64_t>(0, s.total * s.epochs - done_));
-    return duration(seconds * remaining / static_cast<double>(done_ - run_done_)) + " left";
-  }
-  std::string details(const progress_state& s, bool with_time_left) const {
-    std::string text;
-    for (const auto& piece : {losses(s), accuracies(s), speed(), with_time_left ? left(s) : std::string()})
-      if (!piece.empty()) text += ", " + piece;
-    return text;
-  }
+  std::string left(const progress_state& s) const;
+  std::string details(const progress_state& s, bool with_time_left) const;
 
   /// Fits `width` columns: first the bar shrinks, then speed, accuracy, time left and losses go, then the text is cut.
-  std::string bar_line(const progress_state& s, int width) const {
-    constexpr int least = 10, most = 30;
-    const std::string head = title_ + "epoch " + epoch_of(s) + " ";
-    const std::string share = std::to_string(percent(s)) + "%";
-    const std::string percentage = std::string(5 - share.size(), ' ') + share;
-    std::string pieces[] = {losses(s), accuracies(s), speed(), left(s)};
-    const auto rest = [&] {
-      int columns = code_points(head) + 2 + code_points(percentage);
-      for (const auto& p : pieces) columns += p.empty() ? 0 : 2 + code_points(p);
-      return columns;
-    };
-    for (const int dropped : {2, 1, 3, 0})
-      if (rest() + least > width) pieces[dropped].clear();
-    const int room = width - rest();
-    if (room < 1) return shortened(head + share, width);
-    std::string text = head +
-                       progress_bar(s.total > 0 ? static_cast<double>(s.images) / static_cast<double>(s.total) : 0,
-                                    std::min(room, most)) +
-                       percentage;
-    for (const auto& p : pieces)
-      if (!p.empty()) text += "  " + p;
-    return text;
-  }
+  std::string bar_line(const progress_state& s, int width) const;
 
   progress_output output_;
   std::string title_;
@@ -212,3 +105,7 @@ class progress {
 };
 
 }  // namespace advprop
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/io/progress.inl>
+#endif

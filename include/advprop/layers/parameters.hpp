@@ -1,18 +1,15 @@
 // The learnable numbers and running statistics of a model: few flat blocks, and a table of names into them.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <advprop/core/error.hpp>
-#include <advprop/core/random.hpp>
+#include <advprop/core/linkage.hpp>
 #include <advprop/device/arena.hpp>
 #include <advprop/domains/domain.hpp>
 
@@ -39,26 +36,15 @@ struct parameter {
 };
 
 /// "a", "b" -> "a.b"; "" joins nothing.
-[[gnu::cold]] inline std::string join(const std::string& prefix, const std::string& name) {
-  return prefix.empty() ? name : name.empty() ? prefix : prefix + "." + name;
-}
+[[gnu::cold]] ADVPROP_API std::string join(const std::string& prefix, const std::string& name);
 
 /// Hands out places in the blocks while the layers of a network are set up, in the network's order.
 class registry {
  public:
-  std::size_t weight(const std::string& name, std::vector<std::int64_t> shape, initial start) {
-    return add(weights_, name, role::weight, std::move(shape), start);
-  }
-  std::size_t bias(const std::string& name, std::vector<std::int64_t> shape, initial start) {
-    return add(biases_, name, role::bias, std::move(shape), start);
-  }
+  std::size_t weight(const std::string& name, std::vector<std::int64_t> shape, initial start);
+  std::size_t bias(const std::string& name, std::vector<std::int64_t> shape, initial start);
   /// The place of a batch norm's channels within each set. `closes_branch`: the last one of a residual branch.
-  [[gnu::cold]] std::size_t norm(const std::string& name, int channels, bool closes_branch) {
-    const std::size_t at = norm_channels_;
-    norm_channels_ += static_cast<std::size_t>(channels);
-    norms_.push_back({name, at, static_cast<std::size_t>(channels), closes_branch});
-    return at;
-  }
+  [[gnu::cold]] std::size_t norm(const std::string& name, int channels, bool closes_branch);
   /// The batch norm that came last closes a residual branch, though other layers follow it there.
   void close_branch() {
     if (!norms_.empty()) norms_.back().closes_branch = true;
@@ -77,14 +63,7 @@ class registry {
   };
 
   [[gnu::cold]] std::size_t add(std::size_t& block, const std::string& name, role r, std::vector<std::int64_t> shape,
-                                initial start) {
-    std::size_t count = 1;
-    for (auto e : shape) count *= static_cast<std::size_t>(e);
-    const std::size_t at = block;
-    block += count;
-    tensors_.push_back({name, r, 0, std::move(shape), at, count, start});
-    return at;
-  }
+                                initial start);
 
   std::vector<parameter> tensors_;
   std::vector<norm_entry> norms_;
@@ -93,14 +72,7 @@ class registry {
 };
 
 /// Throws `argument_error` where two tensors have one name: no checkpoint could tell them apart.
-[[gnu::cold]] inline void check_names(const std::vector<parameter>& table) {
-  std::vector<std::string_view> names;
-  for (const parameter& p : table) names.push_back(p.name);
-  std::sort(names.begin(), names.end());
-  const auto twice = std::adjacent_find(names.begin(), names.end());
-  if (twice != names.end())
-    fail<argument_error>("model: two of its tensors are called '", *twice, "'; `named` gives a layer another name");
-}
+[[gnu::cold]] ADVPROP_API void check_names(const std::vector<parameter>& table);
 
 /// The blocks themselves, in the device's memory.
 /// Learnt: [weights | biases | scale, shift of set 0 | of set 1 | ...], and gradients of the same layout.
@@ -198,3 +170,7 @@ class parameter_store {
 };
 
 }  // namespace advprop
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/layers/parameters.inl>
+#endif

@@ -2,24 +2,18 @@
 // Robustness to Common Corruptions and Perturbations", ICLR 2019).
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <exception>
 #include <span>
 #include <vector>
 
 #include <advprop/core/error.hpp>
-#include <advprop/core/parallel.hpp>
+#include <advprop/core/linkage.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/data/byte_image.hpp>
 #include <advprop/data/image_color.hpp>
 #include <advprop/robustness/blur.hpp>
 #include <advprop/robustness/corruption.hpp>
-#include <advprop/robustness/digital.hpp>
-#include <advprop/robustness/elastic.hpp>
 #include <advprop/robustness/frost_pictures.hpp>
-#include <advprop/robustness/noise.hpp>
 #include <advprop/robustness/severity_table.hpp>
 #include <advprop/robustness/spatter.hpp>
 #include <advprop/robustness/weather.hpp>
@@ -32,102 +26,25 @@ struct corruption_options {
 };
 
 namespace detail {
-inline void check_corruption(corruption kind, int severity, const corruption_options& options) {
-  if (severity < 1 || severity > severities)
-    fail<argument_error>(to_string(kind), ": severity ", severity, "; must be 1 to 5");
-  if (kind == corruption::frost && !options.frost)
-    fail<argument_error>("frost: corruption_options::frost is not set: it needs a frost_pictures");
-}
+ADVPROP_API void check_corruption(corruption kind, int severity, const corruption_options& options);
 
-inline bool is_noise(corruption kind) {
-  return kind == corruption::gaussian_noise || kind == corruption::shot_noise || kind == corruption::impulse_noise ||
-         kind == corruption::speckle_noise;
-}
-
-inline byte_image rgb_of(const byte_image& grey) {
-  byte_image rgb = byte_image::of(grey.height, grey.width);
-  for (std::size_t i = 0; i < grey.pixels.size(); ++i) std::fill_n(&rgb.pixels[3 * i], 3, grey.pixels[i]);
-  return rgb;
-}
 }  // namespace detail
 
 /// An image of any size, corrupted: 8 bits, truncated, as the official scripts store it. A grey image gets noise in its
 /// one channel, since three would average it away; all else is done to its copy in RGB, whose luma is the result.
 /// Throws `argument_error` for a severity outside 1..5, and `frost` without pictures.
-inline byte_image corrupt(const byte_image& image, corruption kind, int severity, random_stream& rng,
-                          const corruption_options& options = {}) {
-  detail::check_corruption(kind, severity, options);
-  if (image.channels == 1 && !detail::is_noise(kind))
-    return grey_of(corrupt(detail::rgb_of(image), kind, severity, rng, options));
-  const auto strength = [&](const auto& table) { return table.at(options.scale, severity); };
-  switch (kind) {
-    case corruption::gaussian_noise:
-      return gaussian_noise(image, strength(strengths::gaussian_noise), rng);
-    case corruption::shot_noise:
-      return shot_noise(image, strength(strengths::shot_noise), rng);
-    case corruption::impulse_noise:
-      return impulse_noise(image, strength(strengths::impulse_noise), rng);
-    case corruption::defocus_blur:
-      return defocus_blur(image, strength(strengths::defocus_blur));
-    case corruption::glass_blur:
-      return glass_blur(image, strength(strengths::glass_blur), rng);
-    case corruption::motion_blur:
-      return motion_blur(image, strength(strengths::motion_blur), rng);
-    case corruption::zoom_blur:
-      return zoom_blur(image, strength(strengths::zoom_blur));
-    case corruption::snow:
-      return snow(image, strength(strengths::snow), rng);
-    case corruption::frost:
-      return frost(image, strength(strengths::frost), *options.frost, options.scale, rng);
-    case corruption::fog:
-      return fog(image, strength(strengths::fog), rng);
-    case corruption::brightness:
-      return brightness(image, strength(strengths::brightness));
-    case corruption::contrast:
-      return contrast(image, strength(strengths::contrast));
-    case corruption::elastic_transform:
-      return elastic_transform(image, strength(strengths::elastic_transform), rng);
-    case corruption::pixelate:
-      return pixelate(image, strength(strengths::pixelate));
-    case corruption::jpeg_compression:
-      return jpeg_compression(image, strength(strengths::jpeg_compression));
-    case corruption::speckle_noise:
-      return speckle_noise(image, strength(strengths::speckle_noise), rng);
-    case corruption::gaussian_blur:
-      return gaussian_blur(image, strength(strengths::gaussian_blur));
-    case corruption::spatter:
-      return spatter(image, strength(strengths::spatter), rng);
-    case corruption::saturate:
-      return saturate(image, strength(strengths::saturate).factor, strength(strengths::saturate).offset);
-  }
-  fail<argument_error>("corrupt: no such corruption: ", static_cast<int>(kind));
-}
+ADVPROP_API byte_image corrupt(const byte_image& image, corruption kind, int severity, random_stream& rng,
+                               const corruption_options& options = {});
 
 /// The stream of random numbers of image `index` of a corrupted data set: each image, kind and severity has its own.
-inline random_stream corruption_stream(seed s, corruption kind, int severity, std::size_t index) {
-  return random_stream(s.value)
-      .split(static_cast<std::uint64_t>(kind) * 8 + static_cast<std::uint64_t>(severity))
-      .split(index);
-}
+ADVPROP_API random_stream corruption_stream(seed s, corruption kind, int severity, std::size_t index);
 
 /// Images `first`, `first` + 1, ... of a data set, corrupted on several threads: the same bits at any number of them.
-inline std::vector<byte_image> corrupt(std::span<const byte_image> images, corruption kind, int severity, seed s,
-                                       int threads, const corruption_options& options = {}, std::size_t first = 0) {
-  detail::check_corruption(kind, severity, options);
-  std::vector<byte_image> result(images.size());
-  std::vector<std::exception_ptr> errors(images.size());  // memory, or an image too large for JPEG
-  parallel_for(threads, static_cast<std::ptrdiff_t>(images.size()), [&](std::ptrdiff_t i) {
-    const auto at = static_cast<std::size_t>(i);
-    random_stream rng = corruption_stream(s, kind, severity, first + at);
-    try {
-      result[at] = corrupt(images[at], kind, severity, rng, options);
-    } catch (...) {
-      errors[at] = std::current_exception();
-    }
-  });
-  for (const std::exception_ptr& e : errors)
-    if (e) std::rethrow_exception(e);
-  return result;
-}
+ADVPROP_API std::vector<byte_image> corrupt(std::span<const byte_image> images, corruption kind, int severity, seed s,
+                                            int threads, const corruption_options& options = {}, std::size_t first = 0);
 
 }  // namespace advprop::robustness
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/robustness/corrupt.inl>
+#endif

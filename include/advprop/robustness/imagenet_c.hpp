@@ -2,22 +2,15 @@
 // of other image folders in that layout.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
-#include <exception>
-#include <filesystem>
 #include <span>
 #include <string>
-#include <system_error>
 #include <utility>
-#include <vector>
 
 #include <advprop/core/error.hpp>
-#include <advprop/core/parallel.hpp>
+#include <advprop/core/linkage.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/data/crops.hpp>
 #include <advprop/data/image_folder.hpp>
-#include <advprop/data/jpeg_encoder.hpp>
 #include <advprop/io/file.hpp>
 #include <advprop/robustness/corrupt.hpp>
 
@@ -31,119 +24,28 @@ class imagenet_c {
       : folder_(std::move(folder)), options_(options) {}
 
   /// Throws `file_error` naming all folders that these corruptions and severities lack.
-  void require(std::span<const corruption> kinds, std::span<const int> levels) const {
-    std::string missing;
-    const auto note = [&](const std::string& name) { (missing += missing.empty() ? "" : ", ") += name; };
-    for (const corruption kind : kinds) {
-      const std::string name(to_string(kind));
-      if (!file_exists((std::string(folder_) += '/') += name)) {
-        note(name);
-        continue;
-      }
-      for (const int severity : levels)
-        if (!file_exists(path(kind, severity))) note((std::string(name) += '/') += std::to_string(severity));
-    }
-    if (!missing.empty()) fail<file_error>(folder_, ": lacks ", missing);
-  }
+  void require(std::span<const corruption> kinds, std::span<const int> levels) const;
 
-  std::string path(corruption kind, int severity) const {
-    return (((std::string(folder_) += '/') += to_string(kind)) += '/') += std::to_string(severity);
-  }
+  std::string path(corruption kind, int severity) const;
 
   /// Throws `argument_error` for a severity outside 1..5, and what `image_folder` throws.
-  image_folder at(corruption kind, int severity) const {
-    if (severity < 1 || severity > severities)
-      fail<argument_error>(to_string(kind), ": severity ", severity, "; must be 1 to 5");
-    return image_folder(path(kind, severity), options_);
-  }
+  image_folder at(corruption kind, int severity) const;
 
  private:
   std::string folder_;
   folder_options options_;
 };
 
-namespace detail {
-
-/// A folder under a temporary name, which a killed writer may have left; `commit` gives it its name.
-class staged_folder {
- public:
-  explicit staged_folder(std::string path) : path_(std::move(path)), temporary_(path_ + ".advprop-tmp") {
-    if (file_exists(path_)) fail<file_error>(path_, ": is there already");
-    std::error_code failure;
-    std::filesystem::remove_all(temporary_, failure);
-    make("");
-  }
-  staged_folder(const staged_folder&) = delete;
-  staged_folder& operator=(const staged_folder&) = delete;
-  ~staged_folder() {
-    std::error_code failure;
-    if (!committed_) std::filesystem::remove_all(temporary_, failure);
-  }
-
-  void make(const std::string& inside) const {
-    const std::string path = this->inside(inside);
-    std::error_code failure;
-    std::filesystem::create_directories(path, failure);
-    if (failure) fail<file_error>(path, ": cannot be made: ", failure.message());
-  }
-  std::string inside(const std::string& name) const { return (std::string(temporary_) += '/') += name; }
-
-  void commit() {
-    std::error_code failure;
-    std::filesystem::rename(temporary_, path_, failure);
-    if (failure) fail<file_error>(path_, ": cannot be made: ", failure.message());
-    committed_ = true;
-  }
-
- private:
-  std::string path_, temporary_;
-  bool committed_ = false;
-};
-
-}  // namespace detail
-
 /// Writes `folder`/KIND/SEVERITY/CLASS/NAME.JPEG for each image: the middle, 224 x 224 unless `crop` says otherwise,
 /// corrupted, JPEG of quality 85, as make_imagenet_c.py. The folder of the severity gets its name when all of it is
 /// written. Image i has the random numbers of `corruption_stream(s, kind, severity, i)`. Throws `file_error` for what
 /// is there already, cannot be written, or would get the same name twice.
-inline void write_imagenet_c(const image_folder& images, corruption kind, int severity, const std::string& folder,
-                             seed s, int threads, const corruption_options& options = {},
-                             const center_crop& crop = {224, 0.875, resampling::bilinear}) {
-  if (severity < 1 || severity > severities)
-    fail<argument_error>(to_string(kind), ": severity ", severity, "; must be 1 to 5");
-  if (kind == corruption::frost && !options.frost)
-    fail<argument_error>("frost: corruption_options::frost is not set: it needs a frost_pictures");
-  std::vector<std::string> names;
-  for (int i = 0; i < images.size(); ++i) {
-    const std::filesystem::path path(images.path(i));
-    std::string name = images.class_names[static_cast<std::size_t>(images.label(i))];
-    names.push_back(((name += '/') += path.stem().string()) += ".JPEG");
-  }
-  std::vector<std::string> sorted = names;
-  std::sort(sorted.begin(), sorted.end());
-  if (const auto twice = std::adjacent_find(sorted.begin(), sorted.end()); twice != sorted.end())
-    fail<file_error>(folder, ": two images would get the name ", *twice);
-
-  detail::staged_folder staged(imagenet_c(folder).path(kind, severity));
-  for (const std::string& c : images.class_names) staged.make(c);
-  std::vector<std::exception_ptr> errors(names.size());
-  parallel_for(threads, static_cast<std::ptrdiff_t>(names.size()), [&](std::ptrdiff_t i) {
-    const auto at = static_cast<std::size_t>(i);
-    try {
-      byte_image image = images.decode(static_cast<int>(i));
-      crop(image);
-      random_stream rng = corruption_stream(s, kind, severity, at);
-      const auto bytes = encode_jpeg(corrupt(image, kind, severity, rng, options), 85, true);
-      const std::string path = staged.inside(names[at]);
-      const advprop::detail::descriptor file(path, path, O_WRONLY | O_CREAT | O_TRUNC, "cannot create");
-      file.write(std::as_bytes(std::span(bytes)));
-    } catch (...) {
-      errors[at] = std::current_exception();
-    }
-  });
-  for (const std::exception_ptr& e : errors)
-    if (e) std::rethrow_exception(e);
-  staged.commit();
-}
+ADVPROP_API void write_imagenet_c(const image_folder& images, corruption kind, int severity, const std::string& folder,
+                                  seed s, int threads, const corruption_options& options = {},
+                                  const center_crop& crop = {224, 0.875, resampling::bilinear});
 
 }  // namespace advprop::robustness
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/robustness/imagenet_c.inl>
+#endif

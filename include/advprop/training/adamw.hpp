@@ -1,6 +1,7 @@
 // Adam with decoupled weight decay.
 #pragma once
 
+#include <advprop/core/spec.hpp>
 #include <advprop/training/optimizer.hpp>
 
 namespace advprop {

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include <advprop/core/error.hpp>
+#include <advprop/core/linkage.hpp>
 #include <advprop/core/number_text.hpp>
-#include <advprop/core/spec.hpp>
 #include <advprop/device/arena.hpp>
 
 namespace advprop {
@@ -52,23 +52,9 @@ struct optimizer_option {
   enum range { any, not_negative, above_zero, below_one } allowed = any;
 };
 
-inline void check_options(const char* optimizer, std::span<const optimizer_option> options) {
-  for (const auto& [name, value, allowed] : options) {
-    const auto refuse = [&, n = name, v = value](const char* range) {
-      fail<argument_error>(optimizer, ": ", n, " is ", shortest(v), ", must be ", range);
-    };
-    using range = optimizer_option;
-    if (allowed == range::not_negative && !(value >= 0 && std::isfinite(value))) refuse("0 or more");
-    if (allowed == range::above_zero && !(value > 0 && std::isfinite(value))) refuse("positive");
-    if (allowed == range::below_one && !(value >= 0 && value < 1)) refuse("in [0, 1)");
-  }
-}
+ADVPROP_API void check_options(const char* optimizer, std::span<const optimizer_option> options);
 
-inline std::string described(const char* optimizer, std::span<const optimizer_option> options) {
-  std::string text = optimizer;
-  for (const auto& o : options) text += std::string(" ") + o.name + " " + shortest(o.value);
-  return text;
-}
+ADVPROP_API std::string described(const char* optimizer, std::span<const optimizer_option> options);
 
 /// `Slots` arrays beside the model's block of learnt numbers, in its order.
 template <class Model, int Slots>
@@ -131,3 +117,7 @@ class optimizer_state {
 }  // namespace detail
 
 }  // namespace advprop
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/training/optimizer.inl>
+#endif

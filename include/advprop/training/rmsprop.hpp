@@ -1,6 +1,7 @@
 // RMSProp as TensorFlow has it.
 #pragma once
 
+#include <advprop/core/spec.hpp>
 #include <advprop/training/optimizer.hpp>
 
 namespace advprop {

@@ -1,6 +1,7 @@
 // Stochastic gradient descent.
 #pragma once
 
+#include <advprop/core/spec.hpp>
 #include <advprop/training/optimizer.hpp>
 
 namespace advprop {

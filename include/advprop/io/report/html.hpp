@@ -4,47 +4,15 @@
 #include <string>
 #include <string_view>
 
+#include <advprop/core/linkage.hpp>
+
 namespace advprop::html {
 
 /// Text as it may stand between tags and in quoted attributes; control characters, which HTML forbids, become U+FFFD.
-inline std::string escape(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  for (const char c : text) switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      case '\'':
-        result += "&#39;";
-        break;
-      case '\n':
-      case '\t':
-        result += c;
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-          result += "\xEF\xBF\xBD";
-        else
-          result += c;
-    }
-  return result;
-}
+ADVPROP_API std::string escape(std::string_view text);
 
 /// `<tag class="classes">body</tag>`; the body is HTML already.
-inline std::string element(std::string_view tag, std::string_view classes, std::string_view body) {
-  std::string result = "<" + std::string(tag);
-  if (!classes.empty()) result += " class=\"" + std::string(classes) + "\"";
-  return result + ">" + std::string(body) + "</" + std::string(tag) + ">";
-}
+ADVPROP_API std::string element(std::string_view tag, std::string_view classes, std::string_view body);
 
 /// Colours --s0 .. --s7 are Okabe and Ito's, which colour-blind people can tell apart ("Color Universal Design", 2008),
 /// darkened or lightened where the ground asks for it.
@@ -138,14 +106,10 @@ text.end { text-anchor: end; } text.mid { text-anchor: middle; } text.name { fon
 )css";
 
 /// Style of the colour classes: stroke and fill of series 0 .. 7.
-inline std::string series_style() {
-  std::string css;
-  for (const char* i : {"0", "1", "2", "3", "4", "5", "6", "7"}) {
-    const std::string n = i;
-    css += ".l" + n + " { stroke: var(--s" + n + "); } .f" + n + " { fill: var(--s" + n + "); } .b" + n +
-           " { background: var(--s" + n + "); }\n";
-  }
-  return css;
-}
+ADVPROP_API std::string series_style();
 
 }  // namespace advprop::html
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/io/report/html.inl>
+#endif

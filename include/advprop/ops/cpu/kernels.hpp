@@ -3,12 +3,12 @@
 #pragma once
 
 #if defined(ADVPROP_COMPILED) && !defined(ADVPROP_KERNELS_SOURCE)
-#error "A program that links advprop::kernels has the kernels there: include advprop/ops/cpu.hpp instead."
+#error "A program that links advprop::compiled has the kernels there: include advprop/ops/cpu.hpp instead."
 #endif
 
 #if !defined(__OPTIMIZE__) && !defined(ADVPROP_UNOPTIMIZED)
 #pragma message( \
-    "advprop: without -O2 a step takes a hundred times as long. Set CMAKE_BUILD_TYPE to Release or link advprop::kernels, which is always optimised; define ADVPROP_UNOPTIMIZED if this is meant.")
+    "advprop: without -O2 a step takes a hundred times as long. Set CMAKE_BUILD_TYPE to Release or link advprop::compiled, which is always optimised; define ADVPROP_UNOPTIMIZED if this is meant.")
 #endif
 
 // Everything that the kernels use stands here, before any function target: what is instantiated from it keeps to the

@@ -1,7 +1,4 @@
-// The library advprop::kernels: every operation of ops/cpu.hpp, compiled for every instruction set.
-#ifndef ADVPROP_COMPILED  // a build may define it for all of its files
-#define ADVPROP_COMPILED
-#endif
+// Of the library advprop::compiled: every operation of ops/cpu.hpp, for every instruction set.
 #define ADVPROP_KERNELS_SOURCE
 #include <advprop/ops/cpu.hpp>
 #include <advprop/ops/cpu/engines.hpp>

@@ -1,0 +1,167 @@
+// The definitions of image_folder.hpp (core/linkage.hpp).
+#pragma once
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <advprop/data/image_folder.hpp>
+
+namespace advprop::detail {
+
+struct folder_entry {
+  std::string name;
+  bool is_folder = false;
+};
+
+/// What a folder holds, in byte order of the names, which is how Python sorts them.
+[[gnu::cold]] inline std::vector<folder_entry> list_folder(const std::string& path) {
+  const auto close = [](DIR* d) { ::closedir(d); };
+  const std::unique_ptr<DIR, decltype(close)> open(::opendir(path.c_str()), close);
+  if (!open) fail<file_error>(path, ": cannot open the folder: ", std::strerror(errno));
+  std::vector<folder_entry> entries;
+  for (errno = 0; const dirent* e = ::readdir(open.get()); errno = 0) {
+    const std::string name = e->d_name;
+    struct stat status;
+    if (name == "." || name == ".." || ::stat((path + "/" + name).c_str(), &status) != 0) continue;  // a dead link
+    entries.push_back({name, S_ISDIR(status.st_mode)});
+  }
+  if (errno != 0) fail<file_error>(path, ": cannot read the folder: ", std::strerror(errno));
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return entries;
+}
+
+/// .jpg, .jpeg or .png, in any case.
+inline bool has_image_extension(const std::string& name) {
+  const auto dot = name.rfind('.');
+  if (dot == std::string::npos) return false;
+  std::string end = name.substr(dot + 1);
+  for (char& c : end)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return end == "jpg" || end == "jpeg" || end == "png";
+}
+
+ADVPROP_API void find_images(const std::string& path, std::vector<folder_file>& into) {
+  for (const folder_entry& e : list_folder(path)) {
+    if (e.is_folder)
+      find_images(path + "/" + e.name, into);
+    else if (has_image_extension(e.name))
+      into.emplace_back(path, e.name);
+  }
+}
+
+ADVPROP_API void folder_files::skip(const std::string& path) {
+  const std::lock_guard lock(mutex);
+  if (std::find(skipped.begin(), skipped.end(), path) == skipped.end()) skipped.push_back(path);
+}
+
+ADVPROP_API byte_image folder_files::decode(std::size_t file) {
+  if (options.cache == 0) return read_image(paths[file], options.limits);
+  std::shared_ptr<const byte_image> kept;
+  {
+    const std::lock_guard lock(mutex);
+    kept = cached[file];
+  }
+  if (kept) return *kept;
+  byte_image image = read_image(paths[file], options.limits);
+  const std::lock_guard lock(mutex);
+  if (!cached[file] && image.pixels.size() <= options.cache - cached_bytes) {
+    cached[file] = std::make_shared<const byte_image>(image);
+    cached_bytes += image.pixels.size();
+  }
+  return image;
+}
+
+ADVPROP_API void folder_files::add(const std::string& path, int label) {
+  try {
+    const descriptor file(path, path, O_RDONLY, "cannot open");
+    std::array<std::uint8_t, 8> first{};
+    const std::size_t size = file.read(std::as_writable_bytes(std::span(first)));
+    kind_of_image({first.data(), size}, path);
+  } catch (const file_error&) {
+    if (options.broken == on_broken::fail) throw;
+    skip(path);
+    return;
+  }
+  paths.push_back(path);
+  labels.push_back(label);
+}
+
+}  // namespace advprop::detail
+
+namespace advprop {
+
+ADVPROP_API image_folder::image_folder(const std::string& folder, const folder_options& options)
+    : files_(std::make_shared<detail::folder_files>()) {
+  files_->options = options;
+  for (const detail::folder_entry& e : detail::list_folder(folder)) {
+    if (!e.is_folder) continue;
+    const std::size_t before = files_->paths.size();
+    std::vector<detail::folder_file> found;
+    detail::find_images(folder + "/" + e.name, found);
+    std::sort(found.begin(), found.end());
+    for (const auto& [inside, name] : found) files_->add(inside + "/" + name, classes);
+    ++classes;
+    class_names.push_back(e.name);
+    if (files_->paths.size() == before)
+      fail<file_error>(folder, "/", e.name, ": this class has no .jpg, .jpeg or .png image");
+  }
+  if (classes == 0) fail<file_error>(folder, ": has no class folders");
+  if (files_->paths.size() > INT_MAX) fail<file_error>(folder, ": has more images than an int counts");
+  for (std::size_t i = 0; i < files_->paths.size(); ++i) chosen_.push_back(static_cast<int>(i));
+  if (options.cache > 0) files_->cached.resize(files_->paths.size());
+}
+
+ADVPROP_API byte_image image_folder::decode(int i) const {
+  if (files_->options.broken == on_broken::fail) return files_->decode(file(i));
+  for (int step = 0; step < size(); ++step) {
+    const int candidate = static_cast<int>((std::int64_t{i} + step) % size());
+    if (label(candidate) != label(i)) continue;
+    try {
+      return files_->decode(file(candidate));
+    } catch (const file_error&) {
+      files_->skip(path(candidate));
+    }
+  }
+  fail<file_error>(path(i), ": is broken, and so is every other image of its class");
+}
+
+ADVPROP_API image_folder image_folder::subset(const std::vector<int>& images) const {
+  if (images.empty()) fail<argument_error>("image_folder: a subset of no images");
+  image_folder part = *this;
+  part.chosen_.clear();
+  for (int i : images) {
+    if (i < 0 || i >= size()) fail<argument_error>("image_folder: there is no image ", i, " of ", size());
+    part.chosen_.push_back(chosen_[static_cast<std::size_t>(i)]);
+  }
+  return part;
+}
+
+ADVPROP_API image_folder image_folder::every(int step, int first) const {
+  if (step < 1 || first < 0) fail<argument_error>("image_folder: every ", step, " images from ", first, " on");
+  std::vector<int> images;
+  for (std::int64_t i = first; i < size(); i += step) images.push_back(static_cast<int>(i));
+  return subset(images);
+}
+
+ADVPROP_API image_folder image_folder::take_per_class(int count) const {
+  std::vector<int> images, taken(static_cast<std::size_t>(classes));
+  for (int i = 0; i < size(); ++i)
+    if (taken[static_cast<std::size_t>(label(i))]++ < count) images.push_back(i);
+  return subset(images);
+}
+
+}  // namespace advprop

@@ -1,0 +1,20 @@
+// Of the library advprop::compiled: what data/ has that is no template.
+#include <advprop/data/augment.inl>
+#include <advprop/data/augment_op.inl>
+#include <advprop/data/auto_augment.inl>
+#include <advprop/data/cifar.inl>
+#include <advprop/data/class_list.inl>
+#include <advprop/data/compressed.inl>
+#include <advprop/data/crops.inl>
+#include <advprop/data/dataset.inl>
+#include <advprop/data/idx.inl>
+#include <advprop/data/image_color.inl>
+#include <advprop/data/image_folder.inl>
+#include <advprop/data/image_tables.inl>
+#include <advprop/data/image_warp.inl>
+#include <advprop/data/jpeg.inl>
+#include <advprop/data/loader.inl>
+#include <advprop/data/mix.inl>
+#include <advprop/data/npy_images.inl>
+#include <advprop/data/png.inl>
+#include <advprop/data/resize.inl>

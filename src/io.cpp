@@ -1,0 +1,21 @@
+// Of the library advprop::compiled: what io/ has that is no template.
+#include <advprop/io/checkpoint.inl>
+#include <advprop/io/checkpoint_metadata.inl>
+#include <advprop/io/dialect.inl>
+#include <advprop/io/file.inl>
+#include <advprop/io/json_string.inl>
+#include <advprop/io/metrics.inl>
+#include <advprop/io/npy.inl>
+#include <advprop/io/onnx.inl>
+#include <advprop/io/onnx/graph.inl>
+#include <advprop/io/onnx/messages.inl>
+#include <advprop/io/png.inl>
+#include <advprop/io/progress.inl>
+#include <advprop/io/report.inl>
+#include <advprop/io/report/chart.inl>
+#include <advprop/io/report/confusion.inl>
+#include <advprop/io/report/heat.inl>
+#include <advprop/io/report/html.inl>
+#include <advprop/io/report/sections.inl>
+#include <advprop/io/safetensors.inl>
+#include <advprop/io/text.inl>
