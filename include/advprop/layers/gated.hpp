@@ -41,6 +41,47 @@ using gate_behind_mean = behind_mean<typename structure_of<typename Block::gate>
 template <class Block>
 struct gate_of : gate_behind_mean<Block>::type {};
 
+/// What a gated layer keeps and does beside its gate, whatever its width: compiled once.
+template <class Domains, class Device>
+class gated_state {
+ public:
+  /// The mean of each channel.
+  [[gnu::noinline]] feature_map<Device> mean(context<Domains, Device>& c, const feature_map<Device>& x) {
+    feature_map<Device> m(c.device, x.batch(), {x.image().channels, 1, 1});
+    global_average_pool_forward(c.device, x, m);
+    return m;
+  }
+  /// x times the gate.
+  [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, const feature_map<Device>& x,
+                                                const feature_map<Device>& gate) {
+    const bool backward = c.keep != wrt::nothing;
+    feature_map<Device> y = writable(c.device, x, !backward && x.unique());
+    scale_forward(c.device, x, gate, y);
+    x_ = saved_if(backward, x);
+    gate_ = saved_if(backward, gate);
+    return y;
+  }
+  /// The gate's gradient.
+  [[gnu::noinline]] feature_map<Device> backward_gate(context<Domains, Device>& c, const feature_map<Device>& dy) {
+    feature_map<Device> dgate(c.device, gate_.batch(), gate_.image());
+    scale_backward_gate(c.device, x_, dy, dgate);
+    x_ = {};
+    return dgate;
+  }
+  /// The gradient of x; `through` is the share that came through the gate, of x or of its mean.
+  [[gnu::noinline]] feature_map<Device> backward(context<Domains, Device>& c, const feature_map<Device>& dy,
+                                                 const feature_map<Device>& through, bool of_mean) {
+    feature_map<Device> dx = writable(c.device, dy, dy.unique());
+    scale_backward(c.device, gate_, dy, of_mean ? through : feature_map<Device>(), dx);
+    if (!of_mean) add(c.device, through, dx);
+    return dx;
+  }
+  void forget() { gate_ = {}; }
+
+ private:
+  feature_map<Device> x_, gate_;
+};
+
 }  // namespace detail
 
 template <gated_layer L, int In, class Domains, class Device>
@@ -52,42 +93,20 @@ class node<L, In, Domains, Device> {
  public:
   void setup(registry& r, const std::string& name) { gate_.setup(r, name); }
   feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
-    feature_map<Device> in = x;
-    if constexpr (means) {
-      in = feature_map<Device>(c.device, x.batch(), {In, 1, 1});
-      global_average_pool_forward(c.device, x, in);
-    }
-    feature_map<Device> g = gate_.forward(c, std::move(in));
-    const bool backward = c.keep != wrt::nothing;
-    feature_map<Device> y = writable(c.device, x, !backward && x.unique());
-    scale_forward(c.device, x, g, y);
-    x_ = saved_if(backward, x);
-    g_ = saved_if(backward, g);
-    return y;
+    feature_map<Device> in = means ? state_.mean(c, x) : x;
+    return state_.forward(c, x, gate_.forward(c, std::move(in)));
   }
   template <wrt W>
   feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
-    feature_map<Device> dg(c.device, g_.batch(), g_.image());
-    scale_backward_gate(c.device, x_, dy, dg);
-    x_ = {};
-    feature_map<Device> through = gate_.template backward<W>(c, std::move(dg));
-    feature_map<Device> dx;
-    if constexpr (has(W, wrt::input)) {
-      dx = writable(c.device, dy, dy.unique());
-      if constexpr (means) {
-        scale_backward(c.device, g_, dy, through, dx);
-      } else {
-        scale_backward(c.device, g_, dy, {}, dx);
-        add(c.device, through, dx);
-      }
-    }
-    g_ = {};
+    feature_map<Device> dx, through = gate_.template backward<W>(c, state_.backward_gate(c, dy));
+    if constexpr (has(W, wrt::input)) dx = state_.backward(c, dy, through, means);
+    state_.forget();
     return dx;
   }
 
  private:
   node<detail::gate_of<L>, In, Domains, Device> gate_;
-  feature_map<Device> x_, g_;
+  detail::gated_state<Domains, Device> state_;
 };
 
 }  // namespace advprop
