@@ -13,7 +13,7 @@ template <activation A, class Domains, class Device>
 class activation_state {
  public:
   void setup(registry&, const std::string&) {}
-  [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
+  [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x) {
     const bool backward = c.keep != wrt::nothing;
     // ReLU can look at its output, so it may overwrite its input; SiLU needs the input again.
     feature_map<Device> y = writable(c.device, x, x.unique() && (slope_from_output(A) || !backward));
@@ -22,7 +22,7 @@ class activation_state {
     return y;
   }
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device>&& dy) {
     return backward(c, dy);
   }
 
@@ -41,14 +41,14 @@ template <class Domains, class Device>
 class sigmoid_state {
  public:
   void setup(registry&, const std::string&) {}
-  [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
+  [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x) {
     feature_map<Device> y = writable(c.device, x, x.unique());
     sigmoid_forward(c.device, x, y);
     y_ = saved_if(c.keep != wrt::nothing, y);
     return y;
   }
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device>&& dy) {
     return backward(c, dy);
   }
 

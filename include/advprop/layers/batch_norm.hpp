@@ -195,16 +195,16 @@ class norm_node {
   void setup(registry& r, const std::string& name, bool closes_branch = false) {
     state_.setup(r, name, spec, closes_branch);
   }
-  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x, feature_map<Device> added = {}) {
+  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x, feature_map<Device>&& added = {}) {
     return state_.forward(c, spec, x, added);
   }
   template <wrt W>
   std::pair<feature_map<Device>, feature_map<Device>> backward_branches(context<Domains, Device>& c,
-                                                                        feature_map<Device> dy, bool has_add) {
+                                                                        feature_map<Device>&& dy, bool has_add) {
     return state_.backward(c, spec, W, dy, has_add);
   }
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device>&& dy) {
     return backward_branches<W>(c, std::move(dy), false).first;
   }
   norm_state<Domains, Device>& core() { return state_; }

@@ -159,23 +159,24 @@ struct convolution {
 
    public:
     void setup(registry& r, const std::string& name) { state_.setup(r, name, conv, Bias); }
-    feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
+    feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x) {
       return state_.forward(c, conv, Bias, x);
     }
     template <wrt W>
-    feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy, feature_map<Device> added = {}) {
+    feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device>&& dy,
+                                 feature_map<Device>&& added = {}) {
       return state_.backward(c, conv, Bias, W, dy, added);
     }
 
     /// With the batch norm behind it, in passes in which that `joins`.
     template <class Norm>
-    feature_map<Device> forward(context<Domains, Device>& c, Norm& norm, feature_map<Device> x,
-                                feature_map<Device> added = {}) {
-      return state_.forward(c, conv, norm.core(), Norm::spec, std::move(x), std::move(added));
+    feature_map<Device> forward(context<Domains, Device>& c, Norm& norm, feature_map<Device>&& x,
+                                feature_map<Device>&& added = {}) {
+      return state_.forward(c, conv, norm.core(), Norm::spec, x, added);
     }
     template <class Norm>
-    auto backward(context<Domains, Device>& c, Norm& norm, feature_map<Device> dy, bool has_add,
-                  detail::pending_activation<Device>* below, feature_map<Device> added = {}) {
+    auto backward(context<Domains, Device>& c, Norm& norm, feature_map<Device>&& dy, bool has_add,
+                  detail::pending_activation<Device>* below, feature_map<Device>&& added = {}) {
       return state_.backward(c, conv, norm.core(), Norm::spec, dy, has_add, added, below);
     }
 

@@ -92,12 +92,12 @@ class node<L, In, Domains, Device> {
 
  public:
   void setup(registry& r, const std::string& name) { gate_.setup(r, name); }
-  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
+  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x) {
     feature_map<Device> in = means ? state_.mean(c, x) : x;
     return state_.forward(c, x, gate_.forward(c, std::move(in)));
   }
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device>&& dy) {
     feature_map<Device> dx, through = gate_.template backward<W>(c, state_.backward_gate(c, dy));
     if constexpr (has(W, wrt::input)) dx = state_.backward(c, dy, through, means);
     state_.forget();

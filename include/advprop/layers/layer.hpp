@@ -63,6 +63,8 @@ concept layer_node = requires(N n, registry& r, context<Domains, Device>& c, fea
 
 /// The state of layer `Layer` where its input has `In` channels. Combinators specialise it, so that a named network
 /// shows up in symbols and errors under its own short name; every other layer provides a member template `state`.
+/// Callers give maps away and get one back. A state may take them by value or, as this library's do, by rvalue
+/// reference: a network has hundreds of calls, and what is passed by value is built and destroyed at each.
 template <class Layer, int In, class Domains, class Device>
 class node : public Layer::template state<In, Domains, Device> {
   static_assert(layer_node<typename Layer::template state<In, Domains, Device>, Domains, Device>,

@@ -30,7 +30,7 @@ pending_activation<Device>* pending_of(Node& n) {
 
 /// node.backward, for a node whose input is the result of `below`, which may take that away.
 template <wrt W, class Node, class Domains, class Device>
-feature_map<Device> backward_onto(Node& n, context<Domains, Device>& c, feature_map<Device> dy,
+feature_map<Device> backward_onto(Node& n, context<Domains, Device>& c, feature_map<Device>&& dy,
                                   pending_activation<Device>* below) {
   if constexpr (requires { n.template backward<W>(c, std::move(dy), below); })
     return n.template backward<W>(c, std::move(dy), below);

@@ -156,8 +156,8 @@ class node<L, In, Domains, Device> {
     shortcut_.setup(r, join(name, detail::name_of<typename L::shortcut>(0)));
   }
 
-  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
-    feature_map<Device> added = shortcut_.forward(c, x);
+  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x) {
+    feature_map<Device> added = shortcut_.forward(c, feature_map<Device>(x));
     feature_map<Device> y = body_.forward(c, std::move(x));
     if constexpr (folds) {
       if (last_.joins(c)) return conv_.forward(c, last_, std::move(y), std::move(added));
@@ -167,7 +167,7 @@ class node<L, In, Domains, Device> {
   }
 
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy,
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device>&& dy,
                                [[maybe_unused]] detail::pending_activation<Device>* below = nullptr) {
     auto [dbody, dshortcut] = backward_end<W>(c, std::move(dy));
     feature_map<Device> ds = shortcut_.template backward<W>(c, std::move(dshortcut)), dx;
@@ -187,14 +187,14 @@ class node<L, In, Domains, Device> {
     node<std::conditional_t<L::after::which == activation::identity, identity, activate<L::after::which>>, width,
          Domains, Device>
         after;
-    feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x, feature_map<Device> added) {
+    feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x, feature_map<Device>&& added) {
       detail::check_added(x, added);
       detail::add_onto(c.device, added, x);
       return after.forward(c, std::move(x));
     }
     template <wrt W>
     std::pair<feature_map<Device>, feature_map<Device>> backward_branches(context<Domains, Device>& c,
-                                                                          feature_map<Device> dy, bool) {
+                                                                          feature_map<Device>&& dy, bool) {
       feature_map<Device> d = after.template backward<W>(c, std::move(dy));
       return {d, d};  // shared: whoever wants to write over it sees that it is not alone
     }

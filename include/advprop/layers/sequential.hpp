@@ -245,7 +245,7 @@ class chain {
   /// takes it has added `added` before.
   template <wrt W>
   void backward(context<Domains, Device>& c, feature_map<Device>& dy, pending_activation<Device>* below,
-                feature_map<Device> added = {}) {
+                feature_map<Device>&& added = {}) {
     if constexpr (folds && W == wrt::input) {
       if (rest_.node_.folds(c)) {
         rest_.rest_.template backward<W>(c, dy, rest_.node_.pending());
@@ -288,7 +288,7 @@ class chain<L, In, Domains, Device, I> {
   void forward(context<Domains, Device>&, feature_map<Device>&) {}
   template <wrt W>
   void backward(context<Domains, Device>& c, feature_map<Device>& dy, pending_activation<Device>*,
-                feature_map<Device> added = {}) {
+                feature_map<Device>&& added = {}) {
     if (added) add_onto(c.device, added, dy);
   }
   pending_activation<Device>* pending() { return nullptr; }
@@ -303,13 +303,13 @@ class node<L, In, Domains, Device> {
 
  public:
   [[gnu::cold]] void setup(registry& r, const std::string& name) { chain_.setup(r, name); }
-  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
+  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x) {
     chain_.forward(c, x);
     return x;
   }
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy,
-                               detail::pending_activation<Device>* below = nullptr, feature_map<Device> added = {}) {
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device>&& dy,
+                               detail::pending_activation<Device>* below = nullptr, feature_map<Device>&& added = {}) {
     chain_.template backward<W>(c, dy, below, std::move(added));
     return dy;
   }
@@ -328,12 +328,12 @@ class node<L, In, Domains, Device> {
   [[gnu::cold]] void setup(registry& r, const std::string& name, int first = 0) {
     for (auto& child : children_) child.setup(r, join(name, detail::position_name(first++)));
   }
-  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) {
+  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x) {
     for (auto& child : children_) x = child.forward(c, std::move(x));
     return x;
   }
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy,
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device>&& dy,
                                detail::pending_activation<Device>* below = nullptr) {
     constexpr wrt inner = learnt && has(W, wrt::parameters) ? wrt::both : W;
     for (std::size_t i = children_.size(); i-- > 1;)

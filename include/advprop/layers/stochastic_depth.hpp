@@ -33,9 +33,9 @@ class stochastic_depth_state {
     block_ = r.count_block();
     r.close_branch();
   }
-  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device> x) { return drop(c, std::move(x)); }
+  feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x) { return drop(c, std::move(x)); }
   template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
+  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device>&& dy) {
     return drop(c, std::move(dy));
   }
 
