@@ -37,8 +37,8 @@ std::function<void(byte_image&, random_stream&)> augmentation_named(const std::s
   if (name == "shear_y") return op([=](byte_image& i) { image_ops::shear_y(i, parameter, how); });
   if (name == "translate_x") return op([=](byte_image& i) { image_ops::translate_x(i, static_cast<int>(p), how); });
   if (name == "translate_y") return op([=](byte_image& i) { image_ops::translate_y(i, static_cast<int>(p), how); });
-  if (name == "auto_augment_imagenet") return auto_augment{policy::imagenet, how};
-  if (name == "auto_augment_cifar10") return auto_augment{policy::cifar10, how};
+  if (name == "auto_augment_imagenet") return auto_augment{auto_augment_policy::imagenet, how};
+  if (name == "auto_augment_cifar10") return auto_augment{auto_augment_policy::cifar10, how};
   if (name == "rand_augment") return rand_augment{.moves = how};
   if (name == "color_jitter") return color_jitter{0.4f, 0.4f, 0.4f, 0.1f};
   throw std::runtime_error("no augmentation is called " + name);
