@@ -1,4 +1,5 @@
 // Of the library advprop::compiled: what io/ has that is no template.
+#include <advprop/io/archive.inl>
 #include <advprop/io/checkpoint.inl>
 #include <advprop/io/checkpoint_metadata.inl>
 #include <advprop/io/dialect.inl>

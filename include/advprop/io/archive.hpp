@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <advprop/core/error.hpp>
+#include <advprop/core/linkage.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/io/safetensors.hpp>
 
@@ -32,14 +33,10 @@ class archive_writer : public safetensors_writer {
  public:
   template <detail::archive_number T>
   void put(std::string_view key, T value) {
-    char text[24];
-    if constexpr (std::is_floating_point_v<T>) {
-      const auto end = std::to_chars(text, text + sizeof text, std::bit_cast<detail::bits_of<T>>(value), 16).ptr;
-      const auto digits = static_cast<std::size_t>(end - text);
-      store(key, "0x" + std::string(2 * sizeof value - digits, '0') + std::string(text, digits));
-    } else {
-      store(key, std::string(text, std::to_chars(text, text + sizeof text, value).ptr));
-    }
+    if constexpr (std::is_floating_point_v<T>)
+      put_bits(key, std::bit_cast<detail::bits_of<T>>(value), 2 * sizeof value);
+    else
+      store(key, std::to_string(value));
   }
 
   /// Only a bool: a pointer must not end as one.
@@ -52,15 +49,11 @@ class archive_writer : public safetensors_writer {
   void put(std::string_view key, const char* text) { store(key, text); }
 
   /// Seed, stream and position.
-  void put(std::string_view key, const random_stream& r) {
-    store(key, std::to_string(r.seed()) + ' ' + std::to_string(r.stream()) + ' ' + std::to_string(r.position()));
-  }
+  void put(std::string_view key, const random_stream& r);
 
  private:
-  void store(std::string_view key, std::string text) {
-    if (!metadata.emplace(key, std::move(text)).second)
-      fail<argument_error>("archive: key ", detail::shown(key), " is taken");
-  }
+  void put_bits(std::string_view key, std::uint64_t bits, std::size_t digits);
+  void store(std::string_view key, std::string text);
 };
 
 /// What an `archive_writer` wrote; arrays by `values`, `copy` and `floats` of `safetensors`.
@@ -123,3 +116,7 @@ class archive : public safetensors {
 };
 
 }  // namespace advprop
+
+#if ADVPROP_HEADER_ONLY
+#include <advprop/io/archive.inl>
+#endif

@@ -25,15 +25,16 @@ inline std::string counter_of(std::string_view statistic) {
   return std::string(statistic.substr(0, statistic.rfind('.'))) + ".num_batches_tracked";
 }
 
+/// What is said of the network, and what it knows itself.
+[[gnu::cold]] ADVPROP_API void put_metadata(safetensors_writer& out, checkpoint_metadata about, int channels,
+                                            int classes, channel_statistics normalization);
+
 /// Adds every tensor of the model for which `rename` gives a native name, under its name in the dialect, and what is to
 /// be said of the network besides.
 template <class Model, class Rename>
 [[gnu::cold]] void write_model(safetensors_writer& out, const Model& net, Rename rename, dialect to = dialect::native,
-                               checkpoint_metadata about = {}) {
-  about.channels = Model::channels;
-  about.classes = Model::classes;
-  about.normalization = input_statistics<typename Model::network_type>();
-  out.metadata.merge(metadata_entries(about));
+                               const checkpoint_metadata& about = {}) {
+  put_metadata(out, about, Model::channels, Model::classes, input_statistics<typename Model::network_type>());
   std::vector<std::string> names;
   for (const parameter& p : net.table()) names.push_back(rename(p));
   names = translate(names, to);

@@ -20,6 +20,14 @@ ADVPROP_API std::string shape_text(const std::vector<std::int64_t>& s) {
   return t + "]";
 }
 
+ADVPROP_API void put_metadata(safetensors_writer& out, checkpoint_metadata about, int channels, int classes,
+                              channel_statistics normalization) {
+  about.channels = channels;
+  about.classes = classes;
+  about.normalization = std::move(normalization);
+  out.metadata.merge(metadata_entries(about));
+}
+
 /// The table's names as the file has them.
 ADVPROP_API std::vector<std::string> fitting::recognise(const std::vector<parameter>& table) {
   // Weights saved from torch's DataParallel carry "module." before every name.

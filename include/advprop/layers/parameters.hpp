@@ -10,6 +10,7 @@
 
 #include <advprop/core/error.hpp>
 #include <advprop/core/linkage.hpp>
+#include <advprop/core/random.hpp>
 #include <advprop/device/arena.hpp>
 #include <advprop/domains/domain.hpp>
 
@@ -37,6 +38,16 @@ struct parameter {
 
 /// "a", "b" -> "a.b"; "" joins nothing.
 [[gnu::cold]] ADVPROP_API std::string join(const std::string& prefix, const std::string& name);
+
+/// "layer1.0.bn1", 1 -> "layer1.0.bn1.aux_bn.0": a batch norm's name in set `set`; set 0 is main.
+[[gnu::cold]] ADVPROP_API std::string norm_name(const std::string& name, int set);
+
+/// The same of one of its tensors: "layer1.0.bn1.weight", 1 -> "layer1.0.bn1.aux_bn.0.weight".
+[[gnu::cold]] ADVPROP_API std::string norm_tensor_name(const std::string& main, int set);
+
+/// The number that each parameter starts with. `zero_last_scale`: of one that closes a residual branch, 0.
+[[gnu::cold]] ADVPROP_API void start_values(const parameter& p, random_stream r, bool zero_last_scale,
+                                            std::vector<float>& values);
 
 /// Hands out places in the blocks while the layers of a network are set up, in the network's order.
 class registry {
@@ -139,7 +150,7 @@ class parameter_store {
     }
     for (const auto& n : r.norms_)
       for (int d = 0; d < Domains::count; ++d) {
-        const std::string base = d == 0 ? n.name : n.name + ".aux_bn." + std::to_string(d - 1);
+        const std::string base = norm_name(n.name, d);
         const auto add = [&](const char* leaf, role what, std::size_t offset, float start) {
           table_.push_back({join(base, leaf),
                             what,

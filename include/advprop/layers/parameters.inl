@@ -17,6 +17,23 @@ ADVPROP_API std::string join(const std::string& prefix, const std::string& name)
   return prefix.empty() ? name : name.empty() ? prefix : prefix + "." + name;
 }
 
+ADVPROP_API std::string norm_name(const std::string& name, int set) {
+  return set == 0 ? name : name + ".aux_bn." + std::to_string(set - 1);
+}
+
+ADVPROP_API std::string norm_tensor_name(const std::string& main, int set) {
+  const auto dot = main.rfind('.');
+  return norm_name(main.substr(0, dot), set) + main.substr(dot);
+}
+
+ADVPROP_API void start_values(const parameter& p, random_stream r, bool zero_last_scale, std::vector<float>& values) {
+  values.assign(p.count, p.closes_branch && zero_last_scale ? 0.f : p.start.spread);
+  for (float& v : values) {
+    if (p.start.rule == initial::normal) v = p.start.spread * r.normal();
+    if (p.start.rule == initial::uniform) v = r.uniform(-p.start.spread, p.start.spread);
+  }
+}
+
 ADVPROP_API std::size_t registry::weight(const std::string& name, std::vector<std::int64_t> shape, initial start) {
   return add(weights_, name, role::weight, std::move(shape), start);
 }

@@ -150,7 +150,7 @@ class model {
     for (const parameter& main : table()) {
       if (main.set != 0) continue;
       for (const parameter& p : table())
-        if (p.set != 0 && p.role == main.role && p.name == auxiliary_name(main.name, p.set))
+        if (p.set != 0 && p.role == main.role && p.name == norm_tensor_name(main.name, p.set))
           memory_copy(*device_, (*this)[main], (*this)[p]);
     }
     for (int s = 1; s < Domains::statistic_sets; ++s) batches_tracked(s) = batches_tracked(0);
@@ -185,24 +185,13 @@ class model {
     return {*device_,        store_,        context_.parts, context_.groups, context_.source,
             context_.update, context_.keep, context_.drop,  context_.noise,  context_.depth};
   }
-  static std::string auxiliary_name(const std::string& main, int set) {
-    const auto dot = main.rfind('.');
-    return main.substr(0, dot) + ".aux_bn." + std::to_string(set - 1) + main.substr(dot);
-  }
-
   void initialize(seed s, initialization how) {
     if constexpr (requires { device_->dry(); })
       if (device_->dry()) return;
     std::vector<float> host;
     std::uint64_t index = 0;
     for (const parameter& p : table()) {
-      random_stream r = random_stream(s.value).split(index++);
-      host.assign(p.count, p.start.spread);
-      if (p.closes_branch && how.zero_last_scale) host.assign(p.count, 0.f);
-      for (float& v : host) {
-        if (p.start.rule == initial::normal) v = p.start.spread * r.normal();
-        if (p.start.rule == initial::uniform) v = r.uniform(-p.start.spread, p.start.spread);
-      }
+      start_values(p, random_stream(s.value).split(index++), how.zero_last_scale, host);
       memory_copy(*device_, host, (*this)[p]);
     }
   }

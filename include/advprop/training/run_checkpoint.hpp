@@ -35,6 +35,11 @@ struct run_position {
 /// What an error adds where there is something to go back to.
 [[gnu::cold]] ADVPROP_API std::string last_good_state(const fit_options& o);
 
+/// Where the run and its loaders are; and read back.
+[[gnu::cold]] ADVPROP_API void put_position(archive_writer& out, const run_position& at, std::span<loader* const> data);
+[[gnu::cold]] ADVPROP_API run_position position_of(const archive& in);
+[[gnu::cold]] ADVPROP_API std::vector<loader_state> loader_states_of(const archive& in, std::size_t count);
+
 /// The arrays that a checkpoint keeps besides the model.
 template <class Model, class State>
 std::vector<std::pair<std::string, std::span<float>>> training_arrays(const State& optimizer,
@@ -72,24 +77,7 @@ template <class Model, class State>
       out.add(name, {static_cast<std::int64_t>(numbers->size())}, std::vector<float>(*numbers));
   }
   out.put("run", std::string_view(fingerprint));
-  out.put("step", at.step);
-  out.put("epoch", at.epoch);
-  out.put("step_of_epoch", at.step_of_epoch);
-  out.put("seconds", at.seconds);
-  out.put("parts", at.metrics.count);
-  for (int i = 0; i < at.metrics.count; ++i) {
-    const tally& t = at.metrics.parts[static_cast<std::size_t>(i)];
-    const std::string key = "part" + std::to_string(i);
-    out.put(key + ".loss", t.loss_sum);
-    out.put(key + ".images", t.images);
-    out.put(key + ".correct", t.correct);
-    out.put(key + ".correct5", t.correct5);
-  }
-  for (std::size_t i = 0; i < data.size(); ++i) {
-    const loader_state s = data[i]->state();
-    out.put("loader" + std::to_string(i) + ".epoch", s.epoch);
-    out.put("loader" + std::to_string(i) + ".batch", s.batch);
-  }
+  put_position(out, at, data);
   out.write(path);
 }
 
@@ -100,26 +88,8 @@ template <class Model, class State>
   const archive in = archive::read(path);
   if (const auto run = in.get<std::string>("run"); run != fingerprint)
     fail<file_error>(path, ": is the checkpoint of another run (\"", run, "\", this one is \"", fingerprint, "\")");
-  run_position at;
-  at.step = in.get<std::int64_t>("step");
-  at.epoch = in.get<int>("epoch");
-  at.step_of_epoch = in.get<int>("step_of_epoch");
-  at.seconds = in.get<double>("seconds");
-  at.metrics.count = in.get<int>("parts");
-  if (at.metrics.count < 0 || at.metrics.count > routing::limit)
-    fail<file_error>(path, ": key 'parts' is out of range");
-  for (int i = 0; i < at.metrics.count; ++i) {
-    tally& t = at.metrics.parts[static_cast<std::size_t>(i)];
-    const std::string key = "part" + std::to_string(i);
-    t.loss_sum = in.get<double>(key + ".loss");
-    t.images = in.get<long>(key + ".images");
-    t.correct = in.get<long>(key + ".correct");
-    t.correct5 = in.get<long>(key + ".correct5");
-  }
-  std::vector<loader_state> states;
-  for (std::size_t i = 0; i < data.size(); ++i)
-    states.push_back({in.get<std::int64_t>("loader" + std::to_string(i) + ".epoch"),
-                      in.get<int>("loader" + std::to_string(i) + ".batch")});
+  const run_position at = position_of(in);
+  const std::vector<loader_state> states = loader_states_of(in, data.size());
   const auto updates = in.get<std::int64_t>("updates");
   const auto averaged = average ? in.get<std::int64_t>("average.updates") : 0;
   const auto arrays = training_arrays(optimizer, average);

@@ -1,8 +1,11 @@
 // The definitions of run_checkpoint.hpp (core/linkage.hpp).
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <advprop/training/run_checkpoint.hpp>
 
@@ -29,6 +32,55 @@ ADVPROP_API std::string run_fingerprint(const fit_options& o, std::span<loader* 
 ADVPROP_API std::string last_good_state(const fit_options& o) {
   if (o.checkpoint.empty() || !file_exists(o.checkpoint)) return {};
   return "; the last good state is in " + o.checkpoint;
+}
+
+ADVPROP_API void put_position(archive_writer& out, const run_position& at, std::span<loader* const> data) {
+  out.put("step", at.step);
+  out.put("epoch", at.epoch);
+  out.put("step_of_epoch", at.step_of_epoch);
+  out.put("seconds", at.seconds);
+  out.put("parts", at.metrics.count);
+  for (int i = 0; i < at.metrics.count; ++i) {
+    const tally& t = at.metrics.parts[static_cast<std::size_t>(i)];
+    const std::string key = "part" + std::to_string(i);
+    out.put(key + ".loss", t.loss_sum);
+    out.put(key + ".images", t.images);
+    out.put(key + ".correct", t.correct);
+    out.put(key + ".correct5", t.correct5);
+  }
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    const loader_state s = data[i]->state();
+    out.put("loader" + std::to_string(i) + ".epoch", s.epoch);
+    out.put("loader" + std::to_string(i) + ".batch", s.batch);
+  }
+}
+
+ADVPROP_API run_position position_of(const archive& in) {
+  run_position at;
+  at.step = in.get<std::int64_t>("step");
+  at.epoch = in.get<int>("epoch");
+  at.step_of_epoch = in.get<int>("step_of_epoch");
+  at.seconds = in.get<double>("seconds");
+  at.metrics.count = in.get<int>("parts");
+  if (at.metrics.count < 0 || at.metrics.count > routing::limit)
+    fail<file_error>(in.name(), ": key 'parts' is out of range");
+  for (int i = 0; i < at.metrics.count; ++i) {
+    tally& t = at.metrics.parts[static_cast<std::size_t>(i)];
+    const std::string key = "part" + std::to_string(i);
+    t.loss_sum = in.get<double>(key + ".loss");
+    t.images = in.get<long>(key + ".images");
+    t.correct = in.get<long>(key + ".correct");
+    t.correct5 = in.get<long>(key + ".correct5");
+  }
+  return at;
+}
+
+ADVPROP_API std::vector<loader_state> loader_states_of(const archive& in, std::size_t count) {
+  std::vector<loader_state> states;
+  for (std::size_t i = 0; i < count; ++i)
+    states.push_back({in.get<std::int64_t>("loader" + std::to_string(i) + ".epoch"),
+                      in.get<int>("loader" + std::to_string(i) + ".batch")});
+  return states;
 }
 
 }  // namespace advprop::detail
