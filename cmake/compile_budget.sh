@@ -29,9 +29,9 @@ compile() {
 
 row() { printf '%-60s %10s %10s\n' "$1" "$2" "$3"; }
 longest() { nm -P "$@" 2>/dev/null | awk '{ if (length($1) > n) n = length($1) } END { print n + 0 }'; }
-include() { # include HEADER BUDGET WHAT: the cost over an empty file
+include() { # include HEADER BUDGET WHAT [FLAG]: the cost over an empty file
   echo "#include <$1>" >"$work/include.cpp"
-  compile "$work/include.cpp" "$work/include.o"
+  compile "$work/include.cpp" "$work/include.o" "${4:-}"
   row "$3" "$2 s" "$(awk "BEGIN { s = $seconds - $empty; printf \"%.2f\", s < 0 ? 0 : s }") s"
 }
 
@@ -41,7 +41,8 @@ empty=$seconds
 
 echo "Compile budgets: $($cxx --version | head -n 1), $flags"
 row "" budget measured
-include advprop/advprop.hpp 4 "advprop.hpp alone"
+include advprop/advprop.hpp 4 "advprop.hpp alone, header-only"
+include advprop/advprop.hpp 4 "advprop.hpp alone, advprop::compiled" -DADVPROP_COMPILED
 include advprop/fwd.hpp 0.1 "fwd.hpp alone"
 
 all=${1:-}
