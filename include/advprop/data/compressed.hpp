@@ -24,6 +24,7 @@ inline constexpr std::size_t default_size_limit = std::size_t{2} << 30;
 namespace detail {
 
 ADVPROP_API bool ends_with(const std::string& s, const char* end);
+
 }  // namespace detail
 
 /// Decompresses a gzip file's bytes (one member or several); `name` is what errors call it.

@@ -18,8 +18,6 @@ namespace advprop {
 
 namespace detail {
 
-ADVPROP_API std::string shape_text(const std::vector<std::int64_t>& s);
-
 /// "bn1.running_mean" -> "bn1.num_batches_tracked"
 inline std::string counter_of(std::string_view statistic) {
   return std::string(statistic.substr(0, statistic.rfind('.'))) + ".num_batches_tracked";

@@ -14,7 +14,7 @@
 
 namespace advprop::detail {
 
-ADVPROP_API std::string shape_text(const std::vector<std::int64_t>& s) {
+inline std::string shape_text(const std::vector<std::int64_t>& s) {
   std::string t = "[";
   for (std::size_t i = 0; i < s.size(); ++i) t += (i ? ", " : "") + std::to_string(s[i]);
   return t + "]";

@@ -13,9 +13,8 @@
 
 namespace advprop::html::detail {
 
-ADVPROP_API bool finite(point p) {
-  return std::abs(p.x) < 1e100 && std::abs(p.y) < 1e100 && std::abs(p.spread) < 1e100;
-}
+/// Drawable: what is beyond 1e100 would overflow on its way to a place on the page.
+inline bool finite(point p) { return std::abs(p.x) < 1e100 && std::abs(p.y) < 1e100 && std::abs(p.spread) < 1e100; }
 
 /// Axis from `low` to `high` with a tick every `step`, a round number.
 struct axis {
@@ -41,7 +40,7 @@ struct axis {
   }
 };
 
-ADVPROP_API std::string label(double v, scale s, double step) {
+inline std::string label(double v, scale s, double step) {
   const double unit = s == scale::fraction ? 100 : 1;
   if (s == scale::number && v != 0 && (step < 1e-4 || std::abs(v) >= 1e7)) return significant(v, 3);
   const int digits = std::max(0, static_cast<int>(std::ceil(-std::log10(step * unit) - 1e-6)));
@@ -49,13 +48,14 @@ ADVPROP_API std::string label(double v, scale s, double step) {
   return s == scale::fraction ? text + "%" : text;
 }
 
-ADVPROP_API std::string value(double v, scale s) {
+inline std::string value(double v, scale s) {
   if (s == scale::fraction) return fixed(100 * v, 1) + "%";
   const double size = std::abs(v);
   return size >= 0.1 && size < 1000 ? fixed(v, 3) : significant(v, 3);
 }
 
-ADVPROP_API std::string marker(int form, double x, double y, double r) {
+/// A marker around (x, y); its form says as much as its colour.
+inline std::string marker(int form, double x, double y, double r) {
   const auto at = [&](double dx, double dy) { return fixed(x + dx * r, 1) + " " + fixed(y + dy * r, 1); };
   switch (form % 4) {
     case 1:
@@ -90,13 +90,23 @@ inline std::vector<point> thinned(const std::vector<point>& points, std::size_t 
 /// "± 0.41" for a point with a band.
 inline std::string spread_text(point p, scale s) { return p.spread > 0 ? " ± " + value(p.spread, s) : ""; }
 
+/// A line's name at its right end, in one line or two.
+struct end_label {
+  double y;
+  std::size_t curve;
+  std::string first, second;
+  double half() const { return second.empty() ? 7.5 : 14; }
+  int letters() const { return std::max(code_points(first), code_points(second)); }
+};
+
 inline end_label label_at(double y, std::size_t curve, const std::string& name) {
   const auto middle = name.find(' ', name.size() / 3);
   if (code_points(name) <= 12 || middle == std::string::npos) return {y, curve, shortened(name, 14), {}};
   return {y, curve, shortened(name.substr(0, middle), 14), shortened(name.substr(middle + 1), 14)};
 }
 
-ADVPROP_API void spread(std::vector<end_label>& l, double low, double high) {
+/// Moves labels sorted by y apart, within [low, high] as far as there is room.
+inline void spread(std::vector<end_label>& l, double low, double high) {
   for (std::size_t i = 0; i < l.size(); ++i)
     l[i].y = std::max(l[i].y, i ? l[i - 1].y + l[i - 1].half() + l[i].half() : low + l[i].half());
   for (std::size_t i = l.size(); i-- > 0;)
