@@ -3,8 +3,11 @@
 
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdio>
+#include <cstring>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -163,6 +166,35 @@ TEST_CASE("A run that was killed and resumed keeps the same epoch's weights, bit
       CHECK(again == whole);
     }
   }
+}
+
+TEST_CASE("A damaged checkpoint changes neither the model nor what was kept") {
+  static const dataset data = noise(8);
+  temporary file;
+  cpu device(1);
+  two net(device, seed{3});
+  best_weights<two> best(net, [] { return 0.5; });
+  fit_options o{.epochs = 1, .batch = 4, .checkpoint = file.path};
+  fit(net, data, clean_training{}, sgd{}, o, nullptr, &best);
+
+  auto bytes = read_file(file.path);
+  const auto weights = safetensors::parse(bytes, file.path).at(net.table().back().name).bytes;
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::memcpy(bytes.data() + (weights.data() - bytes.data()), &nan, sizeof nan);
+  write_file_atomically(file.path, std::vector<std::span<const std::byte>>{bytes});
+
+  best.epoch = 7;  // what the checkpoint does not hold
+  best.score = 0.7;
+  best.values[0] = 0.25f;
+  fill(device, 0.5f, net.values());
+  const auto kept = best.values, learnt = copy_of(net.values());
+  o.resume = true;
+  CHECK_THROWS_WITH_AS(fit(net, data, clean_training{}, sgd{}, o, nullptr, &best), doctest::Contains("holds a NaN"),
+                       file_error);
+  CHECK(best.epoch == 7);
+  CHECK(best.score == 0.7);
+  CHECK(same_bits(best.values, kept));
+  CHECK(same_bits(copy_of(net.values()), learnt));
 }
 
 TEST_CASE("Refused: another model, a score that is no number, nothing to restore, a checkpoint that kept nothing") {
