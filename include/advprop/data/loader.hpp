@@ -60,8 +60,7 @@ class loader_engine {
   using finish = std::function<void(image_batch& batch, random_stream& rng)>;
 
   /// `f` makes an image, then `whole` changes the batch, when given.
-  loader_engine(const loader_options& options, int count, advprop::shape image, fill f,
-                finish whole);  // one is the caller's
+  loader_engine(const loader_options& options, int count, advprop::shape image, fill f, finish whole);
   ~loader_engine() { stop(); }
   loader_engine(const loader_engine&) = delete;
   loader_engine& operator=(const loader_engine&) = delete;

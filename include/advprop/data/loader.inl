@@ -36,7 +36,7 @@ ADVPROP_API loader_engine::loader_engine(const loader_options& options, int coun
       finish_(std::move(whole)),
       order_base_(random_stream(options.seed.value).split(0)),
       augment_base_(random_stream(options.seed.value).split(1).split(options.augment_stream)),
-      slots_(static_cast<std::size_t>(options.workers == 0 ? 1 : options.prefetch + 1)) {}
+      slots_(static_cast<std::size_t>(options.workers == 0 ? 1 : options.prefetch + 1)) {}  // one is the caller's
 
 ADVPROP_API void loader_engine::seek(loader_state s) {
   if (s.epoch < 0 || s.epoch > INT64_MAX / batches_ - 1 || s.batch < 0 || s.batch >= batches_)

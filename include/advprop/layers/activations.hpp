@@ -8,17 +8,18 @@ namespace advprop {
 
 namespace detail {
 
-/// What an activation keeps and does, whatever its width: compiled once, as the other layers' states are.
-template <activation A, class Domains, class Device>
-class activation_state {
+/// What a function of every number keeps and does, whatever its width: compiled once, as the other layers' states are.
+/// `F::from_output` tells whether its slope follows from its result.
+template <class F, class Domains, class Device>
+class elementwise_state {
  public:
   void setup(registry&, const std::string&) {}
   [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x) {
     const bool backward = c.keep != wrt::nothing;
     // ReLU can look at its output, so it may overwrite its input; SiLU needs the input again.
-    feature_map<Device> y = writable(c.device, x, x.unique() && (slope_from_output(A) || !backward));
-    activation_forward(c.device, A, x, y);
-    saved_ = saved_if(backward, slope_from_output(A) ? y : x);
+    feature_map<Device> y = writable(c.device, x, x.unique() && (F::from_output || !backward));
+    F::forward(c.device, x, y);
+    saved_ = saved_if(backward, F::from_output ? y : x);
     return y;
   }
   template <wrt W>
@@ -29,7 +30,7 @@ class activation_state {
  private:
   [[gnu::noinline]] feature_map<Device> backward(context<Domains, Device>& c, const feature_map<Device>& dy) {
     feature_map<Device> dx = writable(c.device, dy, dy.unique());
-    activation_backward(c.device, A, saved_, dy, dx);
+    F::backward(c.device, saved_, dy, dx);
     saved_ = {};
     return dx;
   }
@@ -37,30 +38,31 @@ class activation_state {
   feature_map<Device> saved_;
 };
 
-template <class Domains, class Device>
-class sigmoid_state {
- public:
-  void setup(registry&, const std::string&) {}
-  [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x) {
-    feature_map<Device> y = writable(c.device, x, x.unique());
-    sigmoid_forward(c.device, x, y);
-    y_ = saved_if(c.keep != wrt::nothing, y);
-    return y;
+template <activation A>
+struct activation_function {
+  static constexpr bool from_output = slope_from_output(A);
+  template <class Device>
+  static void forward(Device& d, const feature_map<Device>& x, const feature_map<Device>& y) {
+    activation_forward(d, A, x, y);
   }
-  template <wrt W>
-  feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device>&& dy) {
-    return backward(c, dy);
+  template <class Device>
+  static void backward(Device& d, const feature_map<Device>& saved, const feature_map<Device>& dy,
+                       const feature_map<Device>& dx) {
+    activation_backward(d, A, saved, dy, dx);
   }
+};
 
- private:
-  [[gnu::noinline]] feature_map<Device> backward(context<Domains, Device>& c, const feature_map<Device>& dy) {
-    feature_map<Device> dx = writable(c.device, dy, dy.unique());
-    sigmoid_backward(c.device, y_, dy, dx);
-    y_ = {};
-    return dx;
+struct sigmoid_function {
+  static constexpr bool from_output = true;
+  template <class Device>
+  static void forward(Device& d, const feature_map<Device>& x, const feature_map<Device>& y) {
+    sigmoid_forward(d, x, y);
   }
-
-  feature_map<Device> y_;
+  template <class Device>
+  static void backward(Device& d, const feature_map<Device>& y, const feature_map<Device>& dy,
+                       const feature_map<Device>& dx) {
+    sigmoid_backward(d, y, dy, dx);
+  }
 };
 
 }  // namespace detail
@@ -73,7 +75,7 @@ struct activate {
   static constexpr long parameters(int) { return 0; }
 
   template <int In, class Domains, class Device>
-  using state = detail::activation_state<A, Domains, Device>;
+  using state = detail::elementwise_state<detail::activation_function<A>, Domains, Device>;
 };
 
 /// Its input, unchanged.
@@ -105,7 +107,7 @@ struct sigmoid {
   static constexpr long parameters(int) { return 0; }
 
   template <int In, class Domains, class Device>
-  using state = detail::sigmoid_state<Domains, Device>;
+  using state = detail::elementwise_state<detail::sigmoid_function, Domains, Device>;
 };
 
 }  // namespace advprop

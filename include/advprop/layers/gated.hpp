@@ -72,7 +72,7 @@ class gated_state {
   [[gnu::noinline]] feature_map<Device> backward(context<Domains, Device>& c, const feature_map<Device>& dy,
                                                  const feature_map<Device>& through, bool of_mean) {
     feature_map<Device> dx = writable(c.device, dy, dy.unique());
-    scale_backward(c.device, gate_, dy, of_mean ? through : feature_map<Device>(), dx);
+    scale_backward(c.device, gate_, dy, of_mean ? through.view() : feature_view<typename Device::element>(), dx);
     if (!of_mean) add(c.device, through, dx);
     return dx;
   }
