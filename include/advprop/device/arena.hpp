@@ -229,18 +229,16 @@ class arena {
 
   [[gnu::noinline]] void release(header* h) {
     in_use_ -= h->size + sizeof(header);
+    poison(h->payload(), h->size);  // not what it is merged with, which may be most of a slab, and is
     if (header* n = h->next(); n && n->references == 0) merge(h, n);
-    if (header* p = h->previous; p && p->references == 0) {
-      merge(p, h);
-      h = p;
-    }
-    poison(h->payload(), h->size);
+    if (header* p = h->previous; p && p->references == 0) merge(p, h);
   }
 
-  static void merge(header* left, header* right) {
+  void merge(header* left, header* right) const {
     left->size += sizeof(header) + right->size;
     left->last = right->last;
     if (header* after = left->next()) after->previous = left;
+    poison(right, sizeof(header));
   }
 
   backing backing_;
