@@ -1,7 +1,7 @@
 # The library advprop::compiled: what is no template, the CPU's operations above all, compiled once in the build that
 # uses it. Programs that link it instead of advprop::advprop compile faster.
 # Included by this project and by find_package(advprop), with ADVPROP_SOURCES, the folder of its sources.
-set(sources core device layers ops io data robustness training)
+set(sources ops ops_winograd io data robustness core device layers training)  # the longest first
 list(TRANSFORM sources REPLACE "(.+)" "${ADVPROP_SOURCES}/\\1.cpp")
 add_library(advprop_compiled STATIC EXCLUDE_FROM_ALL ${sources})
 add_library(advprop::compiled ALIAS advprop_compiled)

@@ -1,6 +1,8 @@
-// Of the library advprop::compiled: every operation of ops/cpu.hpp, for every instruction set.
+// Of the library advprop::compiled: every operation of ops/cpu.hpp, for every instruction set. What is Winograd's is in
+// ops_winograd.cpp.
 #define ADVPROP_KERNELS_SOURCE
 #include <advprop/ops/cpu.hpp>
+#include <advprop/ops/cpu/conv_gemm.inl>
 #include <advprop/ops/cpu/engines.hpp>
 
 namespace advprop {

@@ -10,6 +10,32 @@ winograd_grid winograd_forward_grid(const conv_spec& s, feature_view<const float
                                        s.before(x.width));
 }
 
+// Half of what there is to compile: advprop::compiled has it in a source of its own, src/ops_winograd.cpp.
+#if defined(ADVPROP_COMPILED)
+#if defined(ADVPROP_WINOGRAD_SOURCE)
+#define ADVPROP_THERE
+#else
+#define ADVPROP_THERE extern
+#endif
+#define ADVPROP_RUN(A)                                                                                            \
+  ADVPROP_THERE template void run_winograd<A>(cpu&, const winograd_grid&, feature_view<const float>,              \
+                                              const winograd_weights&, feature_view<float>, const conv_epilogue*, \
+                                              const conv_prologue*)
+#define ADVPROP_RUN_WEIGHT(A)                                                                               \
+  ADVPROP_THERE template void run_winograd_weight<A>(cpu&, const winograd_grid&, feature_view<const float>, \
+                                                     feature_view<const float>, float*)
+ADVPROP_RUN(winograd<2>);
+ADVPROP_RUN(winograd<4>);
+ADVPROP_RUN(winograd_strided);
+ADVPROP_RUN(winograd_strided_adjoint);
+ADVPROP_RUN_WEIGHT(winograd<2>);
+ADVPROP_RUN_WEIGHT(winograd<4>);
+ADVPROP_RUN_WEIGHT(winograd_strided);
+#undef ADVPROP_RUN
+#undef ADVPROP_RUN_WEIGHT
+#undef ADVPROP_THERE
+#endif
+
 }  // namespace detail
 
 template <int M>
