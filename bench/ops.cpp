@@ -17,6 +17,7 @@
 #include <advprop/models/efficientnet.hpp>
 #include <advprop/models/model.hpp>
 #include <advprop/models/resnet.hpp>
+#include <advprop/training/methods.hpp>
 #include <advprop/training/optimizers.hpp>
 #include <advprop/training/plan.hpp>
 
@@ -86,7 +87,7 @@ void add(const std::string& network, int batch, int extent, int threads) {
   cpu dry(dry_run{}, threads);
   model<Network, domains<2>, cpu> net(dry);
   std::vector<timed> all;
-  count(all, plan_training(net, adversarial_propagation(attack::pgd::paper(1)), sgd(), batch, extent, extent),
+  count(all, plan_training(net, adversarial_propagation(attack::pgd::paper(1)), sgd(), {batch, extent, extent}),
         &timed::in_step);
   count(all, plan_evaluation(net, batch, extent, extent), &timed::in_evaluation);
   for (const timed& t : all) {

@@ -1,4 +1,4 @@
-# The library advprop::compiled: what is no template, the CPU's operations above all, compiled once in the build that
+# The library advprop::compiled: what is not a template, the CPU's operations above all, compiled once in the build that
 # uses it. Programs that link it instead of advprop::advprop compile faster.
 # Included by this project and by find_package(advprop), with ADVPROP_SOURCES, the folder of its sources.
 set(sources ops ops_winograd io data robustness core device layers training)  # the longest first

@@ -1,6 +1,6 @@
-// EfficientNet on a folder of images (FOLDER/train/CLASS, FOLDER/val/CLASS, ten classes) with the paper's recipe and
-// three batch-norm domains (Xie et al. 2020, section 4.3): clean images, PGD adversaries, and images changed by
-// AutoAugment.
+// EfficientNet on a folder of images (FOLDER/train/CLASS, FOLDER/val/CLASS, ten classes) with three batch-norm
+// domains (Xie et al. 2020, section 4.3): clean images, PGD adversaries, and images changed by AutoAugment. The paper's
+// recipe in short: ten epochs of a cosine in place of 350 epochs of a staircase, and an average that follows sooner.
 //
 //   fine_grained FOLDER [EPOCHS]
 #include <cstdio>
@@ -33,7 +33,7 @@ int main(int argc, char** argv) try {
   averaged_weights average(net, {.decay = 0.999});
   fit(net, streams, method, rmsprop{.learning_rate = scaled_rate(0.016f, batch)},
       {.epochs = argc > 2 ? std::atoi(argv[2]) : 10,
-       .schedule = schedule::cosine(1),
+       .schedule = schedule::cosine().warmed_up(1),
        .label_smoothing = 0.1f,
        .on_epoch =
            [&](const epoch_report& r) {

@@ -1,4 +1,4 @@
-// Of the library advprop::compiled: what data/ has that is no template.
+// Of the library advprop::compiled: what data/ has that is not a template.
 #include <advprop/data/augment.inl>
 #include <advprop/data/augment_op.inl>
 #include <advprop/data/auto_augment.inl>

@@ -1,2 +1,2 @@
-// Of the library advprop::compiled: what device/ has that is no template.
+// Of the library advprop::compiled: what device/ has that is not a template.
 #include <advprop/device/instruction_set.inl>

@@ -1,4 +1,4 @@
-// Of the library advprop::compiled: what io/ has that is no template.
+// Of the library advprop::compiled: what io/ has that is not a template.
 #include <advprop/io/archive.inl>
 #include <advprop/io/checkpoint.inl>
 #include <advprop/io/checkpoint_metadata.inl>

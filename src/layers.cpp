@@ -1,2 +1,2 @@
-// Of the library advprop::compiled: what layers/ has that is no template.
+// Of the library advprop::compiled: what layers/ has that is not a template.
 #include <advprop/layers/parameters.inl>

@@ -1,4 +1,4 @@
-// Of the library advprop::compiled: what robustness/ has that is no template.
+// Of the library advprop::compiled: what robustness/ has that is not a template.
 #include <advprop/robustness/blur.inl>
 #include <advprop/robustness/cifar_c.inl>
 #include <advprop/robustness/corrupt.inl>

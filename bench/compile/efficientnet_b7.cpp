@@ -11,6 +11,6 @@ int main() {
   const image_folder files("imagenet/train");
   const folder_view train(files, {.size = 600}, pipeline(random_resized_crop{600}, horizontal_flip{}));
   fit(net, train, adversarial_propagation(attack::pgd::paper(4)), rmsprop{},
-      {.epochs = 350, .schedule = schedule::staircase(), .label_smoothing = 0.1f});
+      {.epochs = 350, .schedule = schedule::staircase().warmed_up(5), .label_smoothing = 0.1f});
   save(net, main_domain, "efficientnet-b7.safetensors");
 }

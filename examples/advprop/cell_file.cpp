@@ -17,7 +17,7 @@ cell_file::cell_file(std::string path, metrics_entry settings, bool force)
   const auto before = metrics_entry::parse(bytes.begin(), bytes.end(), nullptr, false);
   if (!before.is_object() || !before.contains("settings") || !before.contains("cells") ||
       !before["settings"].is_object() || !before["cells"].is_object())
-    fail<file_error>(path_, ": is no file of finished measurements");
+    fail<file_error>(path_, ": is not a file of finished measurements");
   if (const auto& old = before["settings"]; old != settings_)
     fail<file_error>(path_, ": was measured with other settings (", changes(old, settings_),
                      "): choose another --out, or --force to begin anew");

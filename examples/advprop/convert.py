@@ -66,7 +66,7 @@ def read_pytorch(path, key, ema):
             raise
         except Exception as e:  # torch lets through whatever its unpickler stumbles on
             foreign = re.search(r"GLOBAL (\S+)", str(e))
-            why = f"holds a {foreign[1]}; only tensors and plain values are loaded" if foreign else "is no checkpoint"
+            why = f"holds a {foreign[1]}; only tensors and plain values are loaded" if foreign else "is not a checkpoint"
             raise Refusal(f"{path}: {why}") from e
     state, where = unwrap(checkpoint, path, key, ema)
     others = [k for k in AVERAGES if not ema and isinstance(checkpoint, dict) and k in checkpoint and k != where]

@@ -42,7 +42,7 @@ std::string told_of_skipped(std::vector<std::string> files);
 /// The first few: "a, b, c, ...".
 std::string first_of(const std::vector<std::string>& names);
 
-/// The same as bytes, for data that are no files of images; and as files, for those that are.
+/// The same as bytes, for data that are not image files; and as files, for those that are.
 dataset test_bytes(const settings& s);
 image_folder test_folder(const settings& s);
 

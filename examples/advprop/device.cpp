@@ -42,7 +42,7 @@ std::size_t group_limit() {
   std::size_t limit = std::numeric_limits<std::size_t>::max();
   if (!file_exists(file)) return limit;
   const auto text = read_file<char>(file, 100);
-  std::from_chars(text.data(), text.data() + text.size(), limit);  // "max" is no number
+  std::from_chars(text.data(), text.data() + text.size(), limit);  // "max" is not a number
   return limit;
 }
 

@@ -208,7 +208,7 @@ evaluation_result run_evaluation(const settings& s, const std::vector<checkpoint
   try {
     for (const auto& c : contenders) r.standings.push_back(measure(s, c, r, strengths, cells, bar));
   } catch (const metrics_entry::exception&) {
-    fail<file_error>(s.out, "/cells.json: holds a measurement that is none of this program's");
+    fail<file_error>(s.out, "/cells.json: holds a measurement that is not this program's");
   }
   return r;
 }

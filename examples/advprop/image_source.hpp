@@ -31,7 +31,7 @@ class image_source {
     void read(int i, float* out) const { images_->read(i, out, nullptr); }
     /// With the randomness of a transform, where reading an image means one.
     void read(int i, float* out, random_stream& rng) const { images_->read(i, out, &rng); }
-    /// Its path, or its number where images are no files.
+    /// Its path, or its number where images are not files.
     std::string title(int i) const { return images_->title(i); }
     /// Paths of the broken files that other images stood in for so far.
     std::vector<std::string> skipped() const { return images_->skipped(); }

@@ -111,8 +111,8 @@ class network_runner final : public runner {
                 int micro_batch, int evaluated, int attacked) override {
     run_plan p;
     if (average > 0) average_.emplace(net_, average_options{.decay = average});
-    p.training =
-        plan_training(net_, method_for<Auxiliaries>(method), optimizer, batch, size, size, nullptr, micro_batch);
+    p.training = plan_training(net_, method_for<Auxiliaries>(method), optimizer,
+                               {.batch = batch, .height = size, .width = size, .micro_batch = micro_batch});
     {
       const chosen_optimizer::state<model_type> state(optimizer, net_);
       p.evaluation = advprop::plan_evaluation(net_, evaluated, size, size);

@@ -48,7 +48,7 @@ CLI::Validator within(T least, T most) {
     const auto [read, error] = std::from_chars(word.data(), end, value);
     const bool good = error == std::errc{} && read == end && value >= least && value <= most;
     if (good && !(whole && word != text(value))) return "";
-    return word + (whole ? " is no whole number in " : " is no number in ") + range;
+    return word + (whole ? " is not a whole number in " : " is not a number in ") + range;
   };
   return {refusal, range};
 }

@@ -91,7 +91,7 @@ history::history(const run_folder& folder, int kept) : log_(new log{metrics_log(
     for (std::size_t end; (end = rest.find('\n')) != rest.npos; rest.remove_prefix(end + 1))
       epochs_.push_back(record_of(metrics_entry::parse(rest.substr(0, end))));
   } catch (const nlohmann::json::exception&) {
-    fail<file_error>(folder.metrics(), ": line ", epochs_.size() + 1, " is no epoch of this program's");
+    fail<file_error>(folder.metrics(), ": line ", epochs_.size() + 1, " is not an epoch of this program's");
   }
   for (std::size_t i = 0; i < epochs_.size(); ++i)
     if (epochs_[i].epoch != static_cast<int>(i) + 1 || (epochs_[i].validation.empty() && epochs_[i].test.empty()))

@@ -1,4 +1,4 @@
-// expect: fit: this is no training method; see training_method
+// expect: fit: this is not a training method; see training_method
 // An attack is a part of a method.
 #include <advprop/advprop.hpp>
 

@@ -1,4 +1,4 @@
-// expect: adversarial_training: this is no attack; see attack_policy
+// expect: adversarial_training: this is not an attack; see attack_policy
 // Methods are const, and so are their attacks.
 #include <advprop/advprop.hpp>
 

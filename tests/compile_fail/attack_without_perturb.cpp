@@ -1,4 +1,4 @@
-// expect: adversarial_propagation: this is no attack; see attack_policy
+// expect: adversarial_propagation: this is not an attack; see attack_policy
 // An attack is a struct with `perturb`.
 #include <advprop/advprop.hpp>
 

@@ -30,7 +30,7 @@ std::vector<conv_problem> convolutions(int batch, int size) {
   cpu device{dry_run{}};
   model<Network, domains<2>, cpu> net(device);
   const adversarial_propagation method(attack::pgd{.steps = 1});
-  const work_plan plan = plan_training(net, method, sgd{}, batch, size, size);
+  const work_plan plan = plan_training(net, method, sgd{}, {batch, size, size});
   std::vector<conv_problem> found;
   for (const work_item& i : plan.items) {
     const conv_spec& s = i.conv;

@@ -53,7 +53,7 @@ void check_training(const Method& method, const Optimizer& optimizer, int batch,
   basic_cuda<T> device;
   basic_cuda<T> dry(dry_run{}, device);
   network planned(dry), net(device);
-  const work_plan plan = plan_training(planned, method, optimizer, batch, extent, extent, average, micro_batch);
+  const work_plan plan = plan_training(planned, method, optimizer, {batch, extent, extent, micro_batch, average});
   CHECK(plan.parameters < plan.peak);
 
   typename Optimizer::template state<network> state(optimizer, net);
@@ -110,7 +110,7 @@ TEST_EACH_ELEMENT("the planned peak of an evaluation is the arena's") {
 TEST_EACH_ELEMENT("a plan for a GPU counts bytes of the device's elements") {
   basic_cuda<T> dry(dry_run{});
   small_resnet<T> net(dry);
-  const work_plan plan = plan_training(net, adversarial_propagation(attack::pgd{.steps = 1}), sgd(), 8, 32, 32);
+  const work_plan plan = plan_training(net, adversarial_propagation(attack::pgd{.steps = 1}), sgd(), {8, 32, 32});
   double flops = 0;
   int forward = 0, weights = 0;  // images
   int measured = 0;              // convolutions that give their result's statistics
@@ -140,7 +140,7 @@ TEST_CASE("a plan for a GPU knows engines of our own, and what is done in severa
   cuda dry(dry_run{});
   network_on<mobile_net, float> net(dry);
   int depthwise = 0, biases = 0;
-  for (const work_item& i : plan_training(net, clean_training(), sgd(), 4, 32, 32).items) {
+  for (const work_item& i : plan_training(net, clean_training(), sgd(), {4, 32, 32}).items) {
     CHECK((i.conv.groups > 1) == (i.engine == std::string("depthwise")));
     depthwise += i.conv.groups > 1;
     biases += i.operation == std::string("bias_backward");
@@ -166,7 +166,7 @@ TEST_CASE("a dry run of a GPU computes no loss, and does not wait for one") {
   CHECK(m.parts[0].images == 4);
   cuda_bfloat16 large(dry_run{});
   model<resnet20<10>, domains<2>, cuda_bfloat16> other(large);
-  CHECK(plan_training(other, clean_training(), sgd(), 60000, 32, 32).reserved > std::size_t{20} << 30);
+  CHECK(plan_training(other, clean_training(), sgd(), {60000, 32, 32}).reserved > std::size_t{20} << 30);
 }
 
 TEST_CASE("the batch that fits is the largest whose plan does") {
@@ -176,24 +176,24 @@ TEST_CASE("the batch that fits is the largest whose plan does") {
   const auto needed = [&](int batch) {
     cuda d(dry_run{});
     network net(d);
-    return plan_training(net, method, sgd(), batch, 64, 64).needed();
+    return plan_training(net, method, sgd(), {batch, 64, 64}).needed();
   };
   for (const int batch : {20, 137, 300}) {
     CHECK(needed(batch) < needed(batch + 20));
-    const int fits = fitting_batch<network>(dry, needed(batch), method, sgd(), 1000, 64, 64);
+    const int fits = fitting_batch<network>(dry, needed(batch), method, sgd(), {1000, 64, 64});
     CHECK(fits >= batch);
     CHECK(needed(fits) <= needed(batch));
     CHECK(needed(fits + 1) > needed(batch));
   }
-  CHECK(fitting_batch<network>(dry, needed(10), method, sgd(), 5, 64, 64) == 5);
-  CHECK(fitting_batch<network>(dry, 1000, method, sgd(), 5, 64, 64) == 0);
+  CHECK(fitting_batch<network>(dry, needed(10), method, sgd(), {5, 64, 64}) == 5);
+  CHECK(fitting_batch<network>(dry, 1000, method, sgd(), {5, 64, 64}) == 0);
 
   const auto in_parts = [&](int micro_batch) {
     cuda d(dry_run{});
     network net(d);
-    return plan_training(net, method, sgd(), 300, 64, 64, nullptr, micro_batch).needed();
+    return plan_training(net, method, sgd(), {300, 64, 64, micro_batch}).needed();
   };
-  const int fits = fitting_batch<network>(dry, needed(150), method, sgd(), 150, 64, 64, nullptr, 300);
+  const int fits = fitting_micro_batch<network>(dry, needed(150), method, sgd(), {300, 64, 64, 150});
   CHECK(fits > 60);
   CHECK(fits < 150);  // as 300 images lie on the device
   CHECK(in_parts(fits) <= needed(150));
@@ -214,7 +214,7 @@ TEST_CASE("when a GPU's memory is too small for a step, fit says what it takes a
   };
   cuda dry(dry_run{});
   model<wide_net, domains<1>, cuda> net(dry);
-  const work_plan plan = plan_training(net, clean_training(), sgd(), batch, extent, extent);
+  const work_plan plan = plan_training(net, clean_training(), sgd(), {batch, extent, extent});
   const std::size_t bytes = plan.library_workspace + plan.reserved / 3;
   REQUIRE(plan.reserved > bytes);
   std::string message;
@@ -260,7 +260,7 @@ TEST_CASE("fit takes the memory of a step at once, where there is so much") {
   CHECK(slabs(std::size_t{4} << 30) == 1);
   cuda dry(dry_run{});
   model<wide_net, domains<1>, cuda> net(dry);
-  CHECK(slabs(plan_training(net, clean_training(), sgd(), batch, extent, extent).reserved) >= 1);
+  CHECK(slabs(plan_training(net, clean_training(), sgd(), {batch, extent, extent}).reserved) >= 1);
 }
 
 TEST_CASE("Where a batch is too large, evaluate says how large it is") {

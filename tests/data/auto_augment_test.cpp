@@ -208,7 +208,7 @@ TEST_CASE("augmentations refuse settings without a meaning") {
   CHECK_THROWS_AS((color_jitter{.saturation = {2, 1}}(image, rng)), argument_error);
   CHECK_THROWS_AS((color_jitter{.brightness = std::nanf("")}(image, rng)), argument_error);
   CHECK_THROWS_WITH_AS((color_jitter{.hue = 0.6f}(image, rng)),
-                       "color_jitter: hue -0.6 to 0.6 is no range in [-0.5, 0.5]", argument_error);
+                       "color_jitter: hue -0.6 to 0.6 is not a range in [-0.5, 0.5]", argument_error);
   const auto out_of_bins = [&] {
     for (int t = 0; t < 50; ++t) rand_augment{.magnitude = 31}(image, rng);
   };

@@ -97,8 +97,8 @@ TEST_CASE("a flipped bit in compressed data never gives other bytes") {
 
 TEST_CASE("bytes behind a stream and streams of another kind are refused") {
   byte_vector gz = files::gzip({1, 2, 3}), xz = files::xz({1, 2, 3});
-  CHECK(thrown<file_error>([&] { unxz(gz, "a"); }) == "a: is no xz file");
-  CHECK(thrown<file_error>([&] { gunzip(xz, "a"); }) == "a: is no gzip file");
+  CHECK(thrown<file_error>([&] { unxz(gz, "a"); }) == "a: is not an xz file");
+  CHECK(thrown<file_error>([&] { gunzip(xz, "a"); }) == "a: is not a gzip file");
   gz.push_back(0);
   CHECK(thrown<file_error>([&] { gunzip(gz, "a"); }) == "a: 1 bytes follow its gzip data");
   gz.back() = 0x1f;  // as if a member began
@@ -117,7 +117,7 @@ TEST_CASE("missing files and folders are named with what was looked for") {
   CHECK(thrown<file_error>([&] { find_file(f / "none", {"a"}); }) ==
         f / "none" + ": no such folder; looked for a in it");
   CHECK(thrown<file_error>([&] { find_file(f.write("file", {1}), {"a"}); }) ==
-        f / "file" + ": is no folder; looked for a in it");
+        f / "file" + ": is not a folder; looked for a in it");
   f.write("b.xz", {1});
   CHECK(find_file(f.path(), {"a", "b"}) == f / "b.xz");
   f.write("a", {1});

@@ -50,8 +50,8 @@ TEST_CASE("a wrong IDX header is an error that says what is wrong") {
     b[at] = value;
     return parse_error(b, 3);
   };
-  CHECK(with(0, 1) == "x: is no IDX file: it does not begin with two zero bytes");
-  CHECK(with(1, 1) == "x: is no IDX file: it does not begin with two zero bytes");
+  CHECK(with(0, 1) == "x: is not an IDX file: it does not begin with two zero bytes");
+  CHECK(with(1, 1) == "x: is not an IDX file: it does not begin with two zero bytes");
   CHECK(with(2, 13) == "x: IDX type 13 is not read, only 8 (unsigned bytes)");
   CHECK(with(3, 1) == "x: has 1 dimensions where 3 are expected");
   CHECK(with(3, 255) == "x: has 255 dimensions where 3 are expected");

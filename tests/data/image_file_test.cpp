@@ -113,7 +113,7 @@ TEST_CASE("broken files are refused by name") {
   const auto refusal = [](const bytes& content) {
     return files::thrown<file_error>([&] { decode_image(content, "f.jpg"); });
   };
-  const std::string text = "this is no image";
+  const std::string text = "this is not an image";
   CHECK(refusal({}) == "f.jpg: is empty");
   CHECK(refusal(bytes(text.begin(), text.end())) == "f.jpg: is neither JPEG nor PNG");
   CHECK(refusal({0xff, 0xd8}) == "f.jpg: is neither JPEG nor PNG");

@@ -154,7 +154,7 @@ TEST_CASE("Permissions of a replaced file stay, and a symbolic link is written t
       contains(message([&] { write_file_atomically(folder / "dangling", "x"); }), "dangling: cannot follow the link"));
 }
 
-TEST_CASE("A missing folder is named, and so is a target that is no file") {
+TEST_CASE("A missing folder is named, and so is a target that is not a file") {
   scratch_folder folder;
   const auto path = folder / "missing/a";
   CHECK(message([&] { write_file_atomically(path, "x"); }) ==

@@ -94,7 +94,7 @@ TEST_CASE("A JSON text is read as events") {
   CHECK(ours(R"("\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00")") == "<\"\\/\b\f\n\r\t\xc3\xa9\xf0\x9f\x98\x80> ");
 }
 
-TEST_CASE("What is no JSON is refused, as by nlohmann's parser") {
+TEST_CASE("What is not JSON is refused, as by nlohmann's parser") {
   for (const char* text : {"",
                            "{",
                            "[",

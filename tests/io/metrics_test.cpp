@@ -69,7 +69,7 @@ TEST_CASE("lines that are no entries and folders that are not there are errors t
   for (const char* line : {"{\"epoch\":", "[1]", "{\"loss\":1}", "{\"epoch\":1.5}", ""}) {
     put(file, "{\"epoch\":1}\n" + std::string(line) + "\n{\"epoch\":2}\n");
     const auto before = content(file);
-    CHECK_THROWS_WITH_AS(metrics_log(file, 2), (file + ": line 2 is no entry with an epoch").c_str(), file_error);
+    CHECK_THROWS_WITH_AS(metrics_log(file, 2), (file + ": line 2 is not an entry with an epoch").c_str(), file_error);
     CHECK(content(file) == before);
   }
   CHECK_THROWS_AS(metrics_log(f.file("missing/metrics.jsonl")), file_error);

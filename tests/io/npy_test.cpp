@@ -64,8 +64,8 @@ TEST_CASE("integers of every width come out as they went in") {
 }
 
 TEST_CASE("whatever is no such array is refused, and why") {
-  CHECK(refusal({}) == "x.npy: is no .npy file");
-  CHECK(refusal({'P', 'K', 3, 4}) == "x.npy: is no .npy file");
+  CHECK(refusal({}) == "x.npy: is not a .npy file");
+  CHECK(refusal({'P', 'K', 3, 4}) == "x.npy: is not a .npy file");
   const bytes good = array("|u1", "(2, 3)", {0, 1, 2, 3, 4, 5});
   for (std::size_t size = 0; size < good.size(); ++size)
     CHECK(refusal(bytes(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size))) != "");
@@ -93,14 +93,14 @@ TEST_CASE("whatever is no such array is refused, and why") {
   CHECK(refusal(file("{}", {}, 9)) == "x.npy: .npy version 9 is not read, only 1 to 3");
 }
 
-TEST_CASE("a mapped file is its bytes; what is no file is named") {
+TEST_CASE("a mapped file is its bytes; what is not a file is named") {
   const files::folder f;
   const mapped_file some(f.write("some", {1, 2, 3}));
   CHECK(bytes(some.bytes().begin(), some.bytes().end()) == bytes{1, 2, 3});
   CHECK(mapped_file(f.write("none", {})).bytes().empty());
   CHECK_THROWS_WITH_AS(mapped_file(f / "gone"), (f / "gone: cannot open: No such file or directory").c_str(),
                        file_error);
-  CHECK_THROWS_WITH_AS(mapped_file(f.path()), (f.path() + ": is no regular file").c_str(), file_error);
+  CHECK_THROWS_WITH_AS(mapped_file(f.path()), (f.path() + ": is not a regular file").c_str(), file_error);
 }
 
 }  // namespace npy_test

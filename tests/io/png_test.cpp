@@ -49,7 +49,7 @@ TEST_CASE("a picture whose sizes do not fit is refused") {
   CHECK_THROWS_AS(encode_png({}), argument_error);
   CHECK_THROWS_AS(encode_png({2, 2, 2, std::vector<std::uint8_t>(8)}), argument_error);
   CHECK_THROWS_WITH_AS(encode_png({2, 2, 1, std::vector<std::uint8_t>(3)}),
-                       "encode_png: 3 bytes are no picture of 2 x 2 x 1", argument_error);
+                       "encode_png: 3 bytes are not a picture of 2 x 2 x 1", argument_error);
 }
 
 TEST_CASE("images in [0, 1] become bytes, rounded and clamped") {

@@ -140,7 +140,7 @@ TEST_CASE("odd states neither crash nor divide by zero") {
   CHECK(s.take() == "\r\x1b[Kepoch 1/1: done, loss clean 1.25e+30\n");
 }
 
-TEST_CASE("a file is no terminal") {
+TEST_CASE("a file is not a terminal") {
   std::FILE* file = std::tmpfile();
   REQUIRE(file);
   {

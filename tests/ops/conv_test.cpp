@@ -335,7 +335,7 @@ TEST_EACH_SET("the weight gradient is added to what is there") {
   for (std::size_t i = 0; i < once.size(); ++i) CHECK(twice[i] == 2 * once[i]);
 }
 
-TEST_EACH_SET("an empty batch is no error and adds nothing to the weight gradient") {
+TEST_EACH_SET("an empty batch is not an error and adds nothing to the weight gradient") {
   for (const problem& p : {problem{{3, 16, 3, 1, 1, 1}, 0, 8, 8}, problem{{16, 16, 3, 2, 1, 1}, 0, 8, 8},
                            problem{{16, 16, 3, 1, 1, 4}, 0, 8, 8}, problem{{16, 16, 3, 1, 1, 16}, 0, 8, 8}}) {
     reference r(p, advprop::random_stream(12));

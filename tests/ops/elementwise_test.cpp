@@ -228,7 +228,7 @@ TEST_EACH_SET("The sigmoid keeps pad lanes at zero, and its gradient equals cent
 }
 
 TEST_EACH_SET("Dropout draws element i of the NCHW order at position + i, and the backward draws the same") {
-  const advprop::random_stream r(11, 3, 6);  // a position that is no multiple of four
+  const advprop::random_stream r(11, 3, 6);  // a position that is not a multiple of four
   for (const auto& [channels, height, width] : {std::array{5, 4, 3}, std::array{13, 1, 1}, std::array{8, 5, 5}}) {
     const map x = map::random(7, channels, height, width, 1);
     const auto y = on_any_threads([&](cpu& d) {

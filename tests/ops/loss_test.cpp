@@ -136,7 +136,7 @@ TEST_EACH_SET("Huge logits neither overflow nor lose the loss") {
   CHECK(cross_entropy(d, z, as_view(labels), 0, 1, dz).loss == doctest::Approx(std::log(3.0) / 2));
 }
 
-TEST_EACH_SET("A NaN logit makes the loss NaN and is no hit") {
+TEST_EACH_SET("A NaN logit makes the loss NaN and is not a hit") {
   cpu d(1, tested);
   for (int where : {0, 1, 2}) {
     map z = map::zero(2, 3, 1, 1), dz = z.like();

@@ -52,10 +52,10 @@ TEST_CASE("shape and texture come from a picture's name") {
     return files::thrown<file_error>([&] { cues_of(path, names); });
   };
   CHECK(refusal("x/cat7.png") == "x/cat7.png: names no shape and texture, as in cat7-truck3.png");
-  CHECK(refusal("x/cow7-cat1.png") == "x/cow7-cat1.png: 'cow7' is no class and number, as in cat7-truck3.png");
-  CHECK(refusal("cat-truck3.png") == "cat-truck3.png: 'cat' is no class and number, as in cat7-truck3.png");
-  CHECK(refusal("cat7-33.png") == "cat7-33.png: '33' is no class and number, as in cat7-truck3.png");
-  CHECK(refusal("cat7-.png") == "cat7-.png: '' is no class and number, as in cat7-truck3.png");
+  CHECK(refusal("x/cow7-cat1.png") == "x/cow7-cat1.png: 'cow7' is not a class and number, as in cat7-truck3.png");
+  CHECK(refusal("cat-truck3.png") == "cat-truck3.png: 'cat' is not a class and number, as in cat7-truck3.png");
+  CHECK(refusal("cat7-33.png") == "cat7-33.png: '33' is not a class and number, as in cat7-truck3.png");
+  CHECK(refusal("cat7-.png") == "cat7-.png: '' is not a class and number, as in cat7-truck3.png");
 
   const files::folder root;
   for (const char* name : {"cat/cat1-dog2.png", "cat/cat2-cat3.png", "dog/dog1-car1.png"}) {

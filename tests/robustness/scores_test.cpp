@@ -104,10 +104,10 @@ TEST_CASE("Shape bias is the share of shape among the decisions for a cue") {
                        argument_error);
 }
 
-TEST_CASE("Scores refuse what is no fraction and arrays that do not fit") {
+TEST_CASE("Scores refuse what is not a fraction and arrays that do not fit") {
   corruption_scores per_cent = alexnet_errors;
   per_cent[3] = 82;
-  CHECK_THROWS_WITH_AS(mean_corruption_error(per_cent), "corruption_errors: 82 is no fraction in [0, 1]",
+  CHECK_THROWS_WITH_AS(mean_corruption_error(per_cent), "corruption_errors: 82 is not a fraction in [0, 1]",
                        argument_error);
   CHECK_THROWS_AS(relative_mean_corruption_error(alexnet_errors, NAN), argument_error);
   CHECK_THROWS_AS(mean_error({}), argument_error);

@@ -197,7 +197,7 @@ TEST_CASE("A damaged checkpoint changes neither the model nor what was kept") {
   CHECK(same_bits(copy_of(net.values()), learnt));
 }
 
-TEST_CASE("Refused: another model, a score that is no number, nothing to restore, a checkpoint that kept nothing") {
+TEST_CASE("Refused: another model, a score that is not a number, nothing to restore, a checkpoint that kept nothing") {
   static const dataset data = noise(8);
   cpu device(1);
   two net(device, seed{3}), other(device, seed{3});
@@ -205,7 +205,7 @@ TEST_CASE("Refused: another model, a score that is no number, nothing to restore
   CHECK_THROWS_AS(best.restore(), argument_error);
   CHECK_THROWS_AS(fit(other, data, clean_training{}, sgd{}, {.epochs = 1, .batch = 4}, nullptr, &best), argument_error);
   CHECK_THROWS_WITH_AS(fit(net, data, clean_training{}, sgd{}, {.epochs = 1, .batch = 4}, nullptr, &best),
-                       "best_weights: the score of epoch 1 is no number", numeric_error);
+                       "best_weights: the score of epoch 1 is not a number", numeric_error);
   temporary file;
   fit_options o{.epochs = 1, .batch = 4, .checkpoint = file.path, .resume = true};
   fit(net, data, clean_training{}, sgd{}, o);

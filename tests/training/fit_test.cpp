@@ -53,6 +53,11 @@ dataset quarters(int count) {
   return data;
 }
 
+/// Does not say what it does.
+struct silent_attack {
+  void perturb(auto&, auto&, const auto&, random_stream&) const {}
+};
+
 struct killed {};
 
 /// Trains nothing; keeps the randomness that each step got.
@@ -92,7 +97,7 @@ outcome run_with(const Optimizer& optimizer, bool averaged, const std::string& c
   method.auxiliary[1].stream = 1;
   outcome o;
   fit_options options{.epochs = 2,
-                      .schedule = schedule::cosine(0.5),
+                      .schedule = schedule::cosine().warmed_up(0.5),
                       .label_smoothing = 0.1f,
                       .seed = seed{4},
                       .checkpoint = checkpoint,
@@ -395,6 +400,28 @@ TEST_CASE("A checkpoint is refused by a run with other options, and says which")
     CHECK_THROWS_WITH_AS(fit(m, differs, clean_training{}, sgd{}, same),
                          doctest::Contains("is the checkpoint of another run"), file_error);
   }
+}
+
+TEST_CASE("A checkpoint is refused by a run with another method or another attack, and the message says which") {
+  const folder f;
+  cpu d(1);
+  two m(d);
+  fit_options o{.epochs = 1, .batch = 5, .checkpoint = f.file("c")};
+  adversarial_propagation method(attack::pgd{.steps = 2});
+  fit(m, train_data(), method, sgd{}, o);
+  o.resume = true;
+  CHECK_NOTHROW(fit(m, train_data(), method, sgd{}, o));
+  const auto refused = [&](const auto& other, const char* text) {
+    CHECK_THROWS_WITH_AS(fit(m, train_data(), other, sgd{}, o), doctest::Contains(text), file_error);
+  };
+  refused(clean_training{}, "method clean");
+  refused(adversarial_training(attack::pgd{.steps = 2}), "adversarial mixture 1");
+  refused(adversarial_propagation(attack::pgd{.steps = 3}), "steps 3");
+  refused(adversarial_propagation(attack::pgd{.steps = 2, .goal = attack::goal::least_likely}), "goal 2");
+  refused(adversarial_propagation(attack::ifgsm{.steps = 2}), "ifgsm epsilon 4 step 1 steps 2");
+  refused(adversarial_propagation(silent_attack{}), "an attack without description");
+  method.auxiliary[0].weight = 0.5f;
+  refused(method, "weight 0.5");
 }
 
 TEST_CASE("A loss that is not finite stops the run before the weights change and keeps the last checkpoint") {

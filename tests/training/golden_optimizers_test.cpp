@@ -112,8 +112,8 @@ TEST_CASE("Five steps of SGD that decays biases too equal PyTorch's") {
 }
 
 TEST_CASE("Exponential schedules give timm's and PyTorch's factors at every step") {
-  check(schedule::staircase(0.97, 2.4, 0), "staircase");
-  check(schedule::staircase(), "warmup5_staircase");
+  check(schedule::staircase(), "staircase");
+  check(schedule::staircase().warmed_up(5), "warmup5_staircase");
   check(schedule::exponential(), "exponential");
 }
 

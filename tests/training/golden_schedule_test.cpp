@@ -35,14 +35,14 @@ void check(const schedule& s, const std::string& name) {
 TEST_CASE("Schedules give PyTorch's learning rates") {
   check(schedule::constant(), "constant");
   check(schedule::cosine(), "cosine20");
-  check(schedule::cosine(5), "warmup5_cosine15");
+  check(schedule::cosine().warmed_up(5), "warmup5_cosine15");
   check(schedule::step({8, 14}), "step_8_14_gamma01");
 }
 
 TEST_CASE("Schedules go on between epochs, and the cosine ends where it is told") {
-  CHECK(schedule::cosine(2).factor(0.5, 10) == 0.25);
+  CHECK(schedule::cosine().warmed_up(2).factor(0.5, 10) == 0.25);
   CHECK(schedule::cosine().factor(2.5, 10) > schedule::cosine().factor(2.6, 10));
-  CHECK(schedule::cosine(0, 0.1).factor(10, 10) == doctest::Approx(0.1));
+  CHECK(schedule::cosine(0.1).factor(10, 10) == doctest::Approx(0.1));
 }
 
 TEST_CASE("Clipping scales all gradients to the given length together, as PyTorch's does") {

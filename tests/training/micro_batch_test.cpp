@@ -278,7 +278,7 @@ TEST_CASE("fit makes one step of an optimizer and an average for all micro-batch
 }
 
 TEST_CASE(
-    "A run in micro-batches that was killed ends in the same bits, on any number of threads, and is no other run") {
+    "A run in micro-batches that was killed ends in the same bits, on any number of threads, and is not another run") {
   const data d(1);  // its address is this process's own
   const std::string path =
       (std::filesystem::temp_directory_path() / ("advprop_micro_" + std::to_string(std::uintptr_t(&d)))).string();

@@ -15,6 +15,7 @@
 #include <advprop/models/efficientnet.hpp>
 #include <advprop/models/model.hpp>
 #include <advprop/models/resnet.hpp>
+#include <advprop/training/methods.hpp>
 #include <advprop/training/optimizers.hpp>
 #include <advprop/training/plan.hpp>
 
@@ -44,7 +45,7 @@ void check_training(const Method& method, const Optimizer& optimizer, int batch,
   using network = model<Network, domains<2>, cpu>;
   cpu dry(dry_run{}, threads);
   network planned(dry);
-  const work_plan plan = plan_training(planned, method, optimizer, batch, extent, extent, average, micro_batch);
+  const work_plan plan = plan_training(planned, method, optimizer, {batch, extent, extent, micro_batch, average});
 
   cpu device(threads);
   network net(device);
@@ -109,7 +110,7 @@ TEST_CASE(
   const auto plan = [](int batch, int micro_batch) {
     cpu dry(dry_run{}, 2);
     model<resnet20<10>, domains<2>, cpu> net(dry);
-    return plan_training(net, adversarial_propagation(attack::pgd()), sgd(), batch, 32, 32, nullptr, micro_batch);
+    return plan_training(net, adversarial_propagation(attack::pgd()), sgd(), {batch, 32, 32, micro_batch});
   };
   const work_plan whole = plan(4096, 0), parts = plan(4096, 64), one = plan(64, 0);
   CHECK(parts.peak == one.peak);
@@ -136,7 +137,7 @@ TEST_CASE("the planned peak of a training step is the arena's: grouped convoluti
   cpu dry(dry_run{});
   model<grouped_net, domains<1>, cpu> net(dry);
   int grouped = 0;
-  for (const work_item& i : plan_training(net, clean_training(), sgd(), 8, 32, 32).items)
+  for (const work_item& i : plan_training(net, clean_training(), sgd(), {8, 32, 32}).items)
     if (i.conv.groups > 1 && i.engine == std::string("direct")) ++grouped;
   CHECK(grouped == 3 * 3);  // passes
 }
@@ -151,7 +152,7 @@ TEST_CASE("the planned peak of an evaluation pass is the arena's") {
 TEST_CASE("a plan names layers and counts FLOPs, bytes and workspace") {
   cpu dry(dry_run{}, 2);
   model<resnet20<10>, domains<2>, cpu> net(dry);
-  const work_plan plan = plan_training(net, adversarial_propagation(attack::pgd()), sgd(), 8, 32, 32);
+  const work_plan plan = plan_training(net, adversarial_propagation(attack::pgd()), sgd(), {8, 32, 32});
   double flops = 0;
   int forward = 0, weights = 0;  // images
   for (const work_item& i : plan.items) {
@@ -179,7 +180,7 @@ TEST_CASE("a plan names layers and counts FLOPs, bytes and workspace") {
 TEST_CASE("a dry run takes no memory for what it plans, and refuses a device that computes") {
   cpu dry(dry_run{});
   model<resnet20<10>, domains<2>, cpu> net(dry);
-  const work_plan plan = plan_training(net, clean_training(), sgd(), 20000, 32, 32);
+  const work_plan plan = plan_training(net, clean_training(), sgd(), {20000, 32, 32});
   CHECK(plan.reserved > std::size_t{20} << 30);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

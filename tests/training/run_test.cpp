@@ -113,7 +113,7 @@ TEST_CASE("A checkpoint of another run is refused, and says what differs") {
   CHECK(harness::same_bits(before, harness::copy_of(net.values())));
 }
 
-TEST_CASE("A loss that is no number stops the run before the weights change and keeps the last checkpoint") {
+TEST_CASE("A loss that is not a number stops the run before the weights change and keeps the last checkpoint") {
   temporary file;
   cpu device(1);
   small_model<> net(device, seed{3});

@@ -23,7 +23,7 @@ TEST_CASE("A cosine falls from 1 to its end, after a linear warm-up from 0") {
   CHECK(plain.factor(5, 10) == doctest::Approx(0.5));
   CHECK(plain.factor(2.5, 10) == doctest::Approx(0.5 * (1 + std::cos(3.14159265358979 / 4))));
   CHECK(plain.factor(10, 10) == doctest::Approx(0).epsilon(1e-12));
-  const auto warm = schedule::cosine(2, 0.1);
+  const auto warm = schedule::cosine(0.1).warmed_up(2);
   CHECK(warm.factor(0, 10) == 0);
   CHECK(warm.factor(0.5, 10) == 0.25);
   CHECK(warm.factor(2, 10) == 1);
@@ -40,7 +40,7 @@ TEST_CASE("A warm-up goes before every kind") {
   s = schedule::constant();
   s.warm_up = 20;
   CHECK(s.factor(5, 10) == 0.25);
-  s = schedule::cosine(20);
+  s = schedule::cosine().warmed_up(20);
   CHECK(s.factor(10, 10) == 0.5);
 }
 
@@ -49,13 +49,13 @@ TEST_CASE("Exponential schedules count their epochs from the start of training, 
   CHECK(smooth.factor(0, 10) == 1);
   CHECK(smooth.factor(1, 10) == doctest::Approx(std::sqrt(0.5)));
   CHECK(smooth.factor(4, 10) == doctest::Approx(0.25));
-  const auto stairs = schedule::staircase(0.5, 2, 3);
+  const auto stairs = schedule::staircase(0.5, 2).warmed_up(3);
   CHECK(stairs.factor(1.5, 10) == 0.5);
   CHECK(stairs.factor(2.7, 10) == doctest::Approx(0.9));
   CHECK(stairs.factor(3, 10) == 0.5);
   CHECK(stairs.factor(3.99, 10) == 0.5);
   CHECK(stairs.factor(4, 10) == 0.25);
-  const auto paper = schedule::staircase();
+  const auto paper = schedule::staircase().warmed_up(5);
   CHECK(paper.factor(2.5, 350) == 0.5);
   CHECK(paper.factor(5, 350) == doctest::Approx(std::pow(0.97, 2)));
   CHECK(paper.factor(349.9, 350) == doctest::Approx(std::pow(0.97, 145)));
@@ -64,7 +64,7 @@ TEST_CASE("Exponential schedules count their epochs from the start of training, 
 TEST_CASE("A stair begins at its step, although a quotient rounds below it") {
   const double epoch = 0 + 3 / 10.0;
   REQUIRE(epoch / 0.1 < 3);
-  CHECK(schedule::staircase(0.5, 0.1, 0).factor(epoch, 1) == 0.125);
+  CHECK(schedule::staircase(0.5, 0.1).factor(epoch, 1) == 0.125);
 }
 
 TEST_CASE("Rates are in proportion to the batch") {
@@ -87,7 +87,7 @@ TEST_CASE("Numbers that make no sense are refused by name, and every number is i
   for (const auto& s :
        {schedule::constant(), schedule::step({3}), schedule::cosine(), schedule::exponential(), schedule::staircase()})
     CHECK_NOTHROW(s.check());
-  CHECK(schedule::staircase().description() == "4 5 0.97 0 2.4");
+  CHECK(schedule::staircase().warmed_up(5).description() == "4 5 0.97 0 2.4");
   CHECK(schedule::exponential(0.9, 3).description() == "3 0 0.9 0 3");
   CHECK(schedule::step({3, 4.5}).description() == "1 0 0.1 0 2.4 3 4.5");
 }

@@ -279,7 +279,7 @@ seeds)
   mv alone one/clean
   refused 1 "one/clean: holds a run of one seed.*--force replaces it" compare $tiny --steps 1 --seed 6 --seeds 2 --out one --resume
   refused 1 "holds a run already" compare $tiny --steps 1 --seed 6 --seeds 2 --out one
-  refused 2 "--seeds: 0 is no whole number" compare $tiny --steps 1 --seeds 0 --out bad
+  refused 2 "--seeds: 0 is not a whole number" compare $tiny --steps 1 --seeds 0 --out bad
   refused 2 "not expected" train $tiny --seeds 2 --out bad
   ;;
 
@@ -404,13 +404,13 @@ bad_input)
   refused 2 "there is no subcommand trian; there are train, compare, evaluate, " trian
   refused 2 "--out is required" train
   refused 2 "not expected" $fit --out out --frobnicate
-  refused 2 "--epsilon: -1 is no number in \[0, 255\]" $fit --out out --epsilon -1
-  refused 2 "--mixup: nan is no number in" $fit --out out --mixup nan
-  refused 2 "--milestones: nan is no number in" $fit --out out --milestones 1,nan
-  refused 2 "--epochs: 1.5 is no whole number in \[1, 1000000\]" $fit --out out --epochs 1.5
-  refused 2 "--batch: 010 is no whole number" $fit --out out --batch 010
-  refused 2 "--seed: -1 is no whole number" $fit --out out --seed -1
-  refused 2 "--seed: 18446744073709551616 is no whole number" $fit --out out --seed 18446744073709551616
+  refused 2 "--epsilon: -1 is not a number in \[0, 255\]" $fit --out out --epsilon -1
+  refused 2 "--mixup: nan is not a number in" $fit --out out --mixup nan
+  refused 2 "--milestones: nan is not a number in" $fit --out out --milestones 1,nan
+  refused 2 "--epochs: 1.5 is not a whole number in \[1, 1000000\]" $fit --out out --epochs 1.5
+  refused 2 "--batch: 010 is not a whole number" $fit --out out --batch 010
+  refused 2 "--seed: -1 is not a whole number" $fit --out out --seed -1
+  refused 2 "--seed: 18446744073709551616 is not a whole number" $fit --out out --seed 18446744073709551616
   refused 2 "--data" $fit --out out --data imagenet
   refused 2 "--attack" $fit --out out --attack hope
   refused 1 "resnet21.*built with.*resnet20" $fit --out out --model resnet21
@@ -640,8 +640,8 @@ EOF
   echo 'bach = 20' >typo.toml
   refused 2 "^advprop: typo.toml: line 1: .*bach" train --config typo.toml $common --out bad
   printf '[data]\nepochs = 2\n\nlearning-rate = -3\n' >typo.toml
-  refused 2 "^advprop: typo.toml: line 4: --learning-rate: -3 is no number" train --config typo.toml --data folder --out bad
-  refused 2 "^advprop: --learning-rate: -4 is no number" train --config typo.toml --learning-rate=-4 --out bad
+  refused 2 "^advprop: typo.toml: line 4: --learning-rate: -3 is not a number" train --config typo.toml --data folder --out bad
+  refused 2 "^advprop: --learning-rate: -4 is not a number" train --config typo.toml --learning-rate=-4 --out bad
   echo 'bach = false' >typo.toml
   refused 2 "bach" train --config typo.toml $common --out bad
   refused 1 "cutout is not for --data folder" train $common --augment cutout --out bad
@@ -781,7 +781,7 @@ evaluate)
   run $one 2>stderr
   lacks stderr "measured already"
   head -c 200 one/cells.json >cut && mv cut one/cells.json
-  refused 1 "one/cells.json: is no file of finished measurements" $one
+  refused 1 "one/cells.json: is not a file of finished measurements" $one
 
   # Where the last layer's weights are zero, so are gradients: nothing is robust because attacks find nothing.
   cp out/model-main.safetensors masked.safetensors
@@ -825,7 +825,7 @@ evaluate)
   refused 1 "frost needs its pictures: nowhere/frost1.png" $both --corruptions frost --frost nowhere
   refused 1 "nowhere: cannot open the folder" $both --imagenet-a nowhere
   cp images/val/kind_b/0.png cues/kind_b/kind_b1-cow2.png
-  refused 1 "cues/kind_b/kind_b1-cow2.png: 'cow2' is no class" $both --cue-conflict cues
+  refused 1 "cues/kind_b/kind_b1-cow2.png: 'cow2' is not a class" $both --cue-conflict cues
   head -n 9 classes.txt >nine.txt
   refused 1 "nine.txt: has 9 classes, the network 10" $both --imagenet-a a --class-list nine.txt
   mv a/kind_b a/kind_x

@@ -5,11 +5,13 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <utility>
 
 #include <advprop/attacks/arithmetic.hpp>
 #include <advprop/attacks/device_images.hpp>
+#include <advprop/core/number_text.hpp>
 #include <advprop/core/spec.hpp>
 #include <advprop/core/target_view.hpp>
 #include <advprop/device/cpu.hpp>
@@ -36,8 +38,9 @@ struct objective_archetype {
 /// `const_label_view`, or read as labels(i), they are the class with the largest share. Optional members: `statistics
 /// source` (which statistics the attacked network uses; running if absent), `bool smoothed` (attack the loss with the
 /// training label smoothing; without it if absent) and `bool dropped` (attack with dropout and stochastic depth on,
-/// under the very masks that the training pass will use; off if absent). An attack that hands on to another repeats
-/// these members: only the outermost one's are read.
+/// under the very masks that the training pass will use; off if absent); and `std::string description() const` (all
+/// that decides what it does: `fit` resumes no run with another one, if it can tell). An attack that hands on to
+/// another repeats these members: only the outermost one's are read.
 template <class A>
 concept attack_policy = requires(const A& attack, objective_archetype& objective, device_images<cpu>& images,
                                  const target_view& labels, random_stream& rng) {
@@ -61,6 +64,28 @@ enum class start {
 };
 
 namespace detail {
+
+/// What tells an attack from others; of one that does not say, that it does not.
+template <class Attack>
+std::string description(const Attack& attack) {
+  if constexpr (requires {
+                  { attack.description() } -> std::convertible_to<std::string>;
+                })
+    return attack.description();
+  else
+    return "an attack without description";
+}
+
+/// An attack's numbers, and what all attacks that come with the library have besides.
+template <class Attack>
+std::string described(const char* name, const Attack& attack,
+                      std::initializer_list<advprop::detail::named_number> own) {
+  return advprop::detail::described(name, own) +
+         advprop::detail::described("", {{"goal", static_cast<float>(attack.goal)},
+                                         {"source", static_cast<float>(attack.source)},
+                                         {"smoothed", static_cast<float>(attack.smoothed)},
+                                         {"dropped", static_cast<float>(attack.dropped)}});
+}
 
 /// Throws `argument_error` naming the attack and the member for values that make no sense. Pixels of 255; the Euclidean
 /// length of a whole perturbation may be more than one pixel can change.

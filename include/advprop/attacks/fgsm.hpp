@@ -13,6 +13,7 @@ struct fgsm {
   bool smoothed = false;
   bool dropped = false;
 
+  std::string description() const { return detail::described("fgsm", *this, {{"epsilon", epsilon}}); }
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("fgsm", epsilon, epsilon, 1);
     pgd p;
@@ -35,6 +36,10 @@ struct ifgsm {
   bool smoothed = false;
   bool dropped = false;
 
+  std::string description() const {
+    return detail::described("ifgsm", *this,
+                             {{"epsilon", epsilon}, {"step", step}, {"steps", static_cast<float>(steps)}});
+  }
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("ifgsm", epsilon, step, steps);
     pgd p;

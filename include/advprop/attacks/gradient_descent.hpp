@@ -20,6 +20,14 @@ struct gradient_descent {
   bool smoothed = false;
   bool dropped = false;
 
+  std::string description() const {
+    return detail::described("gradient_descent", *this,
+                             {{"epsilon", epsilon},
+                              {"step", step},
+                              {"steps", static_cast<float>(steps)},
+                              {"start", static_cast<float>(start)},
+                              {"clean_start", clean_start}});
+  }
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("gradient_descent", epsilon, step, steps);
     if (!(clean_start >= 0 && clean_start <= 1))

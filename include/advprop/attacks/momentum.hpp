@@ -17,6 +17,11 @@ struct momentum_ifgsm {
   bool smoothed = false;
   bool dropped = false;
 
+  std::string description() const {
+    return detail::described(
+        "momentum_ifgsm", *this,
+        {{"epsilon", epsilon}, {"step", step}, {"steps", static_cast<float>(steps)}, {"decay", decay}});
+  }
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("momentum_ifgsm", epsilon, step, steps);
     if (!(decay >= 0)) fail<argument_error>("attack::momentum_ifgsm: decay is ", decay, ", must be 0 or more");

@@ -7,6 +7,7 @@ namespace advprop::attack {
 
 /// Leaves the images as they are.
 struct none {
+  std::string description() const { return "none"; }
   void perturb(auto&, auto&, const auto&, random_stream&) const {}
 };
 static_assert(attack_policy<none>);

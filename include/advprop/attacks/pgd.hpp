@@ -39,6 +39,15 @@ struct pgd {
     return p;
   }
 
+  std::string description() const {
+    return detail::described("pgd", *this,
+                             {{"epsilon", epsilon},
+                              {"step", step},
+                              {"steps", static_cast<float>(steps)},
+                              {"norm", static_cast<float>(norm)},
+                              {"start", static_cast<float>(start)},
+                              {"clean_start", clean_start}});
+  }
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("pgd", epsilon, step, steps, norm == attack::norm::two);
     if (!(clean_start >= 0 && clean_start <= 1))

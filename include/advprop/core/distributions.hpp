@@ -30,7 +30,7 @@ inline float beta(random_stream& rng, double a, double b) {
   return static_cast<float>(1 / (1 + std::exp(y - x)));
 }
 
-/// Poisson of this mean, 0 to 700 (beyond, exp(-mean) is no normal double), by inversion; takes one position.
+/// Poisson of this mean, 0 to 700 (beyond, exp(-mean) is not a normal double), by inversion; takes one position.
 inline int poisson(random_stream& rng, double mean) {
   double u = (rng.next() + 0.5) * 0x1p-32, p = std::exp(-mean);
   int k = 0;

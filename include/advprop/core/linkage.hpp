@@ -1,4 +1,4 @@
-// Where what is no template is defined: inline in every file that includes its header, or once, in the library
+// Where what is not a template is defined: inline in every file that includes its header, or once, in the library
 // advprop::compiled.
 #pragma once
 

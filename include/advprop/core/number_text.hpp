@@ -2,6 +2,7 @@
 #pragma once
 
 #include <charconv>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,16 @@ inline std::string shortest(double value) {
 }
 /// Several, with commas between them.
 ADVPROP_API std::string shortest(const std::vector<float>& values);
+
+namespace detail {
+/// Flags and enumerators count as numbers.
+struct named_number {
+  const char* name;
+  float value;
+};
+/// "pgd epsilon 4 step 1"
+ADVPROP_API std::string described(const char* what, std::initializer_list<named_number> numbers);
+}  // namespace detail
 
 }  // namespace advprop
 

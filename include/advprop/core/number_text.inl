@@ -14,4 +14,10 @@ ADVPROP_API std::string shortest(const std::vector<float>& values) {
   return text;
 }
 
+ADVPROP_API std::string detail::described(const char* what, std::initializer_list<named_number> numbers) {
+  std::string text = what;
+  for (const named_number& n : numbers) text += std::string(" ") + n.name + " " + shortest(n.value);
+  return text;
+}
+
 }  // namespace advprop

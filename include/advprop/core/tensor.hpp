@@ -50,7 +50,7 @@ class tensor {
 
   advprop::view<T, Rank> view() { return {values_.data(), extents_}; }
   advprop::view<const T, Rank> view() const { return {values_.data(), extents_}; }
-  operator advprop::view<T, Rank>() { return view(); }
+  operator advprop::view<T, Rank>() & { return view(); }  // what is about to go is read at most
   operator advprop::view<const T, Rank>() const { return view(); }
 
   T* data() { return values_.data(); }

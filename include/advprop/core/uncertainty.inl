@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <span>
 #include <vector>
 
@@ -24,7 +25,7 @@ ADVPROP_API sample_statistics statistics_of(std::span<const double> values) {
 
 ADVPROP_API double student_p_value(double t, int degrees) {
   if (degrees < 1) fail<argument_error>("student_p_value: ", degrees, " degrees of freedom; must be 1 or more");
-  const double pi = std::acos(-1.0), angle = std::atan(std::abs(t) / std::sqrt(static_cast<double>(degrees)));
+  const double angle = std::atan(std::abs(t) / std::sqrt(static_cast<double>(degrees)));
   const double square = std::cos(angle) * std::cos(angle);
   const bool odd = degrees % 2 == 1;
   double term = odd ? std::cos(angle) : 1, sum = 0;
@@ -32,7 +33,7 @@ ADVPROP_API double student_p_value(double t, int degrees) {
     sum += term;
     term *= square * (k + 1) / (k + 2);
   }
-  const double within = odd ? 2 / pi * (angle + std::sin(angle) * sum) : std::sin(angle) * sum;
+  const double within = odd ? 2 / std::numbers::pi * (angle + std::sin(angle) * sum) : std::sin(angle) * sum;
   return std::clamp(1 - within, 0.0, 1.0);
 }
 

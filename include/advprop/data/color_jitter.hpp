@@ -43,7 +43,7 @@ struct color_jitter {
     check("contrast", contrast);
     check("saturation", saturation);
     if (!(hue.low >= -0.5f && hue.low <= hue.high && hue.high <= 0.5f))
-      fail<argument_error>("color_jitter: hue ", hue.low, " to ", hue.high, " is no range in [-0.5, 0.5]");
+      fail<argument_error>("color_jitter: hue ", hue.low, " to ", hue.high, " is not a range in [-0.5, 0.5]");
     std::array<int, 4> order = {0, 1, 2, 3};
     for (std::size_t i = 3; i > 0; --i)
       std::swap(order[i], order[static_cast<std::size_t>(rng.below(static_cast<int>(i + 1)))]);
@@ -60,7 +60,7 @@ struct color_jitter {
  private:
   static void check(const char* name, const factor_range& r) {
     if (!(r.low >= 0 && r.low <= r.high && std::isfinite(r.high)))
-      fail<argument_error>("color_jitter: ", name, " ", r.low, " to ", r.high, " is no range of factors from 0 on");
+      fail<argument_error>("color_jitter: ", name, " ", r.low, " to ", r.high, " is not a range of factors from 0 on");
   }
   template <class Range>
   static bool changes(const Range& r, float nothing) {

@@ -47,7 +47,7 @@ namespace advprop {
 
 ADVPROP_API byte_vector gunzip(byte_span bytes, const std::string& name, std::size_t limit) {
   constexpr std::size_t most = std::size_t{1} << 30;  // zlib counts in 32 bits
-  if (bytes.size() < 2 || bytes[0] != 0x1f || bytes[1] != 0x8b) fail<file_error>(name, ": is no gzip file");
+  if (bytes.size() < 2 || bytes[0] != 0x1f || bytes[1] != 0x8b) fail<file_error>(name, ": is not a gzip file");
   z_stream z{};
   if (inflateInit2(&z, 15 + 16) != Z_OK) fail(name, ": zlib has no memory");
   const auto close = [](z_stream* s) { inflateEnd(s); };
@@ -86,7 +86,7 @@ ADVPROP_API byte_vector unxz(byte_span bytes, const std::string& name, std::size
   constexpr std::uint64_t memory = std::uint64_t{256} << 20;
   static constexpr std::uint8_t magic[] = {0xfd, '7', 'z', 'X', 'Z', 0};
   if (bytes.size() < sizeof magic || !std::equal(magic, magic + sizeof magic, bytes.begin()))
-    fail<file_error>(name, ": is no xz file");
+    fail<file_error>(name, ": is not an xz file");
   lzma_stream z = LZMA_STREAM_INIT;
   if (lzma_stream_decoder(&z, memory, LZMA_CONCATENATED) != LZMA_OK) fail(name, ": liblzma has no memory");
   const auto close = [](lzma_stream* s) { lzma_end(s); };
@@ -136,7 +136,7 @@ ADVPROP_API std::string find_file(const std::string& folder, std::initializer_li
     wanted += (wanted.empty() ? "" : " or ") + std::string(name);
   }
   if (stat(folder.c_str(), &status) != 0) fail<file_error>(folder, ": no such folder; looked for ", wanted, " in it");
-  if (!S_ISDIR(status.st_mode)) fail<file_error>(folder, ": is no folder; looked for ", wanted, " in it");
+  if (!S_ISDIR(status.st_mode)) fail<file_error>(folder, ": is not a folder; looked for ", wanted, " in it");
   fail<file_error>(folder, ": has no ", wanted, ", plain, .gz or .xz");
 }
 

@@ -45,9 +45,9 @@ ADVPROP_API void center_crop::operator()(byte_image& image) const {
 ADVPROP_API pixel_region random_resized_crop::choose(int height, int width, random_stream& rng) const {
   detail::check_size("random_resized_crop", size, size);
   if (!(scale.low > 0 && scale.low <= scale.high && scale.high <= 1))
-    fail<argument_error>("random_resized_crop: scale ", scale.low, " to ", scale.high, " is no range in (0, 1]");
+    fail<argument_error>("random_resized_crop: scale ", scale.low, " to ", scale.high, " is not a range in (0, 1]");
   if (!(ratio.low > 0 && ratio.low <= ratio.high && std::isfinite(ratio.high)))
-    fail<argument_error>("random_resized_crop: ratio ", ratio.low, " to ", ratio.high, " is no range above 0");
+    fail<argument_error>("random_resized_crop: ratio ", ratio.low, " to ", ratio.high, " is not a range above 0");
   const double area = static_cast<double>(height) * width;
   const float low = std::log(ratio.low), high = std::log(ratio.high);
   for (int attempt = 0; attempt < 10; ++attempt) {

@@ -12,8 +12,9 @@ namespace advprop {
 
 ADVPROP_API idx_array parse_idx(byte_span bytes, int rank, const std::string& name) {
   const std::size_t header = 4 + 4 * static_cast<std::size_t>(rank);
-  if (bytes.size() < 4) fail<file_error>(name, ": truncated: ", bytes.size(), " bytes are no IDX header");
-  if (bytes[0] != 0 || bytes[1] != 0) fail<file_error>(name, ": is no IDX file: it does not begin with two zero bytes");
+  if (bytes.size() < 4) fail<file_error>(name, ": truncated: ", bytes.size(), " bytes are too few for an IDX header");
+  if (bytes[0] != 0 || bytes[1] != 0)
+    fail<file_error>(name, ": is not an IDX file: it does not begin with two zero bytes");
   if (bytes[2] != 8) fail<file_error>(name, ": IDX type ", bytes[2], " is not read, only 8 (unsigned bytes)");
   if (bytes[3] != rank) fail<file_error>(name, ": has ", bytes[3], " dimensions where ", rank, " are expected");
   if (bytes.size() < header) fail<file_error>(name, ": truncated inside its IDX header");

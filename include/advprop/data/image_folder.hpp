@@ -20,7 +20,7 @@
 
 namespace advprop {
 
-/// What becomes of a file that is no image, or of which decoding fails.
+/// What becomes of a file that is not an image, or of which decoding fails.
 enum class on_broken {
   fail,  ///< `file_error` naming it
   skip,  ///< left out when the folder is listed; found out later, the next image of its class stands in for it
@@ -71,7 +71,7 @@ class image_folder {
   std::vector<std::string> class_names;
 
   /// Lists the folder and looks at every file's first bytes. Throws `file_error` naming a folder that is missing, has
-  /// no class folders or no images of a class, and (unless they are skipped) a file that is no image.
+  /// no class folders or no images of a class, and (unless they are skipped) a file that is not an image.
   explicit image_folder(const std::string& folder, const folder_options& options = {});
 
   int size() const { return static_cast<int>(chosen_.size()); }

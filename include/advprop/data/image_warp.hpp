@@ -20,12 +20,6 @@ struct warp {
   std::array<std::uint8_t, 3> fill = {0, 0, 0};
 };
 
-namespace detail {
-
-inline constexpr double pi = 3.14159265358979323846;
-
-}  // namespace detail
-
 namespace image_ops {
 
 /// Counter-clockwise, around the centre; the size stays. Throws `argument_error` for an angle that is not finite.

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <numbers>
 #include <vector>
 
 #include <advprop/core/error.hpp>
@@ -81,7 +82,7 @@ inline double round_15(double v) {
 /// The angle that torchvision makes of a slope: to degrees and back.
 inline double shear_angle(const char* op, double slope) {
   if (!(std::fabs(slope) <= 1000)) fail<argument_error>(op, ": slope ", slope, " is outside [-1000, 1000]");
-  return std::atan(slope) * (180.0 / pi) * (pi / 180.0);
+  return std::atan(slope) * (180.0 / std::numbers::pi) * (std::numbers::pi / 180.0);
 }
 
 }  // namespace advprop::detail
@@ -93,7 +94,7 @@ ADVPROP_API void rotate(byte_image& image, double degrees, const warp& how) {
   double turn = std::fmod(degrees, 360.0);
   if (turn < 0) turn += 360.0;
   if (turn == 0) return;
-  const double angle = -(turn * (detail::pi / 180.0)), x = image.width / 2.0, y = image.height / 2.0;
+  const double angle = -(turn * (std::numbers::pi / 180.0)), x = image.width / 2.0, y = image.height / 2.0;
   const double cosine = detail::round_15(std::cos(angle)), sine = detail::round_15(std::sin(angle));
   const auto moved = [&](double a, double b, double back) {
     return detail::rounded(a * -x) + detail::rounded(b * -y) + back;

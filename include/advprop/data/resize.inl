@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numbers>
 #include <vector>
 
 #include <advprop/core/error.hpp>
@@ -18,9 +19,7 @@ inline double filter_support(resampling f) {
 }
 
 inline double filter_value(resampling f, double x) {
-  const auto sinc = [](double t) {
-    return t == 0 ? 1.0 : std::sin(t * 3.14159265358979323846) / (t * 3.14159265358979323846);
-  };
+  const auto sinc = [](double t) { return t == 0 ? 1.0 : std::sin(t * std::numbers::pi) / (t * std::numbers::pi); };
   const double a = -0.5, d = std::fabs(x);
   switch (f) {
     case resampling::box:

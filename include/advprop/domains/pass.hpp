@@ -90,6 +90,10 @@ struct pass {
   bool update;        ///< do the running statistics learn from this batch
   bool drop;          ///< are dropout and stochastic depth on
 
+  /// All four: one that is left out would mean batch statistics, or no dropout, without a word.
+  constexpr pass(routing r, statistics s, bool updates, bool drops)
+      : route(r), source(s), update(updates), drop(drops) {}
+
   /// Batch statistics, running ones updated, dropout on.
   static constexpr pass train(routing r) { return {r, statistics::batch, true, true}; }
   /// Nothing is updated. Running statistics are what the AdvProp authors' own code attacks through.

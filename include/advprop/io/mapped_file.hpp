@@ -16,11 +16,11 @@ namespace advprop {
 /// Read-only; several processes that map one file share its memory. The file must not be cut while it is mapped.
 class mapped_file {
  public:
-  /// Throws `file_error` for what cannot be opened or is no regular file.
+  /// Throws `file_error` for what cannot be opened or is not a regular file.
   explicit mapped_file(const std::string& path) {
     const detail::descriptor file(path, path, O_RDONLY, "cannot open");
     const auto status = file.status();
-    if (!S_ISREG(status.st_mode)) fail<file_error>(path, ": is no regular file");
+    if (!S_ISREG(status.st_mode)) fail<file_error>(path, ": is not a regular file");
     const auto size = static_cast<std::size_t>(status.st_size);
     if (size == 0) return;
     void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value(), 0);

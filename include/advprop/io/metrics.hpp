@@ -23,7 +23,7 @@ using metrics_entry = nlohmann::ordered_json;
 class metrics_log {
  public:
   /// Keeps what `file` holds up to and including epoch `kept` and drops the rest: 0 starts anew, and a run resumed
-  /// after epoch n passes n. Throws file_error where a line is no entry (but a torn last line is dropped) or disk
+  /// after epoch n passes n. Throws file_error where a line is not an entry (but a torn last line is dropped) or disk
   /// refuses.
   explicit metrics_log(std::string file, std::int64_t kept = 0);
 

@@ -37,7 +37,7 @@ ADVPROP_API std::string metrics_log::entries_until(std::int64_t kept) const {
   for (std::size_t begin = 0, end; (end = all.find('\n', begin)) != all.npos; begin = end + 1, ++number) {
     const auto line = all.substr(begin, end - begin);
     const auto entry = metrics_entry::parse(line, nullptr, false);
-    if (!has_epoch(entry)) fail<file_error>(path_, ": line ", number, " is no entry with an epoch");
+    if (!has_epoch(entry)) fail<file_error>(path_, ": line ", number, " is not an entry with an epoch");
     if (entry["epoch"].get<std::int64_t>() <= kept) result.append(line) += '\n';
   }
   return result;

@@ -131,7 +131,7 @@ namespace advprop {
 ADVPROP_API npy_array parse_npy(std::span<const std::uint8_t> bytes, const std::string& name) {
   constexpr std::string_view magic = "\x93NUMPY";
   const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (!all.starts_with(magic)) fail<file_error>(name, ": is no .npy file");
+  if (!all.starts_with(magic)) fail<file_error>(name, ": is not a .npy file");
   if (bytes.size() < 12) fail<file_error>(name, ": truncated inside its .npy header");
   const unsigned version = bytes[6];
   if (version < 1 || version > 3) fail<file_error>(name, ": .npy version ", version, " is not read, only 1 to 3");

@@ -16,10 +16,6 @@
 #include <advprop/models/model.hpp>
 #include <advprop/ops/recorder.hpp>
 
-#include <advprop/io/file.hpp>
-#include <advprop/io/onnx/graph.hpp>
-#include <advprop/models/model.hpp>
-
 namespace advprop {
 
 struct onnx_options {

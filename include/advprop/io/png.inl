@@ -52,8 +52,8 @@ ADVPROP_API picture perturbation_picture(const_image_view clean, const_image_vie
 ADVPROP_API std::string encode_png(const picture& p) {
   if (p.width < 1 || p.height < 1 || (p.channels != 1 && p.channels != 3) ||
       p.pixels.size() != std::size_t(p.width) * std::size_t(p.height) * std::size_t(p.channels))
-    fail<argument_error>("encode_png: ", p.pixels.size(), " bytes are no picture of ", p.width, " x ", p.height, " x ",
-                         p.channels);
+    fail<argument_error>("encode_png: ", p.pixels.size(), " bytes are not a picture of ", p.width, " x ", p.height,
+                         " x ", p.channels);
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
   image.width = static_cast<png_uint_32>(p.width);

@@ -18,7 +18,7 @@ ADVPROP_API std::string significant(double value, int digits);
 /// 1234567 as "1,234,567".
 ADVPROP_API std::string grouped(std::int64_t count);
 
-/// Seconds as "42 s", "12:41" or "3:07:00"; "?" for what is no finite time.
+/// Seconds as "42 s", "12:41" or "3:07:00"; "?" for what is not a finite time.
 ADVPROP_API std::string duration(double seconds);
 
 /// Code points of UTF-8 text: its columns on a terminal, for the letters used here.

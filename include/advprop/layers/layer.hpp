@@ -44,8 +44,8 @@ void for_noise_parts(const context<Domains, Device>& c, std::uint64_t tag, F&& f
 
 /// A descriptor: the output shape for an input shape, the learnable numbers for an input width, and a `state` that
 /// can be set up, run forward, and run backward with respect to the input alone or to everything. What combinators are
-/// made of is told by their members, so a layer of your own has none called `structure`, `layer`, `name`, `body` or
-/// `gate`.
+/// made of is told by their members, so a layer of your own has none called `structure`, `layer`, `name`, `body`,
+/// `gate` or `folds`.
 template <class L>
 concept layer = requires(shape s) {
   { L::output(s) } -> std::same_as<shape>;

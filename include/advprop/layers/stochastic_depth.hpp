@@ -59,7 +59,7 @@ class stochastic_depth_state {
 /// Ends the body of a `residual` (Huang et al. 2016): in passes that `drop`, block b of the network's B, counted from 0
 /// in order, zeroes its branch for each image with probability rate * b / B, and divides what stays by the complement.
 /// That is the rule of TensorFlow's EfficientNet, timm and torchvision. The rate is the model's:
-/// `model::stochastic_depth(rate)`. The layer needs no place in checkpoints and is no level in names.
+/// `model::stochastic_depth(rate)`. The layer needs no place in checkpoints and is not a level in names.
 struct stochastic_depth {
   static constexpr shape output(shape s) { return s; }
   static constexpr long parameters(int) { return 0; }

@@ -65,12 +65,19 @@ class model {
     for (const part& g : groups)
       if (g.domain.index() >= Domains::count)
         fail<argument_error>("domain out of range: ", g.domain.index(), " of ", Domains::count);
-    context_ = {parts, groups, p.source, p.update, wrt::nothing, p.drop, noise, depth_, images.extents(), {}};
+    last_ = {.parts = parts,
+             .groups = groups,
+             .source = p.source,
+             .update = p.update,
+             .drop = p.drop,
+             .noise = noise,
+             .depth = depth_,
+             .images = images.extents()};
     auto c = bind();
     c.keep = keep;
     feature_map<Device> y = body_.forward(c, Network::input::forward(*device_, images));
-    context_.keep = keep;  // only now: after an exception there is nothing to go back through
-    context_.result = y.image();
+    last_.keep = keep;  // only now: after an exception there is nothing to go back through
+    last_.result = y.image();
     if (p.update && p.source == statistics::batch)
       for (const part& g : groups) ++tracked_[static_cast<std::size_t>(Domains::statistic_set(g.domain))];
     return y;
@@ -91,15 +98,15 @@ class model {
   /// `argument_error` where these are not of that pass's shapes.
   template <wrt W>
   void backward(feature_map<Device> logits, image_view images = {}) {
-    if ((static_cast<int>(W) & ~static_cast<int>(context_.keep)) != 0)
+    if ((static_cast<int>(W) & ~static_cast<int>(last_.keep)) != 0)
       fail<argument_error>("model: backward wants more than the last forward pass kept");
-    if (logits.batch() != context_.images[0] || logits.image() != context_.result)
+    if (logits.batch() != last_.images[0] || logits.image() != last_.result)
       fail<argument_error>("model: backward is given the gradient of other logits than those of the last forward pass");
-    if (has(W, wrt::input) && images.extents() != context_.images)
+    if (has(W, wrt::input) && images.extents() != last_.images)
       fail<argument_error>("model: backward is to write into images of another shape than the last forward pass had");
     auto c = bind();
     feature_map<Device> dx = body_.template backward<W>(c, std::move(logits));
-    context_.keep = wrt::nothing;
+    last_.keep = wrt::nothing;
     if constexpr (has(W, wrt::input)) Network::input::backward(*device_, dx, images);
   }
 
@@ -163,16 +170,16 @@ class model {
     return static_cast<std::size_t>(set);
   }
   using body = node<Network, channels, Domains, Device>;
-  struct pass_state {
+  struct past_pass {
     routing parts, groups;
     statistics source = statistics::running;
     bool update = false;
     wrt keep = wrt::nothing;
     bool drop = false;
-    layer_noise noise;
-    depth_rule depth;
+    layer_noise noise{};
+    depth_rule depth{};
     std::array<int, 4> images{};  // their extents
-    shape result;
+    shape result{};
   };
 
   registry set_up() {
@@ -182,8 +189,16 @@ class model {
     return r;
   }
   context<Domains, Device> bind() {
-    return {*device_,        store_,        context_.parts, context_.groups, context_.source,
-            context_.update, context_.keep, context_.drop,  context_.noise,  context_.depth};
+    return {.device = *device_,
+            .store = store_,
+            .parts = last_.parts,
+            .groups = last_.groups,
+            .source = last_.source,
+            .update = last_.update,
+            .keep = last_.keep,
+            .drop = last_.drop,
+            .noise = last_.noise,
+            .depth = last_.depth};
   }
   void initialize(seed s, initialization how) {
     if constexpr (requires { device_->dry(); })
@@ -200,7 +215,7 @@ class model {
   body body_;
   depth_rule depth_{detail::default_stochastic_depth<Network>(), 0};
   parameter_store<Domains, Device> store_;
-  pass_state context_;
+  past_pass last_;
   std::array<std::int64_t, static_cast<std::size_t>(Domains::statistic_sets)> tracked_{};
 };
 

@@ -127,7 +127,7 @@ struct attack_evidence {
 namespace detail {
 
 /// The label has the largest logit, or is the lowest class of those that have. Throws `numeric_error` for a logit that
-/// is no number: such a network is not robust but broken.
+/// is not a number: such a network is not robust but broken.
 inline bool is_correct(std::span<const float> z, int label) {
   bool first = true;
   for (std::size_t k = 0; k < z.size(); ++k) {

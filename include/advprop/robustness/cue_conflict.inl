@@ -41,7 +41,7 @@ ADVPROP_API cue_decision cues_of(const std::string& path, const std::vector<std:
     const auto end = word.find_last_not_of("0123456789") + 1;  // 0 where all are digits
     const auto at = std::find(names.begin(), names.end(), word.substr(0, end));
     if (end == word.size() || at == names.end())
-      fail<file_error>(path, ": '", word, "' is no class and number, as in cat7-truck3.png");
+      fail<file_error>(path, ": '", word, "' is not a class and number, as in cat7-truck3.png");
     return static_cast<int>(at - names.begin());
   };
   if (dash == name.npos) fail<file_error>(path, ": names no shape and texture, as in cat7-truck3.png");

@@ -13,7 +13,7 @@
 namespace advprop::robustness::detail {
 
 inline void check_fraction(const char* who, double value) {
-  if (!(value >= 0 && value <= 1)) fail<argument_error>(who, ": ", value, " is no fraction in [0, 1]");
+  if (!(value >= 0 && value <= 1)) fail<argument_error>(who, ": ", value, " is not a fraction in [0, 1]");
 }
 
 }  // namespace advprop::robustness::detail

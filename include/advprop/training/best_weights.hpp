@@ -40,10 +40,10 @@ class best_weights {
     epoch = 0;
     score = 0;
   }
-  /// At the end of epoch `ended`, from 1. Throws `numeric_error` where its score is no number.
+  /// At the end of epoch `ended`, from 1. Throws `numeric_error` where its score is not a number.
   void offer(int ended) {
     const double now = measure_();
-    if (std::isnan(now)) fail<numeric_error>("best_weights: the score of epoch ", ended, " is no number");
+    if (std::isnan(now)) fail<numeric_error>("best_weights: the score of epoch ", ended, " is not a number");
     if (epoch > 0 && !(now > score)) return;
     epoch = ended;
     score = now;

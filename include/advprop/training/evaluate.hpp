@@ -19,7 +19,7 @@ struct evaluate_options {
   domain through = main_domain;  ///< the domain that serves inference, and that the attack goes through
   int batch = 250;
   int images = 0;         ///< the first so many; 0: all
-  advprop::seed seed{0};  ///< the attack's randomness
+  advprop::seed seed{0};  ///< the attack's randomness, a stream for each batch: with random starts, `batch` counts, too
 };
 
 struct evaluation {
@@ -54,8 +54,9 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
     const auto logits = detail::logits_in_groups(net, batch.images.view(), options.through);
     const loss_result loss = cross_entropy(net.device(), logits, batch.labels.view(), 0.f, 1.f, {});
     if (!std::isfinite(loss.loss))
-      fail<numeric_error>("evaluate: the loss of images ", first, " to ", first + n - 1,
-                          " is not a finite number: the network's weights or statistics are none, or too large");
+      fail<numeric_error>(
+          "evaluate: the loss of images ", first, " to ", first + n - 1,
+          " is not a finite number: the network's weights or statistics are not finite either, or too large");
     result.total.add(loss, n);
     const label_view predicted = best.view().slice(0, n);
     predict(net.device(), logits, predicted);

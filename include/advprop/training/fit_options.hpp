@@ -24,7 +24,7 @@ struct step_report {
 
 /// After each epoch.
 struct epoch_report {
-  int epoch = 0;
+  int epoch = 0;  ///< from 0
   step_metrics metrics;
   double learning_rate = 0;
   double seconds = 0;
@@ -45,8 +45,9 @@ struct fit_options {
   std::string checkpoint{};  ///< where the training state goes; empty: nowhere
   int checkpoint_steps = 0;  ///< also after every so many steps; 0: after each epoch only
   bool resume = false;       ///< go on from `checkpoint` if the file is there
-  /// What must be the same when a run is resumed, besides what `fit` compares itself (data, optimizer, schedule, seed):
-  /// the method and its attack, which it cannot.
+  /// What must be the same when a run is resumed, besides what `fit` compares itself: loaders, optimizer, schedule,
+  /// seed, and the method with its attacks, as far as they have a `description()`. The network and its augmentation,
+  /// say.
   std::string run{};
   /// A GPU is given the next step before the losses of the present one are read, so an `on_step` there sees the model
   /// as it is a step later. False: no step is queued before the last one was reported.

@@ -40,7 +40,7 @@ concept optimizer_policy = requires(const O& optimizer, Model& net, detail::stat
 /// What weight decay applies to. A batch norm's scale and shift are always spared.
 enum class decay_rule {
   weights,            ///< of convolutions and linear layers ("no bias decay", He et al. 2019, section 3.1)
-  weights_and_biases  ///< all that is no batch norm's: TensorFlow's EfficientNet trainer
+  weights_and_biases  ///< all that is not a batch norm's: TensorFlow's EfficientNet trainer
 };
 
 namespace detail {

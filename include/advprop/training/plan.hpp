@@ -16,7 +16,7 @@
 #include <advprop/domains/pass.hpp>
 #include <advprop/training/averaged_weights.hpp>
 #include <advprop/training/evaluate.hpp>
-#include <advprop/training/methods.hpp>
+#include <advprop/training/method.hpp>
 
 namespace advprop {
 
@@ -87,12 +87,21 @@ struct planned_images {
 
 }  // namespace detail
 
-/// A training step as `fit` makes it, with the optimizer's numbers and, where there is one, those of the moving
-/// average. `net` lives on a dry device, `cpu(dry_run{})` or `cuda(dry_run{})`; every data stream of the method has
-/// `batch` images, which go through the network as `step_options::micro_batch` says.
+/// The step that is planned.
+struct plan_options {
+  int batch = 128;  ///< images of every data stream of the method
+  int height = 0, width = 0;
+  int micro_batch = 0;                       ///< as `fit_options::micro_batch`
+  const average_options* average = nullptr;  ///< of a moving average, where there is one
+};
+
+/// A training step as `fit` makes it, with the optimizer's numbers and those of the moving average. `net` lives on a
+/// dry device, `cpu(dry_run{})` or `cuda(dry_run{})`.
 template <class Model, training_method<Model> Method, class Optimizer>
-work_plan plan_training(Model& net, const Method& method, const Optimizer& optimizer, int batch, int height, int width,
-                        const average_options* average = nullptr, int micro_batch = 0) {
+work_plan plan_training(Model& net, const Method& method, const Optimizer& optimizer, const plan_options& options) {
+  const auto& [batch, height, width, micro_batch, average] = options;
+  if (batch < 1 || height < 1 || width < 1 || micro_batch < 0)
+    fail<argument_error>("plan_training: batch, height and width must be positive, micro_batch not negative");
   typename Optimizer::template state<Model> state(optimizer, net);
   std::optional<averaged_weights<Model>> averaged;
   if (average) averaged.emplace(net, *average);
@@ -107,7 +116,7 @@ work_plan plan_training(Model& net, const Method& method, const Optimizer& optim
       streams[i].images = {pixels.data(), images.images.extents()};
     }
     net.zero_gradients();
-    method.gradients(net, streams, {.micro_batch = micro_batch});
+    method.gradients(net, streams, {.micro_batch = options.micro_batch});
     state.step(1);
     if (averaged) averaged->update();
   });
@@ -125,19 +134,18 @@ work_plan plan_evaluation(Model& net, int batch, int height, int width, const At
   });
 }
 
-/// The largest batch, up to `most`, of which a training step needs no more than `bytes` of a device like this one; 0
-/// where one image needs more. With `whole` given, the largest micro-batch of steps on so many images. Found by a few
-/// dry runs.
-template <class Model, training_method<Model> Method, class Optimizer>
-int fitting_batch(const typename Model::device_type& device, std::size_t bytes, const Method& method,
-                  const Optimizer& optimizer, int most, int height, int width, const average_options* average = nullptr,
-                  int whole = 0) {
+namespace detail {
+
+/// The largest of 1 .. most for which steps that set(options, it) asks for need no more than `bytes`; else 0.
+template <class Model, class Method, class Optimizer, class Set>
+int largest_fitting(const typename Model::device_type& device, std::size_t bytes, const Method& method,
+                    const Optimizer& optimizer, int most, const plan_options& options, Set&& set) {
   const auto fits = [&](int images) {
     typename Model::device_type dry(dry_run{}, device);
     Model net(dry);
-    const work_plan plan = whole > 0 ? plan_training(net, method, optimizer, whole, height, width, average, images)
-                                     : plan_training(net, method, optimizer, images, height, width, average);
-    return plan.needed() <= bytes;
+    plan_options tried = options;
+    set(tried, images);
+    return plan_training(net, method, optimizer, tried).needed() <= bytes;
   };
   int good = 0, bad = most + 1;
   while (bad - good > 1) {
@@ -145,6 +153,26 @@ int fitting_batch(const typename Model::device_type& device, std::size_t bytes, 
     (fits(middle) ? good : bad) = middle;
   }
   return good;
+}
+
+}  // namespace detail
+
+/// The largest batch, up to that of the options, of which a training step needs no more than `bytes` of a device like
+/// this one; 0 where one image needs more. Found by a few dry runs.
+template <class Model, training_method<Model> Method, class Optimizer>
+int fitting_batch(const typename Model::device_type& device, std::size_t bytes, const Method& method,
+                  const Optimizer& optimizer, const plan_options& options) {
+  return detail::largest_fitting<Model>(device, bytes, method, optimizer, options.batch, options,
+                                        [](plan_options& o, int images) { o.batch = images; });
+}
+
+/// The same for the largest micro-batch of the options' whole batch.
+template <class Model, training_method<Model> Method, class Optimizer>
+int fitting_micro_batch(const typename Model::device_type& device, std::size_t bytes, const Method& method,
+                        const Optimizer& optimizer, const plan_options& options) {
+  const int most = options.micro_batch > 0 ? options.micro_batch : options.batch;
+  return detail::largest_fitting<Model>(device, bytes, method, optimizer, most, options,
+                                        [](plan_options& o, int images) { o.micro_batch = images; });
 }
 
 }  // namespace advprop

@@ -11,11 +11,12 @@
 
 namespace advprop::detail {
 
-ADVPROP_API std::string run_fingerprint(const fit_options& o, std::span<loader* const> data,
+ADVPROP_API std::string run_fingerprint(const fit_options& o, std::span<loader* const> data, const std::string& method,
                                         const std::string& optimizer, const average_options* average, bool keeps_best) {
   std::string s = o.run + "; epochs " + std::to_string(o.epochs) + "; seed " + std::to_string(o.seed.value) +
                   "; smoothing " + shortest(o.label_smoothing) + "; schedule " + o.schedule.description() + "; " +
                   optimizer;
+  if (!method.empty()) s += "; method " + method;
   if (o.micro_batch != 0) s += "; micro-batch " + std::to_string(o.micro_batch);
   if (average) s += "; average " + shortest(average->decay) + (average->warm_up ? " warm-up" : "");
   if (keeps_best) s += "; best epoch";

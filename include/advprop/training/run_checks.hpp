@@ -11,7 +11,7 @@
 #include <advprop/training/averaged_weights.hpp>
 #include <advprop/training/best_weights.hpp>
 #include <advprop/training/fit_options.hpp>
-#include <advprop/training/methods.hpp>
+#include <advprop/training/method.hpp>
 
 namespace advprop::detail {
 

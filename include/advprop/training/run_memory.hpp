@@ -6,10 +6,14 @@
 
 #include <advprop/data/loader.hpp>
 #include <advprop/training/averaged_weights.hpp>
-#include <advprop/training/methods.hpp>
+#include <advprop/training/method.hpp>
 #include <advprop/training/plan.hpp>
 
 namespace advprop::detail {
+
+inline plan_options plan_options_of(const loader& data, const average_options* average, int micro_batch) {
+  return {data.options().batch, data.image().height, data.image().width, micro_batch, average};
+}
 
 /// A step of `fit`, planned on a device like the model's.
 template <class Model, class Method, class Optimizer>
@@ -17,8 +21,7 @@ template <class Model, class Method, class Optimizer>
                                      const average_options* average, int micro_batch) {
   typename Model::device_type dry(dry_run{}, net.device());
   Model planned(dry);
-  return plan_training(planned, method, optimizer, data.options().batch, data.image().height, data.image().width,
-                       average, micro_batch);
+  return plan_training(planned, method, optimizer, plan_options_of(data, average, micro_batch));
 }
 
 /// Takes the memory of a step at once where a device tells how much of it is free: taken bit by bit it would be more,
@@ -46,14 +49,13 @@ template <class Model, class Method, class Optimizer>
     const int batch = data.options().batch;
     const work_plan plan = planned_step(net, data, method, optimizer, average, micro_batch);
     const std::string way = micro_batch > 0 ? " in micro-batches of " + std::to_string(micro_batch) : "";
-    const auto fitting = [&](int most, int whole) {
-      return fitting_batch<Model>(device, there, method, optimizer, most, data.image().height, data.image().width,
-                                  average, whole);
-    };
-    const int fits = fitting(batch, 0);
+    plan_options wanted = plan_options_of(data, average, 0);
+    const int fits = fitting_batch<Model>(device, there, method, optimizer, wanted);
     std::string remedy = "a batch of " + std::to_string(fits) + " fits";
     if constexpr (takes_micro_batches<Method>)
-      if (const int part = fitting(fits, batch); part > 0) remedy += ", or micro-batches of " + std::to_string(part);
+      if (wanted.micro_batch = fits;
+          const int part = fits > 0 ? fitting_micro_batch<Model>(device, there, method, optimizer, wanted) : 0)
+        remedy += ", or micro-batches of " + std::to_string(part);
     fail<memory_error>(e.what(), "; a step on ", batch, " images", way, " takes ", plan.reserved >> 20,
                        " MiB and up to ", plan.library_workspace >> 20, " MiB of workspace, where there are ",
                        there >> 20, " MiB: ", remedy);

@@ -19,25 +19,32 @@ constexpr float scaled_rate(float rate, int batch, int of = 256) {
 /// Constant, stepwise, cosine or exponential, after an optional linear warm-up.
 struct schedule {
   enum class shape { constant, step, cosine, exponential, staircase } kind = shape::cosine;
-  double warm_up = 0;              ///< epochs of linear rise from 0 (Goyal et al. 2017)
-  std::vector<double> milestones;  ///< `step`: epochs at which the factor falls
-  double decay = 0.1;              ///< what it is multiplied with there, or `every` so many epochs
-  double final = 0;                ///< `cosine`: the factor at the end (Loshchilov & Hutter 2017)
-  double every = 2.4;              ///< `exponential`, `staircase`: epochs
+  double warm_up = 0;                ///< epochs of linear rise from 0 (Goyal et al. 2017)
+  std::vector<double> milestones{};  ///< `step`: epochs at which the factor falls
+  double decay = 0.1;                ///< what it is multiplied with there, or `every` so many epochs
+  double final = 0;                  ///< `cosine`: the factor at the end (Loshchilov & Hutter 2017)
+  double every = 2.4;                ///< `exponential`, `staircase`: epochs
 
-  static schedule constant() { return {shape::constant, 0, {}, 0.1, 0}; }
+  static schedule constant() { return {.kind = shape::constant}; }
   static schedule step(std::vector<double> epochs, double decay = 0.1) {
-    return {shape::step, 0, std::move(epochs), decay, 0};
+    return {.kind = shape::step, .milestones = std::move(epochs), .decay = decay};
   }
-  static schedule cosine(double warm_up = 0, double final = 0) { return {shape::cosine, warm_up, {}, 0.1, final}; }
-  /// decay ^ (epoch / every). Its epochs count from the start of training, the warm-up's too, so that the factor comes
+  static schedule cosine(double final = 0) { return {.kind = shape::cosine, .final = final}; }
+  /// decay ^ (epoch / every). Its epochs count from the start of training, a warm-up's too, so that the factor comes
   /// out of the warm-up below 1, as in EfficientNet's trainer.
-  static schedule exponential(double decay = 0.97, double every = 2.4, double warm_up = 0) {
-    return {shape::exponential, warm_up, {}, decay, 0, every};
+  static schedule exponential(double decay = 0.97, double every = 2.4) {
+    return {.kind = shape::exponential, .decay = decay, .every = every};
   }
-  /// The same with only whole multiples of `every`. The defaults are EfficientNet's.
-  static schedule staircase(double decay = 0.97, double every = 2.4, double warm_up = 5) {
-    return {shape::staircase, warm_up, {}, decay, 0, every};
+  /// The same with only whole multiples of `every`. The defaults are EfficientNet's, whose warm-up is 5 epochs.
+  static schedule staircase(double decay = 0.97, double every = 2.4) {
+    return {.kind = shape::staircase, .decay = decay, .every = every};
+  }
+
+  /// The same after a linear rise over the first so many epochs.
+  [[nodiscard]] schedule warmed_up(double epochs) const {
+    schedule s = *this;
+    s.warm_up = epochs;
+    return s;
   }
 
   /// Throws `argument_error` naming the member that makes no sense.

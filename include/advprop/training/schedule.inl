@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <numbers>
 #include <string>
 
 #include <advprop/training/schedule.hpp>
@@ -41,7 +42,7 @@ ADVPROP_API double schedule::factor(double epoch, double epochs) const {
     case shape::cosine: {
       const double span = epochs - warm_up;
       const double t = span > 0 ? std::fmin(1.0, (epoch - warm_up) / span) : 1.0;
-      return final + (1 - final) * 0.5 * (1 + std::cos(3.14159265358979323846 * t));
+      return final + (1 - final) * 0.5 * (1 + std::cos(std::numbers::pi * t));
     }
     case shape::exponential:
       return std::pow(decay, epoch / every);

@@ -28,6 +28,13 @@ struct labelled_images {
   }
 };
 
+/// What a step splits its random stream by. Streams of different tags never meet.
+namespace stream_tag {
+inline constexpr std::uint64_t layers = 0xD201;          ///< masks of dropout and stochastic depth
+inline constexpr std::uint64_t micro_batches = 0x31C20;  ///< then by the micro-batch's number, from 1
+inline constexpr std::uint64_t attacks = 0xA77AC;        ///< then by the auxiliary domain's number
+}  // namespace stream_tag
+
 /// What a method needs besides the network and the data.
 struct step_options {
   float label_smoothing = 0;
@@ -37,7 +44,7 @@ struct step_options {
   int micro_batch = 0;
 
   /// The masks of part `part` and those after it. `matched`: every part of the step has the same.
-  layer_noise noise(int part, bool matched) const { return {rng.split(0xD201), part, matched}; }
+  layer_noise noise(int part, bool matched) const { return {rng.split(stream_tag::layers), part, matched}; }
 };
 
 /// Some of a part's images, next to each other. Weighted with their share of it, the micro-batches' mean losses add up
@@ -73,7 +80,7 @@ void for_micro_batches(const std::array<labelled_images, Parts>& parts, const st
       now[k] = {parts[k].slice(first, last - first), static_cast<float>(last - first) / static_cast<float>(all)};
     }
     step_options own = options;
-    if (i > 0) own.rng = options.rng.split(0x31C20).split(static_cast<std::uint64_t>(i));
+    if (i > 0) own.rng = options.rng.split(stream_tag::micro_batches).split(static_cast<std::uint64_t>(i));
     f(now, own);
   }
 }

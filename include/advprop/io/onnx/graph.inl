@@ -30,7 +30,7 @@ ADVPROP_API onnx_graph::onnx_graph(std::vector<recorder::step> steps, int output
 
 ADVPROP_API const onnx_tensor& onnx_graph::tensor(const float* p) const {
   const auto found = tensors_.find(p);
-  if (found == tensors_.end()) fail<argument_error>("export_onnx: a layer uses numbers that are no parameters");
+  if (found == tensors_.end()) fail<argument_error>("export_onnx: a layer uses numbers that are not parameters");
   return found->second;
 }
 
