@@ -53,7 +53,7 @@ def commit_of(given: str | None, folder: pathlib.Path | None) -> str:
         try:
             packed = json.loads((folder / "programs.json").read_text())["commit"]
         except (OSError, ValueError, KeyError, TypeError) as e:
-            stop(f"--programs {folder} is no folder that --pack made: {e}")
+            stop(f"--programs {folder} is not a folder that --pack made: {e}")
     if not given:
         try:
             asked = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=9", "--exclude=*"],
@@ -106,6 +106,10 @@ class Programs:
             ended.failure = f"{self[BENCH]} was built for another GPU"
         elif ended.failure:
             ended.failure = f"{self[BENCH]} does not start: {ended.failure}: {' '.join(ended.tail[-3:])}"
+        elif self.carried:
+            started = stream([self[TESTS], "--count"], logs / "check-tests.log", 60, environment=self.environment(), folder=ROOT)
+            if started.failure:
+                ended.failure = f"{self[TESTS]} does not start: {started.failure}: {' '.join(started.tail[-3:])}"
         return ended
 
 
@@ -146,7 +150,8 @@ def pack(folder: pathlib.Path, build: pathlib.Path, dependencies: str | None, co
     for name in (BENCH, TESTS):
         subprocess.run(["strip", "-o", str(folder / name), str(Programs(build)[name])], check=True)
     loaded = subprocess.run(["ldd", str(folder / TESTS)], capture_output=True, text=True).stdout
-    for library in re.findall(r"=> (\S*/libgomp\S*)", loaded):  # comes with compilers only
+    # What comes with compilers or Debian's packages only.
+    for library in re.findall(r"=> (\S*/lib(?:gomp|png16|jpeg|lzma|z)\.so\S*)", loaded):
         (folder / "lib").mkdir(exist_ok=True)
         shutil.copy(library, folder / "lib")
     (folder / "programs.json").write_text(json.dumps({"commit": commit, "made": time.strftime("%Y-%m-%d")}) + "\n")

@@ -315,6 +315,16 @@ TEST_CASE("Between the first steps and the last the host waits for nothing but l
   CHECK(last == waited);
   CHECK(graph_updates(d) - whole == 7);
 }
+
+TEST_CASE("An epoch's last batch, which is smaller, has a graph of its own") {
+  cuda d;
+  network net(d, seed{3});
+  loader batches(train_data(), {.batch = 5});
+  REQUIRE(batches.batches() == 4);
+  const long before = graph_updates(d);
+  fit(net, batches, method, sgd{}, {.epochs = 3});
+  CHECK(graph_updates(d) - before == 7 + 1);  // of nine steps one is learnt from and one becomes the graph; so of three
+}
 #endif
 
 }  // namespace fit_test

@@ -157,10 +157,12 @@ TEST_CASE("Models on devices of their own do not know of one another") {
     return host(net, net.gradients());
   };
   using network = resnet20<10>;
-  cuda alone;
+  // Two devices may find other engines the fastest.
+  const auto exact = [] { return cuda(0, float32_products::exact, engine_choice::fixed); };
+  cuda alone = exact();
   model<network, domains<1>, cuda> reference(alone, seed{1});
   const auto expected = gradients(reference);
-  cuda one, two;  // two streams of one GPU
+  cuda one = exact(), two = exact();  // two streams of one GPU
   cuda_bfloat16 three;
   model<network, domains<1>, cuda> a(one, seed{1}), b1(two, seed{2}), c(one, seed{3});
   model<network, domains<1>, cuda_bfloat16> d(three, seed{1});
@@ -171,6 +173,22 @@ TEST_CASE("Models on devices of their own do not know of one another") {
   CHECK(other != expected);
   CHECK(difference(half, expected) < 0.25);
   CHECK(gradients(b1) == other);
+}
+
+TEST_CASE("With fixed engines a step has the same bits twice, in bfloat16, too") {
+  const batch b(16, 32, 10);
+  const labelled_images images = b.view();
+  const auto gradients = [&] {
+    cuda_bfloat16 d(0, float32_products::exact, engine_choice::fixed);
+    model<resnet20<10>, domains<2>, cuda_bfloat16> net(d, seed{1});
+    net.zero_gradients();
+    adversarial_propagation(attack::pgd{.steps = 1}).gradients(net, {&images, 1}, {});
+    auto numbers = host(net, net.gradients());
+    const auto statistics = host(net, net.running());
+    numbers.insert(numbers.end(), statistics.begin(), statistics.end());
+    return numbers;
+  };
+  CHECK(gradients() == gradients());
 }
 
 #ifndef ADVPROP_GPU_TESTS

@@ -70,6 +70,19 @@ double apart(const tensor<float, 4>& a, const tensor<float, 4>& b) {
   return count / double(a.size());
 }
 
+/// A GPU rounds otherwise, and in another batch otherwise again: the fate of an image at the edge may hang on that.
+#ifdef ADVPROP_GPU_TESTS
+constexpr int most_others = 2;
+#else
+constexpr int most_others = 0;
+#endif
+bool about(long a, long b) { return std::abs(a - b) <= most_others; }
+bool same_verdicts(const auto& a, const auto& b) {
+  int others = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) others += a[i] != b[i];
+  return a.size() == b.size() && others <= most_others;
+}
+
 /// Attacks the same images on both devices; returns how many are left.
 template <class Attack>
 int compare(const Attack& attack, double most_apart) {
@@ -80,13 +93,13 @@ int compare(const Attack& attack, double most_apart) {
   judge(expected, here);
   owned_batch b = patterns(37, 4);
   judge(target, b);
-  CHECK(b.robust == here.robust);
+  CHECK(same_verdicts(b.robust, here.robust));
   CHECK(b.left() > 30);
   b.robust[5] = here.robust[5] = 0;  // not to be attacked
   const auto e = attack.run(expected, here), f = attack.run(target, b);
-  CHECK(f.attacked == e.attacked);
-  CHECK(f.zero_gradients == e.zero_gradients);
-  CHECK(b.robust == here.robust);
+  CHECK(about(f.attacked, e.attacked));
+  CHECK(about(f.zero_gradients, e.zero_gradients));
+  CHECK(same_verdicts(b.robust, here.robust));
   CHECK(apart(b.images, here.images) <= most_apart);
   CHECK(same_bits(std::span(b.images.data() + 5 * 189, 189), std::span(b.clean.data() + 5 * 189, 189)));
   check_inside(b, attack.epsilon / 255, attack.norm == attack::norm::two);
@@ -94,7 +107,7 @@ int compare(const Attack& attack, double most_apart) {
   b.robust[5] = 1;
   judge(target, b);
   b.robust[5] = 0;
-  CHECK(b.robust == claimed);
+  CHECK(same_verdicts(b.robust, claimed));
   return b.left();
 }
 
@@ -142,7 +155,7 @@ TEST_CASE("PGD on the CUDA device fools the images that it fools on the CPU") {
     attacked_model target(there.net);
     judge(expected, here);
     judge(target, b);
-    CHECK(b.robust == here.robust);
+    CHECK(same_verdicts(b.robust, here.robust));
     CHECK((b.left() > 0 && b.left() < 30));
     CHECK(apart(b.images, here.images) <= 0.02);
   }
@@ -154,19 +167,19 @@ TEST_CASE("The ensemble on the CUDA device tells what it tells on the CPU, for a
   const array_source<float> data(b.clean.view(), b.labels.view(), 4);
   ensemble_options o{.epsilon = 10, .steps = 8, .queries = 30, .batch = 9, .seed = seed{7}};
   const auto expected = attack_ensemble(trained(), data, o), found = attack_ensemble(there.net, data, o);
-  CHECK(found.correct == expected.correct);
-  CHECK(found.robust == expected.robust);
+  CHECK(same_verdicts(found.correct, expected.correct));
+  CHECK(same_verdicts(found.robust, expected.robust));
   CHECK(apart(found.adversarial, expected.adversarial) <= 0.02);
   CHECK(found.warnings == expected.warnings);
   for (std::size_t i = 0; i < 3; ++i) {
-    CHECK(found.stages[i].left == expected.stages[i].left);
-    CHECK(found.stages[i].evidence.attacked == expected.stages[i].evidence.attacked);
+    CHECK(about(found.stages[i].left, expected.stages[i].left));
+    CHECK(about(found.stages[i].evidence.attacked, expected.stages[i].evidence.attacked));
   }
   CHECK(found.robust_accuracy() < found.clean_accuracy());
   o.first = 7;
   o.batch = 100;
   const auto part = attack_ensemble(there.net, data, o);
-  CHECK(std::equal(part.robust.begin(), part.robust.end(), found.robust.begin() + 7));
+  CHECK(same_verdicts(part.robust, std::span(found.robust).subspan(7)));
 }
 
 TEST_CASE("In bfloat16 an image that is said to be fooled is fooled, and the others are as they were") {
@@ -183,7 +196,7 @@ TEST_CASE("In bfloat16 an image that is said to be fooled is fooled, and the oth
     after.robust = r.robust;
     check_inside(after, o.epsilon / 255, norm == attack::norm::two);
     judge(target, after);
-    CHECK(after.robust == r.robust);
+    CHECK(same_verdicts(after.robust, r.robust));
     CHECK((after.left() > 0 && after.left() < 24));
   }
 }

@@ -16,7 +16,7 @@
 
 namespace {
 struct node {
-  enum kind { kernel, to_device, to_host, within_device, within_host } what = kernel;
+  enum kind { kernel, to_device, to_host, within_device, within_host, set } what = kernel;
   std::string name;
   std::function<void()> run;
   double milliseconds = 0;
@@ -403,6 +403,17 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
       return devices[s->device].broken;
     }
     return cudaSuccess;
+  });
+}
+
+cudaError_t cudaMemsetAsync(void* p, int value, std::size_t bytes, cudaStream_t s) {
+  return call(__func__, [&]() -> cudaError_t {
+    if (!streams.has(s)) return cudaErrorInvalidResourceHandle;
+    const auto* target = find(p);
+    if (!target || target->second.device != s->device ||
+        static_cast<const char*>(p) + bytes > target->first + target->second.bytes)
+      return cudaErrorInvalidValue;  // other memory is not simulated
+    return add(s, {node::set, {}, [=] { std::memset(p, value, bytes); }, 0.01, {}});
   });
 }
 

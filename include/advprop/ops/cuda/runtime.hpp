@@ -288,6 +288,12 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
   check_cuda(cudaSetDevice(own_->index), "cudaSetDevice");
   auto& plans = plans_for(*own_, p);
   if (plans.empty()) fail("cuda: cuDNN has no engine for a ", describe(p));
+  const auto run = [&](const cudnn_plan& plan, void* workspace) {
+    if (at.sums)  // to which the engine adds
+      check_cuda(cudaMemsetAsync(at.sums, 0, 2 * sizeof(float) * static_cast<std::size_t>(p.spec.out), stream()),
+                 "cudaMemsetAsync");
+    execute(own_->cudnn.get(), plan, p, at, workspace);
+  };
   // Every plan writes the same result, so they are timed on the call itself. Inside a graph's capture nothing runs: the
   // heuristic's first choice must do.
   if (plans.size() > 1 && !own_->capturing) {
@@ -296,7 +302,7 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
     std::exception_ptr failure;
     for (std::size_t i = 0; i < plans.size(); ++i) try {
         const arena::block workspace = d.memory().allocate(plans[i].workspace);
-        const float time = own_->time([&] { execute(own_->cudnn.get(), plans[i], p, at, workspace.data()); });
+        const float time = own_->time([&] { run(plans[i], workspace.data()); });
         if (time < least) {
           best = i;
           least = time;
@@ -312,7 +318,7 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
     plans.erase(plans.begin() + 1, plans.end());
   }
   const arena::block workspace = d.memory().allocate(plans[0].workspace);
-  execute(own_->cudnn.get(), plans[0], p, at, workspace.data());
+  run(plans[0], workspace.data());
 }
 
 ADVPROP_CUDA_API void cuda_state::multiply(cuda_device& d, const matrix_product& p, const void* a, const void* b,
