@@ -22,9 +22,17 @@ std::string write(const files::folder& f, const std::string& text) {
 using names = std::vector<std::string>;
 }  // namespace
 
-TEST_CASE("a class a line; only its first word counts") {
+TEST_CASE("a class a line: its name, or the WordNet id that it begins with") {
   const files::folder f;
-  CHECK(read_class_list(write(f, "n01 tench, Tinca tinca\nn02\r\n n03\tx\n\n\n")) == names{"n01", "n02", "n03"});
+  CHECK(read_class_list(write(f, "ankle boot\npolar bear\r\n \tT-shirt/top\t \r\ntench, Tinca tinca\n\n\n")) ==
+        names{"ankle boot", "polar bear", "T-shirt/top", "tench, Tinca tinca"});
+  CHECK(read_class_list(write(f, "n01440764 tench, Tinca tinca\nn01443537\r\n n01484850\tx\nn01491361, shark\n")) ==
+        names{"n01440764", "n01443537", "n01484850", "n01491361"});
+  // These only look like ids.
+  const names others = {"n0144076 x", "n014407641 x", "n0144076x y", "N01440764 x", "n02085620-Chihuahua", "n"};
+  std::string lines;
+  for (const auto& name : others) lines += name + "\n";
+  CHECK(read_class_list(write(f, lines)) == others);
   CHECK(read_class_list(write(f, "a")) == names{"a"});
   const auto refusal = [&](const std::string& text) {
     const std::string path = write(f, text);
@@ -32,7 +40,9 @@ TEST_CASE("a class a line; only its first word counts") {
   };
   CHECK(refusal("") == ": has no classes");
   CHECK(refusal("a\n\nb\n") == ": line 2 is empty");
-  CHECK(refusal("a x\nb\na y\n") == ": has the class a twice");
+  CHECK(read_class_list(write(f, "a x\nb\na y\n")) == names{"a x", "b", "a y"});
+  CHECK(refusal("a x\nb\n a x\r\n") == ": has the class a x twice");
+  CHECK(refusal("n01440764 x\nn01440764 y\n") == ": has the class n01440764 twice");
   CHECK_THROWS_AS(read_class_list(f / "none"), file_error);
 }
 

@@ -76,7 +76,8 @@ TEST_CASE("classes and images come in byte order; extensions of any case, deeper
   root.add("a/png", text);
   root.add("Z/1.png", 8);
   root.write("stray.png", image_bytes::png(flat(9)));
-  std::filesystem::create_symlink("nowhere", root / "a/dead.png");
+  std::filesystem::create_symlink("nowhere", root / "a/dead.txt");
+  std::filesystem::create_symlink("nowhere", root / "dead.png");
   const image_folder f(root.path());
   CHECK(f.classes == 3);
   CHECK(f.class_names == std::vector<std::string>{"Z", "a", "b"});
@@ -138,6 +139,67 @@ TEST_CASE("skipped: left out at listing, replaced by the next of its class later
   CHECK_THROWS_WITH_AS(f.subset({2, 4, 6}).decode(0),
                        (root / "a/115.png" + ": is broken, and so is every other image of its class").c_str(),
                        file_error);
+}
+
+TEST_CASE("a dead link to an image is a broken file") {
+  const class_folders root;
+  fill(root);
+  std::filesystem::create_symlink("nowhere", root / "a/105.jpg");
+  CHECK_THROWS_WITH_AS(image_folder(root.path()),
+                       (root / "a/105.jpg" + ": cannot open: No such file or directory").c_str(), file_error);
+  std::filesystem::create_symlink("self.png", root / "a/self.png");
+  const image_folder f(root.path(), {.broken = on_broken::skip});
+  CHECK(f.skipped() == std::vector<std::string>{root / "a/105.jpg", root / "a/self.png"});
+  CHECK(values(f) == std::vector<int>{10, 11, 12, 20, 21});
+}
+
+TEST_CASE("links to files, class folders and folders in them are followed, each real folder once a class") {
+  const class_folders root, away;
+  fill(root);
+  away.add("one.png", 30);
+  away.add("deep/two.png", 31);
+  std::filesystem::create_symlink(away / "one.png", root / "a/13.png");
+  std::filesystem::create_directory_symlink(away.path(), root / "c");
+  std::filesystem::create_directory_symlink("c", root / "d");
+  std::filesystem::create_directory_symlink(away / "deep", root / "b/first");
+  std::filesystem::create_directory_symlink(away / "deep", root / "b/second");
+  std::filesystem::create_directory_symlink("../a", root / "b/neighbour");
+  const image_folder f(root.path());
+  CHECK(f.class_names == std::vector<std::string>{"a", "b", "c", "d"});
+  CHECK(values(f) == std::vector<int>{10, 11, 12, 30, 20, 21, 31, 10, 11, 12, 30, 30, 31, 30, 31});
+  CHECK(labels(f) == std::vector<int>{0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 3});
+  CHECK(f.path(6) == root / "b/first/two.png");
+}
+
+TEST_CASE("a link that leads back to a folder that it is in is refused by name") {
+  const auto refusal = [](const class_folders& root, const std::string& name) {
+    for (const on_broken broken : {on_broken::fail, on_broken::skip})
+      CHECK_THROWS_WITH_AS(image_folder(root.path(), {.broken = broken}),
+                           (root / name + ": a link that leads back to a folder that it is in").c_str(), file_error);
+  };
+  for (const char* target : {".", "..", "../..", "/", "../a"}) {
+    CAPTURE(target);
+    const class_folders root;
+    fill(root);
+    std::filesystem::create_directory_symlink(target, root / "a/loop");
+    std::filesystem::create_directory_symlink(target, root / "a/loop2");
+    refusal(root, "a/loop");
+  }
+  const class_folders around;
+  fill(around);
+  std::filesystem::create_directory_symlink(".", around / "all");
+  refusal(around, "all");
+  const class_folders mutual;  // b is no folder around a, but reached from it
+  fill(mutual);
+  std::filesystem::create_directory_symlink("../b", mutual / "a/other");
+  std::filesystem::create_directory_symlink("../a", mutual / "b/other");
+  refusal(mutual, "a/other/other");
+  const class_folders outside, away;  // back through a class that is a link itself
+  fill(outside);
+  away.add("1.png", 1);
+  std::filesystem::create_directory_symlink(away.path(), outside / "c");
+  std::filesystem::create_directory_symlink(outside.path(), away / "back");
+  refusal(outside, "c/back");
 }
 
 TEST_CASE("skipping tells each file once though several threads meet it") {

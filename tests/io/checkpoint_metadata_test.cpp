@@ -1,8 +1,11 @@
 #include <advprop/io/checkpoint_metadata.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
+#include <utility>
 
 #include <advprop/io/checkpoint.hpp>
 #include <advprop/training/fit.hpp>
@@ -140,7 +143,9 @@ TEST_CASE("Metadata that cannot be right are refused with file and entry; others
         file_error);
   };
   for (const char* wrong : {"0", "-1", "three", "3 ", "3, 3", "99999999999", " 3"}) refused("classes", wrong);
-  for (const char* wrong : {"nan", "0", "1.01", "0.5;", "-0.5"}) refused("crop_fraction", wrong);
+  for (const char* wrong : {"nan", "0", "1.01", "0.5;", "-0.5", "inf", "1e-300", "0.0099"})
+    refused("crop_fraction", wrong);
+  for (const char* wrong : {"0", "-1", "16385", "2147483647"}) refused("image_size", wrong);
   for (const char* wrong : {"0.5,0.5", "0.5, ", "inf", "0.5, x"})
     refused("deviation", wrong, {{"advprop.mean", "0.5"}});
   refused("mean", "0.5, 0.5", {{"advprop.deviation", "0.5"}});
@@ -169,6 +174,24 @@ TEST_CASE("Metadata that cannot be written are refused, and no file is") {
     refused({.class_names = {"a", name, "c"}}, "is not one line of UTF-8");
   refused({.class_names = {"a", "b"}}, "2 class names for 3 classes");
   refused({.model = "\xff"}, "'model' is '\xff', which is not UTF-8");
+  refused({.crop_fraction = 2}, "metadata: crop_fraction is 2; must be 0.01 to 1, or 0 for none");
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  for (const double wrong : {1.01, 0.0099, 1e-300, -0.5, infinity, -infinity, std::nan("")})
+    refused({.crop_fraction = wrong}, "metadata: crop_fraction is ");
+  refused({.image_size = 16385}, "metadata: image_size is 16385; must be 1 to 16384, or 0 for none");
+  for (const int wrong : {-1, std::numeric_limits<int>::max()})
+    refused({.image_size = wrong}, "metadata: image_size is ");
+}
+
+TEST_CASE("The largest and smallest numbers that may be recorded are read again") {
+  const folder f;
+  cpu d(1);
+  usual m(d);
+  for (const auto& [size, fraction] : {std::pair{1, 0.01}, {16384, 1.0}}) {
+    save(m, f.file("m"), {.metadata = {.image_size = size, .crop_fraction = fraction}});
+    CHECK(read_metadata(f.file("m")).image_size == size);
+    CHECK(read_metadata(f.file("m")).crop_fraction == fraction);
+  }
 }
 
 }  // namespace checkpoint_metadata_test

@@ -10,7 +10,8 @@
 
 namespace advprop {
 
-/// A text file with a class a line, in the order of the logits: the line's first word, such as a WordNet id, counts.
+/// A text file with a class a line, in the order of the logits. The whole line is the class's name, without white space
+/// around it; but of a line that begins with a WordNet id ("n01440764 tench", "n01440764, tench") the id is.
 /// Throws `file_error` for a file that cannot be read, an empty line between others, and a class that comes twice.
 [[gnu::cold]] ADVPROP_API std::vector<std::string> read_class_list(const std::string& path);
 

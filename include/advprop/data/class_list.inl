@@ -2,11 +2,32 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <advprop/data/class_list.hpp>
+
+namespace advprop::detail {
+
+constexpr std::size_t wordnet_id_size = 9;  // n and 8 digits
+
+/// Whether a line begins with an id, and then ends or goes on after a space, tab or comma.
+inline bool has_wordnet_id(std::string_view line) {
+  const std::string_view id = line.substr(0, wordnet_id_size);
+  if (id.size() < wordnet_id_size || id[0] != 'n' || id.find_first_not_of("0123456789", 1) != id.npos) return false;
+  return line.size() == id.size() || std::string_view(" \t,").find(line[id.size()]) != line.npos;
+}
+
+/// The class that a line names, which is not empty.
+inline std::string_view class_of(std::string_view line) {
+  line.remove_prefix(line.find_first_not_of(" \t\r"));
+  line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
+  return has_wordnet_id(line) ? line.substr(0, wordnet_id_size) : line;
+}
+
+}  // namespace advprop::detail
 
 namespace advprop {
 
@@ -17,12 +38,11 @@ ADVPROP_API std::vector<std::string> read_class_list(const std::string& path) {
   while (!rest.empty()) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    const auto begin = line.find_first_not_of(" \t\r");
-    if (begin == line.npos) {
+    if (line.find_first_not_of(" \t\r") == line.npos) {
       if (rest.find_first_not_of(" \t\r\n") == rest.npos) break;
       fail<file_error>(path, ": line ", classes.size() + 1, " is empty");
     }
-    classes.emplace_back(line.substr(begin, line.find_first_of(" \t\r", begin) - begin));
+    classes.emplace_back(detail::class_of(line));
   }
   if (classes.empty()) fail<file_error>(path, ": has no classes");
   std::vector<std::string> sorted = classes;

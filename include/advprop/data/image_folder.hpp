@@ -37,8 +37,11 @@ namespace detail {
 
 using folder_file = std::pair<std::string, std::string>;  // the folder that it is in, and its name
 
-/// The images of a folder and of those in it, in no order.
-[[gnu::cold]] ADVPROP_API void find_images(const std::string& path, std::vector<folder_file>& into);
+/// The images of a folder and of those in it, in no order. Links are followed, each real folder is visited once, and a
+/// dead link that is named as an image counts as one. Throws `file_error` naming a link that leads back to a folder
+/// that it is in, `parent` and the folders around that among them.
+[[gnu::cold]] ADVPROP_API void find_images(const std::string& path, std::vector<folder_file>& into,
+                                           const std::string& parent = {});
 
 /// What copies and subsets of one folder share.
 struct folder_files {
@@ -62,16 +65,17 @@ struct folder_files {
 }  // namespace detail
 
 /// The JPEG and PNG files of a folder's class folders: classes are numbered in byte order of their names, and images
-/// come class by class in byte order of their folders and names, deeper folders too. A cheap copy; copies and subsets
-/// share the files, the cache and what was skipped. Several threads may read at once. `folder_view` makes it a source
-/// for training.
+/// come class by class in byte order of their folders and names, deeper folders too. Symbolic links to files and
+/// folders are followed; a class visits each real folder once. A cheap copy; copies and subsets share the files, the
+/// cache and what was skipped. Several threads may read at once. `folder_view` makes it a source for training.
 class image_folder {
  public:
   int classes = 0;
   std::vector<std::string> class_names;
 
   /// Lists the folder and looks at every file's first bytes. Throws `file_error` naming a folder that is missing, has
-  /// no class folders or no images of a class, and (unless they are skipped) a file that is not an image.
+  /// no class folders or no images of a class, a link back to a folder that it is in, and (unless they are skipped) a
+  /// file that is not an image, or a dead link to one.
   explicit image_folder(const std::string& folder, const folder_options& options = {});
 
   int size() const { return static_cast<int>(chosen_.size()); }

@@ -11,9 +11,11 @@
 #include <climits>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,9 +37,10 @@ struct folder_entry {
   std::vector<folder_entry> entries;
   for (errno = 0; const dirent* e = ::readdir(open.get()); errno = 0) {
     const std::string name = e->d_name;
+    if (name == "." || name == "..") continue;
     struct stat status;
-    if (name == "." || name == ".." || ::stat((path + "/" + name).c_str(), &status) != 0) continue;  // a dead link
-    entries.push_back({name, S_ISDIR(status.st_mode)});
+    const bool found = ::stat((path + "/" + name).c_str(), &status) == 0;  // not so: a dead link, a file like others
+    entries.push_back({name, found && S_ISDIR(status.st_mode)});
   }
   if (errno != 0) fail<file_error>(path, ": cannot read the folder: ", std::strerror(errno));
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
@@ -54,13 +57,52 @@ inline bool has_image_extension(const std::string& name) {
   return end == "jpg" || end == "jpeg" || end == "png";
 }
 
-ADVPROP_API void find_images(const std::string& path, std::vector<folder_file>& into) {
-  for (const folder_entry& e : list_folder(path)) {
-    if (e.is_folder)
-      find_images(path + "/" + e.name, into);
-    else if (has_image_extension(e.name))
-      into.emplace_back(path, e.name);
+/// A folder's path without links.
+[[gnu::cold]] inline std::string real_path(const std::string& path) {
+  const auto release = [](char* p) { std::free(p); };
+  const std::unique_ptr<char, decltype(release)> real(::realpath(path.c_str(), nullptr), release);
+  if (!real) fail<file_error>(path, ": cannot open the folder: ", std::strerror(errno));
+  return real.get();
+}
+
+/// Whether a folder is another one or around it; both are real paths.
+inline bool holds(const std::string& outer, const std::string& inner) {
+  return inner.starts_with(outer) && (inner.size() == outer.size() || outer == "/" || inner[outer.size()] == '/');
+}
+
+/// Looks for images in folders inside one another.
+class image_search {
+ public:
+  explicit image_search(std::vector<folder_file>& into) : into_(into) {}
+
+  /// What follows is in this folder.
+  void enter(const std::string& path) { around_.push_back(real_path(path)); }
+
+  void visit(const std::string& path) {
+    const std::string real = real_path(path);
+    for (const std::string& outer : around_)
+      if (holds(real, outer)) fail<file_error>(path, ": a link that leads back to a folder that it is in");
+    if (!visited_.insert(real).second) return;
+    around_.push_back(real);
+    for (const folder_entry& e : list_folder(path)) {
+      if (e.is_folder)
+        visit(path + "/" + e.name);
+      else if (has_image_extension(e.name))
+        into_.emplace_back(path, e.name);
+    }
+    around_.pop_back();
   }
+
+ private:
+  std::vector<folder_file>& into_;
+  std::vector<std::string> around_;  // real paths of the folders that the search is in
+  std::set<std::string> visited_;    // real paths, too
+};
+
+ADVPROP_API void find_images(const std::string& path, std::vector<folder_file>& into, const std::string& parent) {
+  image_search search(into);
+  if (!parent.empty()) search.enter(parent);
+  search.visit(path);
 }
 
 ADVPROP_API void folder_files::skip(const std::string& path) {
@@ -111,7 +153,7 @@ ADVPROP_API image_folder::image_folder(const std::string& folder, const folder_o
     if (!e.is_folder) continue;
     const std::size_t before = files_->paths.size();
     std::vector<detail::folder_file> found;
-    detail::find_images(folder + "/" + e.name, found);
+    detail::find_images(folder + "/" + e.name, found, folder);
     std::sort(found.begin(), found.end());
     for (const auto& [inside, name] : found) files_->add(inside + "/" + name, classes);
     ++classes;

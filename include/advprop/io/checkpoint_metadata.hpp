@@ -24,20 +24,21 @@ struct checkpoint_metadata {
   int classes = 0;                         ///< that it tells apart
   std::vector<std::string> class_names{};  ///< in the order of the logits
   channel_statistics normalization{};      ///< of its input stage ("advprop.mean", "advprop.deviation")
-  int image_size = 0;                      ///< height and width of images, in pixels
-  double crop_fraction = 0;                ///< what `center_crop` shows of an image's shorter side
+  int image_size = 0;                      ///< height and width of images, in pixels; at most 16,384
+  double crop_fraction = 0;                ///< what `center_crop` shows of an image's shorter side; 0.01 to 1
   std::string interpolation{};             ///< the filter of that resizing, such as "bicubic"
 
   friend bool operator==(const checkpoint_metadata&, const checkpoint_metadata&) = default;
 };
 
-/// What the file records. Throws `file_error` naming file and entry for numbers that are none, or do not fit one
-/// another.
+/// What the file records. Throws `file_error` naming file and entry for numbers that are none, are out of range, or do
+/// not fit one another.
 [[gnu::cold]] ADVPROP_API checkpoint_metadata metadata_of(const safetensors& file);
 inline checkpoint_metadata read_metadata(const std::string& path) { return metadata_of(safetensors::read(path)); }
 
-/// The entries of `__metadata__`; what is not recorded has none. Throws `argument_error` for text
-/// that is not UTF-8, a class name that is empty or more than one line, and another number of these than of classes.
+/// The entries of `__metadata__`; what is not recorded has none. Throws `argument_error` for text that is not UTF-8, a
+/// class name that is empty or more than one line, another number of these than of classes, and an image size or crop
+/// fraction that is out of range.
 [[gnu::cold]] ADVPROP_API safetensors::metadata_map metadata_entries(const checkpoint_metadata& m);
 
 }  // namespace advprop

@@ -13,6 +13,13 @@
 
 namespace advprop::detail {
 
+constexpr int largest_image_size = 16384;
+constexpr double smallest_crop_fraction = 0.01;  // a ten-thousandth of a square image
+
+/// What may be recorded, or 0 for nothing.
+inline bool may_be_image_size(int size) { return size >= 0 && size <= largest_image_size; }
+inline bool may_be_crop_fraction(double f) { return f == 0 || (f >= smallest_crop_fraction && f <= 1); }
+
 /// Takes the entries "advprop.*" of a file's metadata.
 class metadata_reader {
  public:
@@ -89,7 +96,8 @@ ADVPROP_API checkpoint_metadata metadata_of(const safetensors& file) {
     in.refuse("mean");
   if (m.classes > 0 && !m.class_names.empty() && m.class_names.size() != std::size_t(m.classes))
     in.refuse("class_names");
-  if (m.crop_fraction > 1) in.refuse("crop_fraction");
+  if (!detail::may_be_image_size(m.image_size)) in.refuse("image_size");
+  if (!detail::may_be_crop_fraction(m.crop_fraction)) in.refuse("crop_fraction");
   return m;
 }
 
@@ -102,6 +110,12 @@ ADVPROP_API safetensors::metadata_map metadata_entries(const checkpoint_metadata
   };
   if (m.classes > 0 && !m.class_names.empty() && m.class_names.size() != std::size_t(m.classes))
     fail<argument_error>("metadata: ", m.class_names.size(), " class names for ", m.classes, " classes");
+  if (!detail::may_be_image_size(m.image_size))
+    fail<argument_error>("metadata: image_size is ", m.image_size, "; must be 1 to ", detail::largest_image_size,
+                         ", or 0 for none");
+  if (!detail::may_be_crop_fraction(m.crop_fraction))
+    fail<argument_error>("metadata: crop_fraction is ", m.crop_fraction, "; must be ", detail::smallest_crop_fraction,
+                         " to 1, or 0 for none");
   std::string lines;
   for (const auto& name : m.class_names) {
     if (name.empty() || name.find('\n') != name.npos || !detail::is_utf8(name))

@@ -121,6 +121,7 @@ class plot {
  public:
   /// `c` has a curve that is drawable.
   explicit plot(const chart& c) : chart_(c) {
+    bool fractions = true;
     double x0 = INFINITY, x1 = -INFINITY, y0 = c.from_zero ? 0 : INFINITY, y1 = -INFINITY;
     for (std::size_t i = 0; i < c.curves.size(); ++i) {
       if (!drawable(c.curves[i])) continue;
@@ -130,11 +131,14 @@ class plot {
       for (const auto p : curves_.back().points) {
         if (!finite(p)) continue;
         columns_.insert(p.x);
+        fractions &= p.y >= 0 && p.y <= 1;
         whole_ &= p.x == std::floor(p.x);
         x0 = std::min(x0, p.x), x1 = std::max(x1, p.x);
         y0 = std::min(y0, p.y - p.spread), y1 = std::max(y1, p.y + p.spread);
       }
     }
+    // A band may leave what a fraction can be; nothing is drawn there.
+    if (c.y == scale::fraction && fractions) y0 = std::max(0., y0), y1 = std::min(1., y1);
     x_ = axis::around(x0, x1, 7, whole_ ? 1 : 0), y_ = axis::around(y0, y1, 5);
     if (c.y == scale::fraction && y0 >= 0 && y1 <= 1) {
       if (c.from_zero) y_ = {0, 1, 0.2};
@@ -175,8 +179,8 @@ class plot {
       std::string upper, lower;
       for (const auto p : points)
         if (finite(p)) {
-          upper += (upper.empty() ? "M" : "L") + n(at_x(p.x)) + " " + n(at_y(p.y + p.spread));
-          lower = "L" + n(at_x(p.x)) + " " + n(at_y(p.y - p.spread)) + lower;
+          upper += (upper.empty() ? "M" : "L") + n(at_x(p.x)) + " " + n(at_y(std::min(p.y + p.spread, y_.high)));
+          lower = "L" + n(at_x(p.x)) + " " + n(at_y(std::max(p.y - p.spread, y_.low))) + lower;
         }
       svg += path("band f" + color(i), upper + lower + "Z");
     }
