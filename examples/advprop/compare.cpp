@@ -2,10 +2,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
+#include <functional>
 #include <iterator>
 #include <numeric>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -214,8 +217,29 @@ planned_runs plan_runs(const settings& given, std::vector<settings> chosen, cons
   return all;
 }
 
-/// Every method with one seed, then with the next.
-void train(planned_runs& all, const data_sets& data) {
+/// What --force replaces: the comparison, and runs of it that the new one does not have.
+void clear(const settings& given, const planned_runs& all) {
+  namespace fs = std::filesystem;
+  run_folder(given.out).clear();
+  for (const auto& m : all.methods) {
+    const run_folder folder(given.out + "/" + m.name);
+    if (given.seeds > 1) folder.clear();
+    std::error_code none;  // there is no such folder
+    for (const auto& entry : fs::directory_iterator(folder.path(), none)) {
+      const std::string name = entry.path().filename().string();
+      const bool own = given.seeds > 1 && std::any_of(m.seeds.begin(), m.seeds.end(), [&](std::uint64_t s) {
+                         return name == "seed-" + std::to_string(s);
+                       });
+      if (own || !name.starts_with("seed-") || !entry.is_directory()) continue;
+      run_folder(entry.path().string()).clear();
+      std::error_code others;  // of somebody else's: they stay
+      fs::remove(entry.path(), others);
+    }
+  }
+}
+
+/// Every method with one seed, then with the next. `begun` is called once there was a step.
+void train(planned_runs& all, const data_sets& data, const std::function<void()>& begun) {
   const std::size_t methods = all.methods.size(), seeds = all.runs[0].size();
   for (std::size_t i = 0, number = 1; i < seeds; ++i)
     for (std::size_t m = 0; m < methods; ++m, ++number) {
@@ -224,7 +248,8 @@ void train(planned_runs& all, const data_sets& data) {
                           std::string(11 - s.method.size(), ' '),
                   name = s.method;
       if (seeds > 1) title += " seed " + std::to_string(s.seed), name += ", seed " + std::to_string(s.seed);
-      all.methods[m].runs.push_back(run_experiment(s, data, run_folder(s.out), name, title));
+      all.methods[m].runs.push_back(
+          run_experiment(s, data, run_folder(s.out), name, title, number == 1 ? begun : nullptr));
     }
 }
 
@@ -293,11 +318,13 @@ void compare(const settings& given) {
   folder.check(given.resume, given.force);
   const data_sets data = load_data(chosen[0]);
   planned_runs all = plan_runs(given, std::move(chosen), data);
-  const auto held = folder.prepare(given.force);
+  const auto held = folder.hold();
   std::optional<seeds_told> seeds;
   if (given.seeds > 1)
-    for (const auto& m : all.methods) run_folder(given.out + "/" + m.name).prepare(given.force);
-  train(all, data);
+    for (const auto& m : all.methods) run_folder(given.out + "/" + m.name).hold();
+  train(all, data, [&] {
+    if (given.force) clear(given, all);
+  });
   if (given.seeds > 1) {
     for (std::size_t m = 0; m < all.methods.size(); ++m) {
       std::vector<run_folder> folders;

@@ -22,7 +22,33 @@ std::string_view option_of(std::string_view word) {
   return word.starts_with("--") ? word.substr(0, word.find('=')) : std::string_view();
 }
 
+/// An option under two names: the second is the first with that value.
+struct synonym {
+  std::string_view name, other, value;
+};
+constexpr synonym synonyms[] = {{"--augment", "--no-augment", "none"}, {"--decay-biases", "--spare-biases", "false"}};
+
+/// One of the two would count, and which is not for the program to say.
+void refuse_contradictions(const std::vector<std::string>& words) {
+  const auto has = [&](std::string_view option) {
+    return std::any_of(words.begin(), words.end(),
+                       [&](const auto& w) { return option_of(w) == option && !w.ends_with("=false"); });
+  };
+  for (const auto& s : synonyms)
+    if (has(s.name) && has(s.other)) fail<argument_error>(s.other, " contradicts ", s.name, ": give one of them");
+}
+
 #ifdef ADVPROP_HAS_TOML
+/// The same under the option's first name, by which it can be told to be that option.
+std::string plain(const std::string& word) {
+  for (const auto& s : synonyms) {
+    const std::string other(s.other);
+    if (word == other || word == other + "=true") return std::string(s.name) + "=" + std::string(s.value);
+    if (word == other + "=false" && s.value == "false") return std::string(s.name) + "=true";
+  }
+  return word;
+}
+
 class reader {
  public:
   reader(std::string path, const std::vector<std::string>& given, configured& result)
@@ -46,14 +72,19 @@ class reader {
       }
       const std::string option = "--" + std::string(key.str());
       if (option == "--config") fail<file_error>(path_, ": config cannot stand in a configuration file");
-      const bool overridden =
-          std::any_of(given_.begin(), given_.end(), [&](const auto& w) { return option_of(w) == option; });
-      if (overridden) continue;
+      // Compare trains by every method, with the rest of a recipe for one.
+      if (option == "--method" && given_[0] == "compare") continue;
+      if (overridden(option)) continue;
       if (const auto* list = value.as_array())
         for (const auto& one : *list) add(option, one);
       else
         add(option, value);
     }
+  }
+
+  bool overridden(std::string_view option) const {
+    return std::any_of(given_.begin(), given_.end(),
+                       [&](const auto& w) { return option_of(w) == option || option_of(plain(w)) == option; });
   }
 
   void add(const std::string& option, const toml::node& value) {
@@ -70,8 +101,10 @@ class reader {
       fail<file_error>(path_, ": line ", value.source().begin.line, ": ", option.substr(2),
                        " must be a text, a number, true or false, or a list of them");
     }
-    result_.words.push_back(option + "=" + text);
-    result_.places[option] = path_ + ": line " + std::to_string(value.source().begin.line);
+    const std::string word = plain(option + "=" + text), named(option_of(word));
+    if (overridden(named)) return;
+    result_.words.push_back(word);
+    result_.places[named] = path_ + ": line " + std::to_string(value.source().begin.line);
   }
 
   std::string path_;
@@ -111,6 +144,7 @@ configured with_configuration(std::vector<std::string> words) {
     else
       fail<argument_error>("--config: which file?");
   }
+  refuse_contradictions(rest);
   if (files.empty() || rest.empty()) return {rest, {}};
   configured all{{rest[0]}, {}};  // the subcommand
   for (const auto& file : files) reader(file, rest, all).read();

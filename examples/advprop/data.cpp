@@ -5,8 +5,10 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <iterator>
 #include <span>
+#include <system_error>
 #include <utility>
 
 #include <advprop/core/number_text.hpp>
@@ -184,8 +186,12 @@ augment_function augmentation(const std::string& augment, const settings& s, sha
     fail<argument_error>("--augment ", augment, " and --color-jitter are for images of 3 channels, these have ",
                          image.channels);
   const auto move = pipeline(pad_crop{k.padding}, horizontal_flip{k.flip ? 0.5f : 0.f});
+  if (augment == "cutout") {
+    const cutout hole{image.height / 2, k.numbers.mean};
+    if (change.needs_color()) return pipeline(move, on_bytes(change), hole);
+    return pipeline(move, hole);
+  }
   if (change.needs_color()) return pipeline(move, on_bytes(change));
-  if (augment == "cutout") return pipeline(move, cutout{image.height / 2, k.numbers.mean});
   return move;
 }
 
@@ -250,7 +256,14 @@ std::string content_of(const image_source& images) {
   for (const int n : {count, image.channels, image.height, image.width}) hash.add(n);
   for (int i = 0; i < count; ++i) hash.add(images.label(i));
   std::vector<float> pixels(static_cast<std::size_t>(image.size()));
-  const int looked_at = std::min(64, count);
+  // Decoding every file of a large folder would take longer than an epoch: their sizes, and the pixels of some.
+  if (images.of_files())
+    for (int i = 0; i < count; ++i) {
+      std::error_code missing;
+      const auto bytes = std::filesystem::file_size(images.title(i), missing);
+      hash.add(std::span<const std::uintmax_t>(&bytes, 1));
+    }
+  const int looked_at = images.of_files() ? std::min(64, count) : count;
   for (int i = 0; i < looked_at; ++i) {
     images.read(static_cast<int>(std::int64_t{i} * count / looked_at), pixels.data());
     hash.add(std::span<const float>(pixels));

@@ -2,6 +2,7 @@
 // by.
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "commands.hpp"
 #include "data.hpp"
 #include "evaluation.hpp"
+#include "run_folder.hpp"
 #include "runner.hpp"
 #include "table.hpp"
 
@@ -66,6 +68,13 @@ void drop_repeated(std::vector<T>& list) {
 void evaluate_robustness(const settings& s, const std::vector<checkpoint_facts>& files) {
   if (!s.attacks.empty())
     fail<argument_error>("--attack is for a look at one checkpoint; an evaluation has --robust-attack");
+  std::optional<detail::descriptor> held;
+  if (!s.out.empty()) {
+    const run_folder folder(s.out);
+    if (file_exists(folder.training()) || file_exists(folder.metrics()) || file_exists(folder.summary()))
+      fail<file_error>(s.out, ": holds a training run, whose report this one would replace: give --out another folder");
+    held.emplace(folder.hold());
+  }
   const evaluation_result r = run_evaluation(s, files);
   std::printf("%s test images of %s\n%s", grouped(r.test.size()).c_str(), r.test.name.c_str(),
               evaluation_table(r).c_str());
@@ -98,6 +107,13 @@ void evaluate(const settings& given) {
                     !s.stylized.empty() || !s.cue_conflict.empty();
   if (s.checkpoints.size() > 1 || sets || !s.robust_attacks.empty() || !s.out.empty())
     evaluate_robustness(s, files);
+  else if (s.models.size() > 1 || s.domains.size() > 1 || s.normalizations.size() > 1)
+    fail<argument_error>(s.models.size() > 1    ? "--model"
+                         : s.domains.size() > 1 ? "--domain"
+                                                : "--normalization",
+                         " is given more than once for one checkpoint; several looks at it are made with --out");
+  else if (!s.titles.empty())
+    fail<argument_error>("--name stands in the table of an evaluation with --out, or of several checkpoints");
   else
     look_at(completed(s, files[0]), files[0]);
 }

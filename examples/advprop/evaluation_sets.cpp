@@ -13,6 +13,7 @@
 #include <advprop/robustness/corrupted_source.hpp>
 #include <advprop/robustness/imagenet_c.hpp>
 
+#include "content_hash.hpp"
 #include "data.hpp"
 
 namespace advprop::program {
@@ -53,6 +54,7 @@ void add_made(const settings& s, const image_source& test, std::vector<viewed_se
   const auto kinds = corruptions_of(s);
   if (kinds.empty()) return;
   std::shared_ptr<const robustness::frost_pictures> frost;
+  const std::string frost_at = s.frost.empty() ? "" : place_and_time(s.frost);
   if (std::find(kinds.begin(), kinds.end(), corruption::frost) != kinds.end()) {
     if (s.frost.empty())
       fail<argument_error>("--frost is needed: the folder with the pictures of the corruption frost");
@@ -61,7 +63,7 @@ void add_made(const settings& s, const image_source& test, std::vector<viewed_se
   for (const corruption c : kinds)
     for (const int severity : s.severities) {
       viewed_set v = corrupted_set(c, severity, test.size());
-      if (c == corruption::frost) v.key += "@" + s.frost;
+      if (c == corruption::frost) v.key += "@" + frost_at;
       v.open = [c, severity, frost, test, chosen = seed(s.seed), scale = scale_of(s)] {
         // The pictures live in the closure, which its question does not outlive.
         return plain({test.name, robustness::corrupted_source(test, c, severity, chosen, {scale, frost.get()})});
@@ -73,14 +75,13 @@ void add_made(const settings& s, const image_source& test, std::vector<viewed_se
 /// Corrupted by somebody else.
 void add_published(const settings& s, const image_source& test, std::vector<viewed_set>& sets) {
   const auto kinds = corruptions_of(s);
-  const std::string at = "@" + s.corrupted;
   if (s.data == "folder") {
     const robustness::imagenet_c all(s.corrupted, folder_options_of(s));
     all.require(kinds, s.severities);
     for (const corruption c : kinds)
       for (const int severity : s.severities) {
         viewed_set v = corrupted_set(c, severity, test.size());
-        v.key += at;
+        v.key += "@" + place_and_time(all.path(c, severity));
         v.open = [s, all, c, severity, names = test.class_names, most = test.size()] {
           const image_folder f = all.at(c, severity);
           if (f.class_names != names)
@@ -96,6 +97,7 @@ void add_published(const settings& s, const image_source& test, std::vector<view
     fail<argument_error>("--corrupted is for --data cifar10, cifar100 and folder");
   const robustness::cifar_c all(s.corrupted, test.classes);
   all.require(kinds);
+  const std::string at = "@" + place_and_time(s.corrupted);
   for (const corruption c : kinds)
     for (const int severity : s.severities) {
       viewed_set v = corrupted_set(c, severity, test.size());
@@ -109,6 +111,8 @@ void add_published(const settings& s, const image_source& test, std::vector<view
     }
 }
 
+std::string classes_of(const settings& s) { return s.class_list.empty() ? "" : ":" + place_and_time(s.class_list); }
+
 /// A folder of some or all of the network's classes.
 viewed_set folder_set(const settings& s, const image_source& test, const std::string& name, const std::string& path,
                       look how, bool only_those) {
@@ -116,7 +120,7 @@ viewed_set folder_set(const settings& s, const image_source& test, const std::st
   viewed_set v;
   v.which = kind::shift;
   v.name = name;
-  v.key = "set/" + name + "@" + path + (s.class_list.empty() ? "" : ":" + s.class_list);
+  v.key = "set/" + name + "@" + place_and_time(path) + classes_of(s);
   v.images = f.size();
   question q = plain(looked_at(s, f, name, how));
   q.logit_of = logits_of(f.class_names, logit_names(s, test), path);
@@ -129,7 +133,7 @@ viewed_set cue_set(const settings& s, const image_source& test) {
   viewed_set v;
   v.which = kind::cues;
   v.name = "cue conflict";
-  v.key = "set/cue conflict@" + s.cue_conflict + (s.class_list.empty() ? "" : ":" + s.class_list);
+  v.key = "set/cue conflict@" + place_and_time(s.cue_conflict) + classes_of(s);
   question q;
   q.choice =
       test.classes == 1000 ? robustness::cue_classes::imagenet() : robustness::cue_classes::of(logit_names(s, test));
@@ -149,7 +153,7 @@ viewed_set cifar10_1_set(const settings& s) {
   viewed_set v;
   v.which = kind::shift;
   v.name = std::string("CIFAR-10.1 ") + version;
-  v.key = "set/" + v.name + "@" + s.cifar10_1;
+  v.key = "set/" + v.name + "@" + place_and_time(s.cifar10_1);
   v.images = images.size();
   question q = plain({v.name, std::move(images)});
   v.open = [q] { return q; };

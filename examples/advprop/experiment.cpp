@@ -103,16 +103,18 @@ std::string measured_under(const settings& s, const data_sets& data) {
 class observer {
  public:
   observer(const settings& s, runner& net, const data_sets& data, std::vector<std::string> parts, history& past,
-           double seconds_before, const std::string& title)
+           double seconds_before, const std::string& title, std::function<void()> begun)
       : settings_(s),
         net_(net),
         data_(data),
         parts_(std::move(parts)),
         past_(past),
         progress_(stderr, title),
-        seconds_(seconds_before) {}
+        seconds_(seconds_before),
+        begun_(std::move(begun)) {}
 
   void step(const step_report& r) {
+    if (const auto begun = std::exchange(begun_, nullptr)) begun();
     seconds_ += r.seconds;
     steps_.push_back(r.seconds);
     progress_state state;
@@ -160,6 +162,7 @@ class observer {
   progress progress_;
   double seconds_;
   std::vector<double> steps_;
+  std::function<void()> begun_;  // once there was a step
   std::optional<evaluation> main_;
 };
 
@@ -364,9 +367,10 @@ int train(runner& net, const settings& s, const data_sets& data, const run_folde
 }
 
 experiment_result run_experiment(const settings& s, const data_sets& data, const run_folder& folder,
-                                 const std::string& name, const std::string& title) {
+                                 const std::string& name, const std::string& title,
+                                 const std::function<void()>& begun) {
   check_experiment(s, data, folder);
-  const auto held = folder.prepare(s.force);
+  const auto held = folder.hold();
   const resumed_at before = read_position(s, data.content, folder);
   any_device device = device_of(s);
   const int robust_images = s.robust_images == 0 ? data.test.size() : std::min(s.robust_images, data.test.size());
@@ -379,7 +383,11 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   const chosen_method method = method_of(s);
 
   history past(folder, before.epoch);
-  observer watch(s, *net, data, part_names(*net, method), past, before.seconds, title);
+  // A run that --force replaces is there until this one is known to work: it may be where the weights come from.
+  observer watch(s, *net, data, part_names(*net, method), past, before.seconds, title, [&] {
+    if (s.force) folder.clear();
+    if (begun) begun();
+  });
   if (s.resume)
     watch.message(!before.found              ? "there is no checkpoint yet: beginning anew"
                   : before.epoch == s.epochs ? "this run is complete"

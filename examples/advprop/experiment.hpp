@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,10 @@ struct experiment_result {
 void check_experiment(const settings& s, const data_sets& data, const run_folder& folder);
 
 /// Trains, or goes on training, in `folder`, and writes all of its files. `name` stands in the report, `title` at the
-/// head of the lines of progress.
+/// head of the lines of progress; `begun` is called after the first step.
 experiment_result run_experiment(const settings& s, const data_sets& data, const run_folder& folder,
-                                 const std::string& name, const std::string& title);
+                                 const std::string& name, const std::string& title,
+                                 const std::function<void()>& begun = {});
 
 /// Such as "resnet20 on Fashion-MNIST".
 std::string subject(const settings& s, const data_sets& data);

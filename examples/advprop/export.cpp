@@ -12,7 +12,9 @@ void export_onnx(const settings& given) {
   const int domain = domain_in(s, file);
   any_device device(std::make_unique<cpu>(s.threads));
   const auto net = load_network(device, s, file, {s.channels, s.classes}, domain, required_normalization(s, file));
-  net->export_onnx(s.out, domain, s.image_size > 0 ? s.image_size : native_size(s.model), s.fold);
+  const int size = s.image_size > 0 ? s.image_size : s.model.starts_with("efficientnet-") ? native_size(s.model) : 0;
+  if (size == 0) fail<argument_error>("--image-size is needed: ", file.path, " records none");
+  net->export_onnx(s.out, domain, size, s.fold);
   std::printf("%s\n", s.out.c_str());
 }
 

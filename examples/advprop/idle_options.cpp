@@ -39,13 +39,22 @@ std::vector<rule> rules_of_images(const settings& s, const std::string& command)
 }
 
 /// Of attacks: none where nothing is attacked, and then `needed` is what is missing.
-std::vector<rule> rules_of_attacks(const std::vector<std::string>& attacks, const char* needed) {
+std::vector<rule> rules_of_attacks(const settings& s, const std::vector<std::string>& attacks, const char* needed) {
   const bool any = any_of(attacks, {"fgsm", "ifgsm", "pgd", "pgd-l2", "mifgsm", "gd"});
-  return {{"--goal --attack-statistics", any, needed},
-          {"--step --steps", any_of(attacks, {"ifgsm", "pgd", "pgd-l2", "mifgsm", "gd"}),
-           any ? "attacks of several steps" : needed},
-          {"--start --clean-start", any_of(attacks, {"pgd", "pgd-l2", "gd"}),
-           any ? "--attack pgd, pgd-l2 and gd" : needed}};
+  return {
+      {"--goal --attack-statistics", any, needed},
+      {"--step --steps", any_of(attacks, {"ifgsm", "pgd", "pgd-l2", "mifgsm", "gd"}),
+       any ? "attacks of several steps" : needed},
+      {"--start --clean-start", any_of(attacks, {"pgd", "pgd-l2", "gd"}), any ? "--attack pgd, pgd-l2 and gd" : needed},
+      {"--clean-start", s.start != "image", "--start uniform"}};
+}
+
+/// Images of the main domain or an auxiliary one are changed at random. A domain without an attack is, unless told.
+bool augmented(const settings& s, bool advprop) {
+  if (s.augment != "none") return true;
+  if (!advprop) return false;
+  return s.aux_augments.empty() ? any_of(s.attacks, {"none"})
+                                : any_of(s.aux_augments, {"basic", "cutout", "auto", "rand"});
 }
 
 std::vector<rule> rules_of_training(const settings& s, bool all_methods) {
@@ -55,6 +64,7 @@ std::vector<rule> rules_of_training(const settings& s, bool all_methods) {
   std::vector<rule> rules = {
       {"--micro-batch", s.micro_batch < s.batch, "a --batch of more images"},
       {"--magnitude", s.augment == "rand" || any_of(s.aux_augments, {"rand"}), "--augment rand"},
+      {"--color-jitter --crop-scale", augmented(s, advprop), "--augment other than none"},
       {"--momentum", s.optimizer != "adamw", "--optimizer sgd and rmsprop"},
       {"--nesterov", s.optimizer == "sgd", "--optimizer sgd"},
       {"--rms-decay", s.optimizer == "rmsprop", "--optimizer rmsprop"},
@@ -64,6 +74,7 @@ std::vector<rule> rules_of_training(const settings& s, bool all_methods) {
        "--schedule exponential and staircase"},
       {"--select", s.validation > 0, "--validation"},
       {"--new-classifier", !s.initial.empty(), "--initial"},
+      {"--zero-last-scale", s.initial.empty(), "training without --initial"},
       {"--stochastic-depth --matched-noise --attack-noise", s.model.starts_with("efficientnet"), "EfficientNets"},
       {"--weights --matched-noise --attack-noise", attacked, "--method adversarial and advprop"},
       {"--weights", all_methods || !s.adversarial_only, "training with several losses"},
@@ -71,7 +82,7 @@ std::vector<rule> rules_of_training(const settings& s, bool all_methods) {
       {"--adversarial-only", all_methods || s.method == "adversarial", "--method adversarial"},
       {"--aux --execution", advprop, "--method advprop"}};
   const auto more =
-      rules_of_attacks(attacks, attacked ? "attacks other than none" : "--method adversarial and advprop");
+      rules_of_attacks(s, attacks, attacked ? "attacks other than none" : "--method adversarial and advprop");
   rules.insert(rules.end(), more.begin(), more.end());
   return rules;
 }
@@ -80,7 +91,7 @@ std::vector<rule> rules_of_evaluation(const settings& s) {
   const bool robust = !s.robust_attacks.empty();
   const bool other_classes =
       !s.imagenet_a.empty() || !s.imagenet_r.empty() || !s.stylized.empty() || !s.cue_conflict.empty();
-  std::vector<rule> rules = rules_of_attacks(s.attacks, "--attack");
+  std::vector<rule> rules = rules_of_attacks(s, s.attacks, "--attack");
   rules.insert(
       rules.end(),
       {{"--epsilon", !s.attacks.empty(), "--attack"},

@@ -31,6 +31,7 @@ class image_source {
     void read(int i, float* out) const { images_->read(i, out, nullptr); }
     /// With the randomness of a transform, where reading an image means one.
     void read(int i, float* out, random_stream& rng) const { images_->read(i, out, &rng); }
+    bool of_files() const { return images_->of_files(); }
     /// Its path, or its number where images are not files.
     std::string title(int i) const { return images_->title(i); }
     /// Paths of the broken files that other images stood in for so far.
@@ -43,6 +44,7 @@ class image_source {
       virtual shape image() const = 0;
       virtual int label(int i) const = 0;
       virtual void read(int i, float* out, random_stream* rng) const = 0;
+      virtual bool of_files() const = 0;
       virtual std::string title(int i) const = 0;
       virtual std::vector<std::string> skipped() const = 0;
     };
@@ -58,6 +60,9 @@ class image_source {
           if (rng) return images.read(i, out, *rng);
         }
         images.read(i, out);
+      }
+      bool of_files() const override {
+        return requires { images.folder(); };
       }
       std::string title(int i) const override {
         if constexpr (requires { images.folder(); })

@@ -172,10 +172,11 @@ void attack_options(CLI::App& app, settings& s, bool lists) {
         ->allow_extra_args(false);
   };
   attack->allow_extra_args(false);
-  values("--epsilon", s.epsilons, 255,
+  // Of pgd-l2 more than 255 is possible; whose value it is, is not known yet.
+  values("--epsilon", s.epsilons, 100000,
          "Largest change of a pixel, of pgd-l2 the length of the whole change, pixels of 255; once, or once an attack "
          "[4; pgd-l2: 127.5]");
-  values("--step", s.step_sizes, 255, "Length of a step in the same; likewise [1; pgd-l2: 25.5]");
+  values("--step", s.step_sizes, 100000, "Length of a step in the same; likewise [1; pgd-l2: 25.5]");
   values("--steps", s.steps, 1000000, "Number of steps; likewise [5]");
   name(app, "--goal", s.goal, {"untargeted", "random", "least-likely"}, "Away from the label, or towards a class")
       ->group(group);
@@ -207,6 +208,7 @@ void training_options(CLI::App& app, settings& s) {
   app.add_flag_function(
          "--decay-biases,!--spare-biases", [&s](std::int64_t yes) { s.decay_biases = yes > 0; },
          "Weight decay of biases too, as EfficientNet's authors [rmsprop: yes; others: no]")
+      ->take_last()
       ->group(group);
   number(app, "--rms-decay", s.rms_decay, 0, 0.999999, "rmsprop: of the mean square")->group(group);
   number(app, "--beta1", s.beta1, 0, 0.999999, "adamw")->group(group);
@@ -503,6 +505,27 @@ void plan_command(CLI::App& app, settings& s) {
   configuration_option(app, s);
 }
 
+/// CLI11 would take the word behind "--out=" for its value, and the program an empty value for one that is not given.
+void refuse_empty(const std::vector<std::string>& words) {
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const std::string &word = words[i], &before = words[i - 1];
+    const bool option = word.starts_with("--");
+    if (option && word.find('=') == word.size() - 1)
+      throw CLI::ValidationError(word.substr(0, word.size() - 1), "the value is empty");
+    if (!word.empty()) continue;
+    if (before.starts_with("--") && before.find('=') == before.npos)
+      throw CLI::ValidationError(before, "the value is empty");
+    throw CLI::ValidationError("an argument is empty");
+  }
+}
+
+/// Without an attack to train on, an epsilon still is what the network is measured at.
+void refuse_unattainable(const settings& s) {
+  if (s.method != "clean") return;
+  for (const float epsilon : s.epsilons)
+    if (epsilon > 255) fail<argument_error>("--epsilon is ", epsilon, " for --method clean, must be in [0, 255]");
+}
+
 }  // namespace
 
 std::string version() { return ADVPROP_VERSION; }
@@ -538,7 +561,9 @@ invocation parse(int argc, const char* const* argv) {
     result.status = status;
   };
   try {
+    refuse_empty({argv + 1, argv + argc});  // --config too
     result.line = with_configuration({argv + 1, argv + argc});
+    refuse_empty(result.line.words);  // and what files say
     std::vector<std::string> words = result.line.words;
     if (!words.empty() && !words[0].starts_with("-") &&
         std::find(commands.begin(), commands.end(), words[0]) == commands.end()) {
@@ -553,6 +578,7 @@ invocation parse(int argc, const char* const* argv) {
     for (const CLI::Option* option : chosen.get_options())
       if (option->count() > 0) s.given.insert(option->get_name());
     refuse_idle(s, chosen.get_name(), {argv + 1, argv + argc});
+    refuse_unattainable(s);
   } catch (const error& e) {
     refuse(e.what(), 1);
   } catch (const CLI::ParseError& e) {

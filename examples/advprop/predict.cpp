@@ -1,5 +1,6 @@
 // advprop predict: what a checkpoint's network takes images for.
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -148,6 +149,9 @@ void predict(const settings& given) {
     const auto probabilities = net->probabilities(some.images, domain);
     for (std::size_t i = 0; i < some.files.size(); ++i) {
       const auto probability = [&](int c) { return probabilities(static_cast<int>(i), c); };
+      if (!std::isfinite(probability(0)))
+        fail<numeric_error>(some.files[i], ": the logits of ", file.path,
+                            " are not finite: its weights or statistics are not finite either, or too large");
       std::vector<int> order(names.size());
       std::iota(order.begin(), order.end(), 0);
       std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return probability(a) > probability(b); });

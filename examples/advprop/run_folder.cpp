@@ -3,6 +3,7 @@
 
 #include <sys/file.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <filesystem>
@@ -58,12 +59,15 @@ epoch_record record_of(const metrics_entry& j) {
 
 void run_folder::check(bool resume, bool force) const {
   if (resume || force) return;
-  for (const auto& file : files())
-    if (file_exists(file))
-      fail<file_error>(path_, ": holds a run already: --resume goes on with it, --force replaces it");
+  if (has_run()) fail<file_error>(path_, ": holds a run already: --resume goes on with it, --force replaces it");
 }
 
-detail::descriptor run_folder::prepare(bool force) const {
+bool run_folder::has_run() const {
+  const auto all = files();
+  return std::any_of(all.begin(), all.end(), [](const std::string& file) { return file_exists(file); });
+}
+
+detail::descriptor run_folder::hold() const {
   namespace fs = std::filesystem;
   std::error_code failure;
   fs::create_directories(path_, failure);
@@ -71,20 +75,24 @@ detail::descriptor run_folder::prepare(bool force) const {
   detail::descriptor held(path_, path_, O_RDONLY | O_DIRECTORY, "cannot be opened");
   if (::flock(held.value(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
     fail<file_error>(path_, ": another process is at work in it");
-  if (!force) return held;
+  return held;
+}
+
+void run_folder::clear() const {
+  std::error_code failure;
   for (const auto& file : files()) {
-    fs::remove(file, failure);
+    std::filesystem::remove(file, failure);
     if (failure) fail<file_error>(file, ": cannot be removed: ", failure.message());
   }
-  return held;
 }
 
 struct history::log {
   metrics_log file;
 };
 
-history::history(const run_folder& folder, int kept) : log_(new log{metrics_log(folder.metrics(), kept)}) {
+history::history(const run_folder& folder, int kept) : file_(folder.metrics()) {
   if (kept < 1) return;
+  log_.reset(new log{metrics_log(file_, kept)});
   const auto bytes = read_file<char>(folder.metrics());
   std::string_view rest(bytes.data(), bytes.size());
   try {
@@ -103,6 +111,7 @@ history::history(const run_folder& folder, int kept) : log_(new log{metrics_log(
 history::~history() = default;
 
 void history::add(epoch_record e) {
+  if (!log_) log_.reset(new log{metrics_log(file_, 0)});
   log_->file.write(to_json(e));
   epochs_.push_back(std::move(e));
 }

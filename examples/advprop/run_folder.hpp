@@ -26,9 +26,12 @@ class run_folder {
 
   /// Throws `file_error` where the folder holds a run that shall neither be resumed nor replaced.
   void check(bool resume, bool force) const;
-  /// Makes the folder where it is missing; `force` removes the run in it. Throws `file_error`, also while another
-  /// process holds what this returns.
-  detail::descriptor prepare(bool force) const;
+  /// Whether there are files of a training run.
+  bool has_run() const;
+  /// Makes the folder where it is missing. Throws `file_error`, also while another process holds what this returns.
+  detail::descriptor hold() const;
+  /// Removes the run in it. Throws `file_error`.
+  void clear() const;
 
  private:
   std::vector<std::string> files() const {
@@ -57,7 +60,7 @@ struct epoch_record {
 /// What a run has measured so far, in memory and in its metrics.jsonl.
 class history {
  public:
-  /// Goes on after epoch `kept`; 0 starts anew.
+  /// Goes on after epoch `kept`; 0 starts anew, once there is an epoch to `add`: until then an older file stays.
   history(const run_folder& folder, int kept);
   ~history();
   history(const history&) = delete;
@@ -68,6 +71,7 @@ class history {
 
  private:
   struct log;
+  std::string file_;
   std::unique_ptr<log> log_;
   std::vector<epoch_record> epochs_;
 };

@@ -141,6 +141,14 @@ void complete_attacks(settings& s, int count) {
   spread(s.epsilons, count, "--epsilon");
   spread(s.step_sizes, count, "--step");
   spread(s.steps, count, "--steps");
+  // The length of a whole change may be more than a pixel's largest.
+  const auto check = [&](const std::vector<float>& list, const char* option) {
+    for (std::size_t i = 0; i < list.size(); ++i)
+      if (s.attacks[i] != "pgd-l2" && !(list[i] <= 255))
+        fail<argument_error>(option, " is ", list[i], " for --attack ", s.attacks[i], ", must be in [0, 255]");
+  };
+  check(s.epsilons, "--epsilon");
+  check(s.step_sizes, "--step");
 }
 
 settings resolved(settings s) {
@@ -259,6 +267,7 @@ std::vector<std::pair<std::string, std::string>> described(const settings& s) {
 
 std::string identity(const settings& s, const std::string& content) {
   metrics_entry j = training(s);
+  j["test-images"] = s.test_images;  // on which epochs were measured
   j["content of training images"] = content;
   return j.dump();
 }

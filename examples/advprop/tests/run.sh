@@ -98,6 +98,16 @@ clean)
   own '"decay-biases":false "learning-rate":0.001 "weight-decay":0.01' --optimizer adamw
   own '"decay-biases":false "learning-rate":0.5 "weight-decay":0.25' --optimizer rmsprop --config spare.toml \
     --learning-rate 0.5 --weight-decay 0.25
+  # The command line counts instead of a recipe, under another name of the option, too.
+  own '"decay-biases":true "learning-rate":0.1 "weight-decay":0.0005' --config spare.toml --decay-biases
+  printf 'spare-biases = true\nno-augment = true\n' >spare.toml
+  own '"decay-biases":true "learning-rate":0.1 "weight-decay":0.0005' --config spare.toml --decay-biases --augment cutout
+  contains one/summary.json '"augment": "cutout"'
+  own '"decay-biases":false "learning-rate":0.016 "weight-decay":1e-05' --config spare.toml --optimizer rmsprop
+  contains one/summary.json '"augment": "none"'
+  printf 'decay-biases = true\naugment = "cutout"\n' >spare.toml
+  own '"decay-biases":false "learning-rate":0.1 "weight-decay":0.0005' --config spare.toml --spare-biases --no-augment
+  contains one/summary.json '"augment": "none"'
   lacks out/report.html 'Corrupted images'
   run evaluate --data-dir "$data" --test-images 40 --threads 1 --checkpoint out/model.safetensors \
     --attack fgsm --attack pgd-l2 --epsilon 8 --epsilon 128 >evaluated
@@ -111,6 +121,7 @@ clean)
   "$program" $look --attack pgd --attack pgd-l2 --epsilon 4 --epsilon 127.5 --step 1 --step 25.5 >given
   cmp default given || die "the default strengths are others"
   contains default "^L2 PGD-5, ε = 127.5 "
+  refused 1 "^advprop: --epsilon is 300 for --attack pgd, must be in \[0, 255\]$" $look --attack pgd-l2 --attack pgd --epsilon 300
   refused 1 "--epsilon is given 3 times; must be once, or once for each of 1 attacks" \
     $look --attack pgd --epsilon 1 --epsilon 2 --epsilon 4
   run $look --robust-attack pgd --robust-norm l2 --robust-steps 2 --robust-images 4 >robust
@@ -192,6 +203,10 @@ compare)
   contains out/report.html "The weights of AdvProp.*s losses add up to 1.5, clean training.*s loss has weight 1"
   lacks out/report.html '<script'
   refused 1 "--weights must be 2 numbers, the clean loss's and 1 more, not 1" compare $weak --weights 1 --out bad
+  # A recipe's method is not compare's, which trains by every one.
+  echo 'method = "advprop"' >recipe.toml
+  refused 1 "--weights must be 2 numbers" compare $weak --config recipe.toml --weights 1 --out bad
+  refused 2 "not expected.*--method" compare $weak --method advprop --out bad
   # Adversarial training takes one of several attacks: the first that is one.
   two="$small --epochs 1 --train-images 32 --aux 2 --epsilon 2 --epsilon 8 --steps 1"
   run compare $two --out two >stdout
@@ -404,7 +419,27 @@ bad_input)
   refused 2 "there is no subcommand trian; there are train, compare, evaluate, " trian
   refused 2 "--out is required" train
   refused 2 "not expected" $fit --out out --frobnicate
-  refused 2 "--epsilon: -1 is not a number in \[0, 255\]" $fit --out out --epsilon -1
+  refused 2 "--epsilon: -1 is not a number in \[0, 1e+05\]" $fit --out out --epsilon -1
+  # The length of a whole change may be more than a pixel's largest.
+  run plan --attack pgd-l2 --epsilon 300 --step 300 >/dev/null
+  refused 1 "^advprop: --epsilon is 300 for --attack pgd, must be in \[0, 255\]$" $fit --out out --epsilon 300
+  refused 1 "^advprop: --epsilon is 300 for --attack fgsm, must be in \[0, 255\]$" \
+    $fit --out out --aux 2 --attack pgd-l2 --attack fgsm --epsilon 300
+  refused 1 "^advprop: --step is 300 for --attack pgd, must be in \[0, 255\]$" $fit --out out --step 300
+  refused 1 "^advprop: --epsilon is 300 for --method clean, must be in \[0, 255\]$" $fit --out out --method clean --epsilon 300
+  # An empty value is not the default.
+  for option in --initial --data-dir --out --frost --model; do
+    refused 2 "^advprop: $option: the value is empty$" $fit --out out $option ""
+    refused 2 "^advprop: $option: the value is empty$" $fit --out out $option= --seed 2
+  done
+  refused 2 "^advprop: --config: the value is empty$" $fit --out out --config ""
+  echo 'initial = ""' >recipe.toml
+  refused 2 "^advprop: recipe.toml: line 1: --initial: the value is empty$" $fit --out out --config recipe.toml
+  refused 2 "^advprop: --checkpoint: the value is empty$" export --checkpoint "" --out bad.onnx
+  refused 2 "^advprop: an argument is empty$" predict "" --checkpoint out/model.safetensors
+  # Two names of one option.
+  refused 1 "^advprop: --no-augment contradicts --augment: " $fit --out out --no-augment --augment cutout
+  refused 1 "^advprop: --spare-biases contradicts --decay-biases: " $fit --out out --decay-biases --spare-biases
   refused 2 "--mixup: nan is not a number in" $fit --out out --mixup nan
   refused 2 "--milestones: nan is not a number in" $fit --out out --milestones 1,nan
   refused 2 "--epochs: 1.5 is not a whole number in \[1, 1000000\]" $fit --out out --epochs 1.5
@@ -455,6 +490,9 @@ bad_input)
   idle "--optimizer adamw" "--beta1 0.5" "--beta2 0.5"
   idle "--optimizer rmsprop and adamw" "--optimizer-epsilon 0.5"
   idle "--initial" --new-classifier
+  idle "--augment other than none" "--color-jitter 0.4 --no-augment" "--color-jitter 0.4 --data folder --augment none" \
+    "--crop-scale 0.5 --data folder --augment none"
+  idle "training without --initial" "--zero-last-scale --initial out/model.safetensors"
   idle "--device cuda, cuda-tf32 and cuda-bfloat16" "--engines fixed"
   idle "--corruptions" "--severities 1" "--corruption-images 1"
   idle "--corruptions all or frost.*" "--frost $data"
@@ -465,6 +503,8 @@ bad_input)
   command="$fit --out out --attack fgsm"
   idle "attacks of several steps" "--step 1" "--steps 1"
   idle "--attack pgd, pgd-l2 and gd" "--start image"
+  command="$fit --out out --attack pgd"
+  idle "--start uniform" "--clean-start 0.5 --start image"
   command="evaluate out/model.safetensors --data-dir $data"
   idle "--attack" "--epsilon 8" "--step 1" "--goal random"
   idle "--robust-attack" "--robust-epsilon 8" "--robust-norm l2" "--robust-restarts 2" "--robust-images 5"
@@ -481,6 +521,8 @@ bad_input)
   # Not so in a recipe, which the command line may change.
   printf 'optimizer = "adamw"\nbeta1 = 0.8\nsteps = 3\ncache = 1\n' >recipe.toml
   run plan --config recipe.toml --optimizer sgd --method clean >/dev/null
+  printf 'augment = "none"\ncolor-jitter = 0.4\nclean-start = 0.5\n' >recipe.toml
+  run plan --config recipe.toml --start image >/dev/null
   [ ! -e out/metrics.jsonl ] || [ ! -s out/metrics.jsonl ] || die "a refused run left metrics"
 
   refused_late "not a finite number.*last good state is in bad/training.safetensors; a smaller --learning-rate, " \
@@ -495,6 +537,23 @@ bad_input)
   refused 1 "out: another process is at work in it" $fit --out out --force
   exec 9<&-
   [ -s out/model.safetensors ] || die "a refused run removed the one before it"
+  # What fails before its first step has removed nothing; what the new run begins with may lie in the old one.
+  refused 1 "shares leave none of 32 images" $fit --out out --force --method advprop --attack fgsm --decoupled
+  [ -s out/model.safetensors ] && [ -s out/metrics.jsonl ] || die "a run that could not begin removed the one before it"
+  cp -r out again
+  run $fit --out again --force --method clean --initial again/model.safetensors
+  grep -q '"method": "clean"' again/summary.json || die "--force with --initial from the same folder"
+  refused 1 "out/training.safetensors: is the checkpoint of another run (test-images was 20, is 10)" \
+    $fit --method advprop --attack fgsm --out out --resume --test-images 10
+  refused 1 "^advprop: out: holds a training run, whose report this one would replace" \
+    evaluate out/model.safetensors --data-dir "$data" --test-images 20 --threads 1 --out out
+  refused 1 "--domain is given more than once" \
+    evaluate out/model.safetensors --data-dir "$data" --test-images 20 --threads 1 --domain main --domain 7
+  status=0
+  "$program" evaluate --checkpoint out/model.safetensors --data-dir "$data" --test-images 20 --threads 1 \
+    >/dev/full 2>stderr || status=$?
+  [ "$status" -eq 1 ] || die "exit code $status instead of 1 where the output is lost"
+  contains stderr "^advprop: standard output: cannot be written"
   test="evaluate --data-dir $data --test-images 20 --threads 1"
   refused 1 "missing.safetensors" $test --checkpoint missing.safetensors
   refused 1 "--domain 7 is out of range" $test --checkpoint out/model.safetensors --domain 7
