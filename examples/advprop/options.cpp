@@ -472,7 +472,7 @@ void corrupt_command(CLI::App& app, settings& s) {
 void export_command(CLI::App& app, settings& s) {
   checkpoint_options(app, s);
   app.add_option("--out", s.out, "The .onnx file")->required()->take_last();
-  number(app, "--image-size", s.image_size, 0, 10000, "Height and width; 0: the network's own");
+  number(app, "--image-size", s.image_size, 0, 10000, "Height and width; 0: as recorded, or an EfficientNet's own");
   app.add_flag("!--no-fold", s.fold, "Keep batch norms beside their convolutions");
   recorded_normalization(app, s);
 }
