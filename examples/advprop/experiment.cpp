@@ -409,8 +409,11 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
     r.validation_accuracy = past.epochs().at(static_cast<std::size_t>(r.epoch) - 1).validation.at(0).accuracy;
     clean = evaluate_domains(*net, data.test, s.seed, r.domains);
   } else {
-    r.domains = past.epochs().back().test;
-    clean = watch.main_evaluation() ? *watch.main_evaluation() : net->evaluate(data.test, 0, 0, seed(s.seed), {});
+    // Of another process's last epoch nothing is taken over: the test images may be others by now.
+    if (watch.main_evaluation())
+      r.domains = past.epochs().back().test, clean = *watch.main_evaluation();
+    else
+      clean = evaluate_domains(*net, data.test, s.seed, r.domains);
   }
 
   r.accuracy = clean.total.accuracy();
