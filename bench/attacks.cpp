@@ -26,7 +26,7 @@ int run(const std::string& data, const std::string& attack, bool euclidean, floa
   model<network, domains<1>, cpu> net(device);
   load(net, data + "/resnet20-cifar10-12fca82f.safetensors");
   const auto test = load_cifar10(data + "/cifar-10-batches-bin", split::test);
-  const auto norm = euclidean ? attack::norm::two : attack::norm::infinity;
+  const auto norm = euclidean ? attack::norm::l2 : attack::norm::linf;
   const auto begin = std::chrono::steady_clock::now();
   int robust = 0;
   if (attack == "pgd") {

@@ -33,7 +33,7 @@ void chosen_attack::run(any_objective<Device>& objective, device_images<Device>&
     case kind::pgd:
     case kind::pgd_l2: {
       attack::pgd a;
-      a.norm = which == kind::pgd ? attack::norm::infinity : attack::norm::two;
+      a.norm = which == kind::pgd ? attack::norm::linf : attack::norm::l2;
       a.epsilon = epsilon, a.step = step, a.steps = steps, a.goal = goal, a.start = start, a.clean_start = clean_start;
       return a.perturb(objective, images, labels, rng);
     }

@@ -44,7 +44,7 @@ void look_at(settings s, const checkpoint_facts& file) {
   const auto measure = [&](const std::string& name, const chosen_attack& attack) {
     const tally t = net->evaluate(test, domain, 0, seed(s.seed), attack).total;
     rows.push_back({name, fixed(100 * t.accuracy(), 2) + " %", fixed(100 * (1 - t.accuracy()), 2) + " %",
-                    fixed(100 * t.accuracy5(), 2) + " %", fixed(t.loss(), 4),
+                    fixed(100 * t.accuracy_top5(), 2) + " %", fixed(t.loss(), 4),
                     interval_text(t.accuracy(), static_cast<int>(t.images))});
   };
   measure("clean", {});

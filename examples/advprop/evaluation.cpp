@@ -87,8 +87,8 @@ std::vector<strength> strengths_of(const settings& s) {
   }
   for (const auto& attack : s.robust_attacks)
     for (const float epsilon : epsilons)
-      all.push_back({attack, epsilon, s.robust_norm == "l2" ? attack::norm::two : attack::norm::infinity,
-                     s.attack_steps, s.robust_restarts, s.robust_queries, s.seed});
+      all.push_back({attack, epsilon, s.robust_norm == "l2" ? attack::norm::l2 : attack::norm::linf, s.attack_steps,
+                     s.robust_restarts, s.robust_queries, s.seed});
   return all;
 }
 

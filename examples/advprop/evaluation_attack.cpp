@@ -46,7 +46,7 @@ robustness::attack_evidence zero_gradients(runner& net, const image_batch& clean
 /// PGD from random starts; an image is robust that is classified correctly after each.
 attack_scores run_pgd(runner& net, const image_source& images, int first, int count, int domain, const strength& s) {
   chosen_attack pgd = measuring_pgd(s.epsilon, s.steps);
-  if (s.norm == attack::norm::two) pgd.which = chosen_attack::kind::pgd_l2;
+  if (s.norm == attack::norm::l2) pgd.which = chosen_attack::kind::pgd_l2;
   const image_batch clean = read_batch(images, first, count);
   std::vector<char> correct(static_cast<std::size_t>(count)), robust;
   const auto judge = [&](const image_batch& b, std::vector<char>& flags) {
@@ -79,7 +79,7 @@ attack_scores run_pgd(runner& net, const image_source& images, int first, int co
 }  // namespace
 
 std::string strength::key() const {
-  std::string k = attack + (norm == attack::norm::two ? "/l2" : "/linf") + "/epsilon " + significant(epsilon, 7) +
+  std::string k = attack + (norm == attack::norm::l2 ? "/l2" : "/linf") + "/epsilon " + significant(epsilon, 7) +
                   "/restarts " + std::to_string(restarts);
   if (attack != "square") k += "/steps " + std::to_string(steps);
   if (attack == "square" || attack == "ensemble") k += "/queries " + std::to_string(queries);
@@ -87,7 +87,7 @@ std::string strength::key() const {
 }
 
 std::string strength::name() const {
-  return (norm == attack::norm::two ? "L2 " : "") + title(attack) + ", ε = " + significant(epsilon, 4);
+  return (norm == attack::norm::l2 ? "L2 " : "") + title(attack) + ", ε = " + significant(epsilon, 4);
 }
 
 double strength::work() const {

@@ -15,7 +15,7 @@ namespace advprop::program {
 struct strength {
   std::string attack;  // pgd, apgd, fab, square, ensemble
   float epsilon = 8;   // pixels of 255
-  attack::norm norm = attack::norm::infinity;
+  attack::norm norm = attack::norm::linf;
   int steps = 100, restarts = 1, queries = 5000;
   std::uint64_t seed = 0;
 

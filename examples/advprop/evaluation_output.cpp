@@ -200,7 +200,7 @@ metrics_entry evaluation_json(const settings& s, const evaluation_result& r) {
     }
     for (const auto& a : one.attacks) {
       metrics_entry entry = {{"attack", a.how.attack},
-                             {"norm", a.how.norm == attack::norm::two ? "l2" : "linf"},
+                             {"norm", a.how.norm == attack::norm::l2 ? "l2" : "linf"},
                              {"epsilon", metrics_entry::parse(significant(a.how.epsilon, 7))},
                              {"images", a.scores.images},
                              {"correct", a.scores.correct},
@@ -237,7 +237,7 @@ std::string evaluation_csv(const evaluation_result& r) {
       text += ",\n";
     }
     for (const auto& a : one.attacks)
-      text += begin + "attack," + (a.how.norm == attack::norm::two ? "l2 " : "") + a.how.attack + "," +
+      text += begin + "attack," + (a.how.norm == attack::norm::l2 ? "l2 " : "") + a.how.attack + "," +
               significant(a.how.epsilon, 7) + "," + std::to_string(a.scores.images) + "," +
               significant(1 - static_cast<double>(a.scores.robust) / a.scores.images, 6) + ",,,,,\n";
   }

@@ -58,7 +58,7 @@ std::vector<measurement> columns_of(const evaluation_result& r, const standing& 
     if (std::find(named.begin(), named.end(), a.how.attack) != named.end()) continue;
     named.push_back(a.how.attack);
     const attacked* best = &a;
-    const float usual = a.how.norm == attack::norm::two ? 127.5f : 4;
+    const float usual = a.how.norm == attack::norm::l2 ? 127.5f : 4;
     for (const auto& other : s.attacks)
       if (other.how.attack == a.how.attack && std::abs(other.how.epsilon - usual) < std::abs(best->how.epsilon - usual))
         best = &other;

@@ -201,7 +201,7 @@ metrics_entry summary_of(const settings& s, const experiment_result& r, const ev
   results["accuracy"] = clean.total.accuracy();
   const auto [low, high] = wilson_interval(clean.total.accuracy(), clean.total.images);
   results["accuracy_interval"] = {low, high};
-  results["accuracy_top5"] = clean.total.accuracy5();
+  results["accuracy_top5"] = clean.total.accuracy_top5();
   results["loss"] = clean.total.loss();
   results["accuracy_by_domain"] = metrics_entry::object();
   for (const auto& d : r.domains) results["accuracy_by_domain"][d.name] = d.accuracy;

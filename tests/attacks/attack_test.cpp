@@ -70,7 +70,7 @@ void each_attack(F f) {
                 .goal = attack::goal::random_class,
                 .source = statistics::batch},
     3.f);
-  f("pgd, l2", attack::pgd{.epsilon = 100, .step = 30, .steps = 5, .norm = attack::norm::two}, 0.f);
+  f("pgd, l2", attack::pgd{.epsilon = 100, .step = 30, .steps = 5, .norm = attack::norm::l2}, 0.f);
   f("momentum", attack::momentum_ifgsm{.epsilon = 4, .step = 1, .steps = 6}, 4.f);
   f("gradient descent", attack::gradient_descent{.epsilon = 2, .step = 1, .steps = 3}, 5.f);
   f("none", attack::none{}, 0.f);
@@ -190,7 +190,7 @@ TEST_CASE("Epsilon 0 returns the images bit for bit and asks the network nothing
   check(attack::fgsm{.epsilon = 0});
   check(attack::ifgsm{.epsilon = 0});
   check(attack::pgd{.epsilon = 0});
-  check(attack::pgd{.epsilon = 0, .norm = attack::norm::two});
+  check(attack::pgd{.epsilon = 0, .norm = attack::norm::l2});
   check(attack::momentum_ifgsm{.epsilon = 0});
   check(attack::gradient_descent{.epsilon = 0});
   check(attack::none{});
@@ -350,7 +350,7 @@ TEST_CASE("An untargeted attack asks for the labels and climbs, a targeted one a
   goals(attack::fgsm{});
   goals(attack::ifgsm{});
   goals(attack::pgd{.start = attack::start::image});
-  goals(attack::pgd{.norm = attack::norm::two, .start = attack::start::image});
+  goals(attack::pgd{.norm = attack::norm::l2, .start = attack::start::image});
   goals(attack::momentum_ifgsm{});
   goals(attack::gradient_descent{.start = attack::start::image});
 }
@@ -372,7 +372,7 @@ TEST_CASE("The loss rises for the label, or falls for the least likely class") {
   check(attack::fgsm{});
   check(attack::ifgsm{});
   check(attack::pgd{});
-  check(attack::pgd{.epsilon = 60, .step = 20, .norm = attack::norm::two});
+  check(attack::pgd{.epsilon = 60, .step = 20, .norm = attack::norm::l2});
   check(attack::momentum_ifgsm{});
   check(attack::gradient_descent{});
 }
@@ -431,7 +431,7 @@ TEST_CASE("With running statistics the attack on an image does not depend on its
   check(attack::fgsm{.epsilon = 8});
   check(attack::ifgsm{});
   check(attack::momentum_ifgsm{});
-  check(attack::pgd{.epsilon = 60, .step = 20, .norm = attack::norm::two, .start = attack::start::image});
+  check(attack::pgd{.epsilon = 60, .step = 20, .norm = attack::norm::l2, .start = attack::start::image});
   check(attack::ifgsm{.goal = attack::goal::least_likely});
 }
 

@@ -92,7 +92,7 @@ TEST_CASE("FGSM, I-FGSM and PGD give torchattacks' images") {
 
 TEST_CASE("L2 PGD gives torchattacks' images") {
   attack::pgd p{.epsilon = 128, .step = 32, .steps = 1};
-  p.norm = attack::norm::two;
+  p.norm = attack::norm::l2;
   p.start = attack::start::image;
   CHECK(difference(p, "pgd_l2_128_32_1") < 1e-5);
   p.step = 64;

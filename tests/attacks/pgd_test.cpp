@@ -70,13 +70,13 @@ TEST_CASE("A uniform start fills the ball evenly; for L2 its direction and lengt
   CHECK(squares / 2560 == doctest::Approx(1.0 / 3).epsilon(0.06));
 
   // A Euclidean length may be more than one pixel can change.
-  CHECK_NOTHROW(attacked(m, attack::pgd{.epsilon = 765, .step = 300, .steps = 1, .norm = attack::norm::two}, x));
+  CHECK_NOTHROW(attacked(m, attack::pgd{.epsilon = 765, .step = 300, .steps = 1, .norm = attack::norm::l2}, x));
   for (const float e : {-1.f, INFINITY, NAN})
-    CHECK_THROWS_WITH_AS(attacked(m, attack::pgd{.epsilon = e, .norm = attack::norm::two}, x),
+    CHECK_THROWS_WITH_AS(attacked(m, attack::pgd{.epsilon = e, .norm = attack::norm::l2}, x),
                          doctest::Contains("must be 0 or more"), argument_error);
   CHECK_THROWS_WITH_AS(attacked(m, attack::pgd{.epsilon = 256}, x), doctest::Contains("must be in [0, 255]"),
                        argument_error);
-  const auto two_norm = attacked(m, attack::pgd{.epsilon = 100, .steps = 0, .norm = attack::norm::two}, x);
+  const auto two_norm = attacked(m, attack::pgd{.epsilon = 100, .steps = 0, .norm = attack::norm::l2}, x);
   double lengths = 0, longest = 0;
   for (int n = 0; n < 40; ++n) {
     double length = 0;
@@ -116,7 +116,7 @@ TEST_CASE("An L2 step has the length that was asked for, along the gradient") {
   std::fill(x.begin(), x.end(), 0.5f);
   const auto y = labels(3);
   const auto z = attacked(
-      m, attack::pgd{.epsilon = 100, .step = 20, .steps = 1, .norm = attack::norm::two, .start = attack::start::image},
+      m, attack::pgd{.epsilon = 100, .step = 20, .steps = 1, .norm = attack::norm::l2, .start = attack::start::image},
       x);
   objective<two> o(m, {});
   device_images<cpu> batch(d, x.view());

@@ -60,7 +60,7 @@ TEST_EACH_ELEMENT("Losses, their gradients and what is counted are the CPU's, fo
         const loss_result found = cross_entropy(d, gz, targets, smoothing, 2.f, gdz);
         CHECK(found.loss == doctest::Approx(expected.loss).epsilon(1e-5));
         CHECK(found.correct == expected.correct);
-        CHECK(found.correct5 == expected.correct5);
+        CHECK(found.correct_top5 == expected.correct_top5);
         CHECK(distance(download(d, gdz), dz) < bound<T>);
         const loss_result only = cross_entropy(d, gz, targets, smoothing, 2.f, {});
         CHECK(only.loss == found.loss);
@@ -141,7 +141,7 @@ TEST_CASE("Logits of any size: far apart, equal, infinitely low, and no numbers"
   CHECK(std::isfinite(expected.loss));
   CHECK(found.loss == doctest::Approx(expected.loss).epsilon(1e-5));
   CHECK(found.correct == expected.correct);
-  CHECK(found.correct5 == expected.correct5);
+  CHECK(found.correct_top5 == expected.correct_top5);
   CHECK(distance(download(d, gdz), dz) < 1e-5);
 
   z(3, 38, 0, 0) = std::numeric_limits<float>::quiet_NaN();

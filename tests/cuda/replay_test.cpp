@@ -128,7 +128,7 @@ TEST_CASE("However many operations follow, a step's first loss is still there at
 }
 
 TEST_CASE("L2 steps and momentum are replayed, too") {
-  check_replayed(3, attack::pgd{.epsilon = 60, .step = 30, .steps = 2, .norm = attack::norm::two});
+  check_replayed(3, attack::pgd{.epsilon = 60, .step = 30, .steps = 2, .norm = attack::norm::l2});
   check_replayed(3, attack::momentum_ifgsm{.epsilon = 4, .step = 1, .steps = 2});
 }
 

@@ -102,7 +102,7 @@ int compare(const Attack& attack, double most_apart) {
   CHECK(same_verdicts(b.robust, here.robust));
   CHECK(apart(b.images, here.images) <= most_apart);
   CHECK(same_bits(std::span(b.images.data() + 5 * 189, 189), std::span(b.clean.data() + 5 * 189, 189)));
-  check_inside(b, attack.epsilon / 255, attack.norm == attack::norm::two);
+  check_inside(b, attack.epsilon / 255, attack.norm == attack::norm::l2);
   const auto claimed = b.robust;
   b.robust[5] = 1;
   judge(target, b);
@@ -115,10 +115,10 @@ int compare(const Attack& attack, double most_apart) {
 
 TEST_CASE("APGD on the CUDA device leaves the images that it leaves on the CPU, and makes the others the same") {
   for (const apgd_loss loss : {apgd_loss::cross_entropy, apgd_loss::targeted_dlr})
-    for (const attack::norm norm : {attack::norm::infinity, attack::norm::two}) {
+    for (const attack::norm norm : {attack::norm::linf, attack::norm::l2}) {
       CAPTURE(int(loss));
       CAPTURE(int(norm));
-      const int left = compare(apgd{.epsilon = norm == attack::norm::two ? 90.f : 10.f,
+      const int left = compare(apgd{.epsilon = norm == attack::norm::l2 ? 90.f : 10.f,
                                     .norm = norm,
                                     .steps = 12,
                                     .restarts = 2,
@@ -130,9 +130,9 @@ TEST_CASE("APGD on the CUDA device leaves the images that it leaves on the CPU, 
 }
 
 TEST_CASE("Square on the CUDA device leaves the images that it leaves on the CPU, and makes the others the same") {
-  for (const attack::norm norm : {attack::norm::infinity, attack::norm::two}) {
+  for (const attack::norm norm : {attack::norm::linf, attack::norm::l2}) {
     CAPTURE(int(norm));
-    const int left = compare(square{.epsilon = norm == attack::norm::two ? 300.f : 20.f,
+    const int left = compare(square{.epsilon = norm == attack::norm::l2 ? 300.f : 20.f,
                                     .norm = norm,
                                     .queries = 60,
                                     .restarts = 2,
@@ -144,8 +144,8 @@ TEST_CASE("Square on the CUDA device leaves the images that it leaves on the CPU
 
 TEST_CASE("PGD on the CUDA device fools the images that it fools on the CPU") {
   moved<float> there;
-  for (const attack::norm norm : {attack::norm::infinity, attack::norm::two}) {
-    const bool euclidean = norm == attack::norm::two;
+  for (const attack::norm norm : {attack::norm::linf, attack::norm::l2}) {
+    const bool euclidean = norm == attack::norm::l2;
     const attack::pgd a{.epsilon = euclidean ? 130.f : 14.f, .step = euclidean ? 40.f : 4.f, .steps = 8, .norm = norm};
     owned_batch here = patterns(37, 4), b = here;
     random_stream r(1), s(1);
@@ -187,14 +187,14 @@ TEST_CASE("In bfloat16 an image that is said to be fooled is fooled, and the oth
   attacked_model target(there.net);
   const owned_batch b = patterns(24, 4);
   const array_source<float> data(b.clean.view(), b.labels.view(), 4);
-  for (const attack::norm norm : {attack::norm::infinity, attack::norm::two}) {
+  for (const attack::norm norm : {attack::norm::linf, attack::norm::l2}) {
     const ensemble_options o{
-        .epsilon = norm == attack::norm::two ? 90.f : 10.f, .norm = norm, .steps = 6, .queries = 20};
+        .epsilon = norm == attack::norm::l2 ? 90.f : 10.f, .norm = norm, .steps = 6, .queries = 20};
     const auto r = attack_ensemble(there.net, data, o);
     owned_batch after = b;
     after.images = r.adversarial;
     after.robust = r.robust;
-    check_inside(after, o.epsilon / 255, norm == attack::norm::two);
+    check_inside(after, o.epsilon / 255, norm == attack::norm::l2);
     judge(target, after);
     CHECK(same_verdicts(after.robust, r.robust));
     CHECK((after.left() > 0 && after.left() < 24));
@@ -213,7 +213,7 @@ TEST_CASE("Logits that are no numbers stop an attack on the CUDA device, too") {
 
 #ifdef ADVPROP_CUDA_STAND_IN
 TEST_CASE("Images stay on the device while they are attacked, and few sizes of batches go through the network") {
-  for (const attack::norm norm : {attack::norm::infinity, attack::norm::two}) {
+  for (const attack::norm norm : {attack::norm::linf, attack::norm::l2}) {
     moved<float> there;
     attacked_model target(there.net);
     auto& counters = there.device.state().own();
@@ -232,7 +232,7 @@ TEST_CASE("Images stay on the device while they are attacked, and few sizes of b
 
     owned_batch b = patterns(32, 4);
     counters.batches.clear();
-    apgd{.epsilon = norm == attack::norm::two ? 90.f : 10.f, .norm = norm, .steps = 8}.run(target, b);
+    apgd{.epsilon = norm == attack::norm::l2 ? 90.f : 10.f, .norm = norm, .steps = 8}.run(target, b);
     CHECK(b.left() < 16);
     CHECK(counters.batches == std::set<int>{16, 32});
   }

@@ -90,7 +90,7 @@ TEST_EACH_SET("Soft targets: the definition, central differences, one-hot as har
       CHECK(soft.loss == doctest::Approx(expected).epsilon(1e-9));
       CHECK(dz.pads_are_zero());
       CHECK(maps::error(dz, [&](int n, int k, int, int) { return maps::slope(z(n, k), 1e-3f, loss); }) < 1e-6);
-      CHECK((soft.correct == plain.correct && soft.correct5 == plain.correct5));
+      CHECK((soft.correct == plain.correct && soft.correct_top5 == plain.correct_top5));
       CHECK(cross_entropy(d, z, {as_view(labels), one_hot.view()}, smoothing, 2.5f, dz).loss ==
             doctest::Approx(plain.loss).epsilon(1e-12));
       CHECK(maps::same_bits(dz, hard));
@@ -145,7 +145,7 @@ TEST_EACH_SET("A NaN logit makes the loss NaN and is not a hit") {
     const loss_result r = cross_entropy(d, z, as_view(labels), 0.1f, 1, dz);
     CHECK(std::isnan(r.loss));
     CHECK(r.correct == 1);
-    CHECK(r.correct5 == 1);
+    CHECK(r.correct_top5 == 1);
     std::vector<int> best(2), worst(2);
     predict(d, z, {best.data(), {2}});
     predict_worst(d, z, {worst.data(), {2}});
@@ -161,7 +161,7 @@ TEST_EACH_SET("Top-1 and top-5 hits count a tie for the lower class") {
   z(2, 5) = z(2, 4);                                   // tied, but class 4 comes first
   const auto hits = [&](std::vector<int> labels) {
     const loss_result r = cross_entropy(d, z, as_view(labels), 0, 1, {});
-    return std::array{r.correct, r.correct5};
+    return std::array{r.correct, r.correct_top5};
   };
   CHECK(hits({0, 0, 0, 0}) == std::array{4, 4});
   CHECK(hits({0, 4, 4, 5}) == std::array{1, 3});
@@ -170,7 +170,7 @@ TEST_EACH_SET("Top-1 and top-5 hits count a tie for the lower class") {
   const std::vector<int> labels{0, 2};
   const loss_result r = cross_entropy(d, equal, as_view(labels), 0, 1, {});
   CHECK(r.correct == 1);
-  CHECK(r.correct5 == 2);  // fewer than five classes
+  CHECK(r.correct_top5 == 2);  // fewer than five classes
 }
 
 TEST_EACH_SET("Softmax sums to one, and the best and the least likely class are the first of their kind") {

@@ -24,7 +24,7 @@ std::pair<int, int> missed(const apgd& a) {
   centre(m);
   attacked_model target(m);
   owned_batch b(points(60), predictions(target, points(60)));
-  const bool euclidean = a.norm == attack::norm::two;
+  const bool euclidean = a.norm == attack::norm::l2;
   const auto far = distances(m, b, euclidean);
   a.run(target, b);
   check_inside(b, a.epsilon / 255, euclidean);
@@ -40,7 +40,7 @@ std::pair<int, int> missed(const apgd& a) {
 }  // namespace
 
 TEST_CASE("A linear classifier loses exactly the images whose distance to another class is below epsilon") {
-  for (const attack::norm norm : {attack::norm::infinity, attack::norm::two})
+  for (const attack::norm norm : {attack::norm::linf, attack::norm::l2})
     for (const float pixels : {2.f, 6.f, 15.f}) {
       // Of two classes the loss has one best point; of several, a corner of the ball for each class.
       const auto [of_two, left] = missed<2>({.epsilon = pixels, .norm = norm, .steps = 30});
@@ -56,7 +56,7 @@ TEST_CASE("A linear classifier loses exactly the images whose distance to anothe
 
 TEST_CASE("Epsilon 0 returns the images bit for bit and leaves the flags") {
   for (const apgd_loss loss : losses)
-    for (const auto norm : {attack::norm::infinity, attack::norm::two}) {
+    for (const auto norm : {attack::norm::linf, attack::norm::l2}) {
       owned_batch b(images(5), labels(5));
       b.images.data()[3] = -0.f;
       const auto before = b.images;
@@ -81,7 +81,7 @@ TEST_CASE("Images lie in the ball and in [0, 1]; fooled ones are misclassified; 
         const auto correct = b.robust;
         const float pixels = euclidean ? 120.f : 20.f;
         const auto evidence = apgd{.epsilon = pixels,
-                                   .norm = euclidean ? attack::norm::two : attack::norm::infinity,
+                                   .norm = euclidean ? attack::norm::l2 : attack::norm::linf,
                                    .steps = 8,
                                    .restarts = 2,
                                    .loss = loss,
@@ -110,8 +110,8 @@ TEST_CASE("An image fares the same alone and in a batch, and on one thread and o
   std::ranges::copy(m.running(), n.running().begin());
   attacked_model target(m), threaded(n);
   for (const apgd_loss loss : losses)
-    for (const auto norm : {attack::norm::infinity, attack::norm::two}) {
-      const apgd a{.epsilon = norm == attack::norm::two ? 100.f : 16.f,
+    for (const auto norm : {attack::norm::linf, attack::norm::l2}) {
+      const apgd a{.epsilon = norm == attack::norm::l2 ? 100.f : 16.f,
                    .norm = norm,
                    .steps = 12,
                    .restarts = 2,
@@ -151,7 +151,7 @@ TEST_CASE("APGD is never weaker than PGD of as many steps, on a trained network,
     for (const float pixels : {8.f, 14.f, 20.f})
       for (const int steps : {10, 30}) {
         const float e = euclidean ? 6 * pixels : pixels;
-        const auto norm = euclidean ? attack::norm::two : attack::norm::infinity;
+        const auto norm = euclidean ? attack::norm::l2 : attack::norm::linf;
         owned_batch pgd = patterns(200, 4);
         random_stream rng(1);
         perturb(m,

@@ -124,7 +124,7 @@ TEST_CASE("Square fools a network whose gradients are masked; APGD alone would c
   attacked_model inner(net);
   const auto y = predictions(inner, x);
   const array_source<float> data(x.view(), y.view(), 4);
-  const ensemble_options o{.epsilon = 8, .norm = attack::norm::infinity, .steps = 20, .queries = 300};
+  const ensemble_options o{.epsilon = 8, .norm = attack::norm::linf, .steps = 20, .queries = 300};
   toy masked{.kind = toy::defence::masked, .on = &d, .net = &net};
   const auto r = attack_ensemble(masked, data, o);
   CHECK(r.stages[3].left < r.stages[2].left - 3);

@@ -9,9 +9,9 @@ using namespace harness;
 
 namespace {
 
-constexpr attack::norm norms[] = {attack::norm::infinity, attack::norm::two};
+constexpr attack::norm norms[] = {attack::norm::linf, attack::norm::l2};
 
-float strength(attack::norm n) { return n == attack::norm::two ? 120.f : 20.f; }
+float strength(attack::norm n) { return n == attack::norm::l2 ? 120.f : 20.f; }
 
 /// What the step to the plane should be: t by bisection.
 std::vector<double> stepped(std::span<const float> x, std::span<const float> w, double offset, bool euclidean,
@@ -47,7 +47,7 @@ TEST_CASE("The step to a plane ends on it, inside [0, 1], and is the shortest") 
       const double offset = double(r.uniform(-1, 1)) * 0.15 * double(n);
       project(x, w, offset, norm, d);
       for (std::size_t i = 0; i < n; ++i) CHECK((x[i] + d[i] >= 0 && x[i] + d[i] <= 1));
-      const bool euclidean = norm == attack::norm::two;
+      const bool euclidean = norm == attack::norm::l2;
       double low = 0, high = 1e6;
       for (int k = 0; k < 200; ++k) {
         const double t = (low + high) / 2;
@@ -66,7 +66,7 @@ TEST_CASE("The step to a plane ends on it, inside [0, 1], and is the shortest") 
   CHECK(bounded > 200);
   CHECK(unreachable > 20);
   std::vector<float> x(3, 0.5f), w{1, -1, 0}, d(3, 7.f);
-  project(x, w, 0, attack::norm::two, d);
+  project(x, w, 0, attack::norm::l2, d);
   CHECK(d == std::vector<float>(3, 0.f));
 }
 
@@ -78,7 +78,7 @@ TEST_CASE("A linear classifier loses exactly the images whose distance to anothe
   for (const attack::norm norm : norms)
     for (const float pixels : {2.f, 6.f, 15.f}) {
       owned_batch b(points(60), predictions(target, points(60)));
-      const bool euclidean = norm == attack::norm::two;
+      const bool euclidean = norm == attack::norm::l2;
       const auto far = distances(m, b, euclidean);
       fab{.epsilon = pixels, .norm = norm, .steps = 40}.run(target, b);
       check_inside(b, pixels / 255, euclidean);
@@ -107,7 +107,7 @@ TEST_CASE("Images lie in the ball and in [0, 1]; fooled ones are misclassified; 
       CHECK(evidence.attacked == correct);
       CHECK(evidence.zero_gradients == 0);
       CHECK(b.left() < correct);
-      check_inside(b, strength(norm) / 255, norm == attack::norm::two);
+      check_inside(b, strength(norm) / 255, norm == attack::norm::l2);
       const auto claimed = b.robust;
       judge(target, b);
       CHECK(b.robust == claimed);

@@ -7,9 +7,9 @@ namespace square_test {
 using namespace harness;
 
 namespace {
-constexpr attack::norm norms[] = {attack::norm::infinity, attack::norm::two};
+constexpr attack::norm norms[] = {attack::norm::linf, attack::norm::l2};
 
-float strength(attack::norm n) { return n == attack::norm::two ? 160.f : 24.f; }
+float strength(attack::norm n) { return n == attack::norm::l2 ? 160.f : 24.f; }
 
 }  // namespace
 
@@ -52,7 +52,7 @@ TEST_CASE("Images lie in the ball and in [0, 1], fooled ones are misclassified, 
       owned_batch b(x, predictions(target, x));
       const square a{.epsilon = strength(norm), .norm = norm, .queries = 60, .restarts = 2, .stretched = true};
       CHECK(a.run(target, b).attacked == 16);
-      check_inside(b, strength(norm) / 255, norm == attack::norm::two);
+      check_inside(b, strength(norm) / 255, norm == attack::norm::l2);
       INFO("left ", b.left());
       CHECK(b.left() < 16);
       const auto claimed = b.robust;
@@ -70,8 +70,8 @@ TEST_CASE("Square fools no image whose distance to another class is above epsilo
   // The image is one pixel of twelve channels: each query draws one of the ball's 4096 corners.
   owned_batch flat(points(50), predictions(target, points(50)));
   for (const attack::norm norm : norms) {
-    const auto far = distances(m, flat, norm == attack::norm::two);
-    const float pixels = norm == attack::norm::two ? 15.f : 6.f;
+    const auto far = distances(m, flat, norm == attack::norm::l2);
+    const float pixels = norm == attack::norm::l2 ? 15.f : 6.f;
     owned_batch b = flat;
     square{.epsilon = pixels, .norm = norm, .queries = 400}.run(target, b);
     int missed = 0, reachable = 0;
@@ -83,7 +83,7 @@ TEST_CASE("Square fools no image whose distance to another class is above epsilo
     }
     INFO("missed ", missed, " of ", reachable);
     CHECK((reachable > 5 && reachable < 50));
-    if (norm == attack::norm::infinity) CHECK(missed <= reachable / 2);
+    if (norm == attack::norm::linf) CHECK(missed <= reachable / 2);
   }
 }
 

@@ -320,7 +320,7 @@ TEST_CASE("The same bits on one thread and on two, over several steps") {
   sgd::state<triple> sm(o, m), sn(o, n);
   for (execution how : {execution::sequential, execution::concatenated})
     for (std::uint64_t i = 0; i < 3; ++i) {
-      adversarial_propagation method{attack::pgd{}, attack::pgd{.epsilon = 50, .step = 10, .norm = attack::norm::two}};
+      adversarial_propagation method{attack::pgd{}, attack::pgd{.epsilon = 50, .step = 10, .norm = attack::norm::l2}};
       method.execution = how;
       const data batch(7, i);
       const auto x = gradients(m, method, {batch}, {.rng = random_stream(i)}),
@@ -343,7 +343,7 @@ TEST_CASE(
   adversarial_propagation propagation{attack::pgd{.goal = attack::goal::random_class}, attack::momentum_ifgsm{}};
   propagation.auxiliary[1].stream = 1;
   adversarial_propagation euclidean{
-      attack::pgd{.epsilon = 60, .norm = attack::norm::two, .goal = attack::goal::least_likely}};
+      attack::pgd{.epsilon = 60, .norm = attack::norm::l2, .goal = attack::goal::least_likely}};
   adversarial_propagation together = propagation;
   together.execution = execution::concatenated;
   const auto check = [&](const char* name, const auto& method, std::size_t images) {

@@ -17,7 +17,7 @@ TEST_CASE("A tally weighs batches by their images") {
   CHECK(t.images == 16);
   CHECK(t.loss() == doctest::Approx((2.0 * 4 + 1.0 * 12) / 16));
   CHECK(t.accuracy() == doctest::Approx(3.0 / 16));
-  CHECK(t.accuracy5() == doctest::Approx(6.0 / 16));
+  CHECK(t.accuracy_top5() == doctest::Approx(6.0 / 16));
   tally u = t;
   u += t;
   CHECK(u.images == 32);

@@ -30,7 +30,7 @@ TEST_CASE("Each part's tally holds its own mean loss, unweighted, and goes to it
     CHECK(t.loss() == doctest::Approx(r.loss).epsilon(1e-12));
     CHECK(t.images == count[i]);
     CHECK(t.correct == r.correct);
-    CHECK(t.correct5 == count[i]);
+    CHECK(t.correct_top5 == count[i]);
   }
 }
 

@@ -7,15 +7,15 @@
 namespace advprop::attack {
 
 /// The ball that the perturbation stays in.
-enum class norm { infinity, two };
+enum class norm { linf, l2 };
 
-/// Madry et al. 2018; the attacker of AdvProp, section 5.1. Epsilon and step in pixels of 255 (for `norm::two`, the
+/// Madry et al. 2018; the attacker of AdvProp, section 5.1. Epsilon and step in pixels of 255 (for `norm::l2`, the
 /// Euclidean length of the whole perturbation in pixels of 255). Epsilon 0 returns the images bit for bit.
 struct pgd {
   float epsilon = 4;
   float step = 1;
   int steps = 5;
-  attack::norm norm = attack::norm::infinity;
+  attack::norm norm = attack::norm::linf;
   attack::start start = attack::start::uniform;
   float clean_start = 0;  ///< probability that a batch starts from the clean images although `start` is uniform
   attack::goal goal = attack::goal::untargeted;
@@ -49,7 +49,7 @@ struct pgd {
                               {"clean_start", clean_start}});
   }
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
-    detail::check("pgd", epsilon, step, steps, norm == attack::norm::two);
+    detail::check("pgd", epsilon, step, steps, norm == attack::norm::l2);
     if (!(clean_start >= 0 && clean_start <= 1))
       fail<argument_error>("attack::pgd: clean_start is ", clean_start, ", must be in [0, 1]");
     if (epsilon == 0) return;
@@ -60,7 +60,7 @@ struct pgd {
       begin(images, original, e, rng);
     for (int i = 0; i < steps; ++i) {
       const auto gradient = objective.input_gradient(images, target.at);
-      if (norm == attack::norm::infinity) {
+      if (norm == attack::norm::linf) {
         transform(images, gradient, original, loops::sign_step{a, e});
       } else {
         scaled_step(images, gradient, a);
@@ -74,7 +74,7 @@ struct pgd {
   void begin(auto& images, const auto& original, float e, random_stream& rng) const {
     auto& device = *images.device;
     const auto count = static_cast<std::uint64_t>(images.size());
-    if (norm == attack::norm::infinity) {
+    if (norm == attack::norm::linf) {
       fill_uniform(device, rng, -e, e, images);
       rng.skip(count);
       transform(images, original, loops::noisy_start{e});

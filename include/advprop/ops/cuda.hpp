@@ -25,7 +25,7 @@ using view_of = std::type_identity_t<feature_view<T>>;
 /// A loss that the device is still computing. Converting it waits; it may be done once, before many more operations.
 struct pending_loss {
   cuda_device* device;
-  const float* sums;  // loss, correct, correct5, in the host's memory
+  const float* sums;  // loss, correct, correct_top5, in the host's memory
   int batch;
   operator loss_result() const;  // NOLINT: what every other device's loss is
 };

@@ -3,11 +3,11 @@
 
 namespace advprop {
 
-/// `loss` is the mean over the batch; `correct` and `correct5` count images whose label is the top or among the top
+/// `loss` is the mean over the batch; `correct` and `correct_top5` count images whose label is the top or among the top
 /// five logits (among all, where there are fewer classes).
 struct loss_result {
   double loss = 0;
-  int correct = 0, correct5 = 0;
+  int correct = 0, correct_top5 = 0;
 };
 
 }  // namespace advprop

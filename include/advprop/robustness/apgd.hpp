@@ -31,8 +31,8 @@ enum class apgd_loss {
 /// checkpoint and the step was not halved there. The search starts at a random point, uniform in the L-infinity ball or
 /// on the L2 sphere. It is over for an image as soon as one of its points is misclassified.
 struct apgd {
-  float epsilon = 8;  ///< pixels of 255; for `norm::two`, the Euclidean length of the whole perturbation
-  attack::norm norm = attack::norm::infinity;
+  float epsilon = 8;  ///< pixels of 255; for `norm::l2`, the Euclidean length of the whole perturbation
+  attack::norm norm = attack::norm::linf;
   int steps = 100;
   int restarts = 1;  ///< random starts; a later one has only the images that are left
   apgd_loss loss = apgd_loss::cross_entropy;
@@ -166,12 +166,12 @@ class apgd_search {
   void start(std::uint64_t tag) {
     for (int i = 0; i < count(); ++i) {
       const random_stream rng = batch_.streams[static_cast<std::size_t>(at(i).image)].split(tag);
-      if (how_.norm == attack::norm::infinity)
+      if (how_.norm == attack::norm::linf)
         fill_uniform(target_.device(), rng, -e_, e_, x_.slice(i, 1));
       else
         fill_normal(target_.device(), rng, x_.slice(i, 1));
     }
-    if (how_.norm == attack::norm::infinity) {
+    if (how_.norm == attack::norm::linf) {
       transform(x_, original_, attack::loops::noisy_start{e_});
       copy_images(x_, past_);
     } else {
@@ -238,7 +238,7 @@ class apgd_search {
   /// The next point: x + s (step(x) - x) + (1 - s) (x - the point before), with both the step and the sum projected.
   void advance(float s) {
     const auto x = some(x_), past = some(past_), stepped = some(stepped_), original = some(original_);
-    const bool infinity = how_.norm == attack::norm::infinity;
+    const bool infinity = how_.norm == attack::norm::linf;
     const auto own_step = [](const ascent& a) { return a.step; };
     copy_images(x, stepped);
     if (infinity) {

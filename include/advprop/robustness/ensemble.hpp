@@ -32,8 +32,8 @@ constexpr const char* name(evaluation_attack a) {
 
 /// The defaults are AutoAttack's standard version (Croce & Hein 2020).
 struct ensemble_options {
-  float epsilon = 8;  ///< pixels of 255; for `norm::two`, the Euclidean length of the whole perturbation
-  attack::norm norm = attack::norm::infinity;
+  float epsilon = 8;  ///< pixels of 255; for `norm::l2`, the Euclidean length of the whole perturbation
+  attack::norm norm = attack::norm::linf;
   /// One after the other, each on the images that the ones before it left.
   std::vector<evaluation_attack> attacks{evaluation_attacks.begin(), evaluation_attacks.end()};
   int steps = 100;               ///< of APGD and FAB

@@ -12,7 +12,7 @@
 namespace advprop::robustness {
 
 ADVPROP_API std::string description(const ensemble_options& o) {
-  std::string s = o.norm == attack::norm::two ? "L2" : "L-infinity";
+  std::string s = o.norm == attack::norm::l2 ? "L2" : "L-infinity";
   ((s += ", epsilon ") += shortest(o.epsilon)) += "/255; ";
   for (std::size_t i = 0; i < o.attacks.size(); ++i) {
     (s += i ? ", " : "") += name(o.attacks[i]);

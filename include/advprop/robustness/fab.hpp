@@ -19,8 +19,8 @@ namespace advprop::robustness {
 /// goes back towards the image. It needs no step size, and scaling the logits changes nothing. The search is over for
 /// an image as soon as it has a misclassified point within epsilon.
 struct fab {
-  float epsilon = 8;  ///< pixels of 255; for `norm::two`, the Euclidean length of the whole perturbation
-  attack::norm norm = attack::norm::infinity;
+  float epsilon = 8;  ///< pixels of 255; for `norm::l2`, the Euclidean length of the whole perturbation
+  attack::norm norm = attack::norm::linf;
   int steps = 100;   ///< for each target and restart
   int restarts = 1;  ///< the first begins at the image, the others at random points of the half of the ball's radius
   int targets = 9;   ///< wrong classes tried one after the other; all where there are fewer
@@ -50,7 +50,7 @@ class projection {
     moves_.clear();
     double slope = 0, done = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const double size = std::fabs(double{w[i]}), s = norm == attack::norm::two ? size : 1;
+      const double size = std::fabs(double{w[i]}), s = norm == attack::norm::l2 ? size : 1;
       d[i] = (offset > 0) == (w[i] > 0) ? -x[i] : 1 - x[i];  // the whole room, with its sign
       if (w[i] == 0 || offset == 0) d[i] = 0;
       if (d[i] == 0) continue;
@@ -75,7 +75,7 @@ class projection {
     if (first == moves_.end()) return;  // out of reach, or just within it
     const double t = (std::fabs(offset) - done) / slope;
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const double reach = norm == attack::norm::two ? t * std::fabs(double{w[i]}) : t;
+      const double reach = norm == attack::norm::l2 ? t * std::fabs(double{w[i]}) : t;
       d[i] = std::copysign(static_cast<float>(std::min(reach, std::fabs(double{d[i]}))), d[i]);
     }
   }
@@ -144,7 +144,7 @@ class fab_search {
   std::span<const float> row(int i) const {
     return {logits_.data() + i * logits_.view().stride(), static_cast<std::size_t>(logits_.extent(1))};
   }
-  bool euclidean() const { return how_.norm == attack::norm::two; }
+  bool euclidean() const { return how_.norm == attack::norm::l2; }
 
   double length(std::span<const float> d) const {
     double largest = 0, squares = 0;

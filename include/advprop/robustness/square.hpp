@@ -22,8 +22,8 @@ namespace advprop::robustness {
 /// of the ball in each channel. L2: the square gets a pattern of two bumps and the share of the perturbation that
 /// another square loses. Every image draws its own squares; fra31/auto-attack draws one for the batch.
 struct square {
-  float epsilon = 8;  ///< pixels of 255; for `norm::two`, the Euclidean length of the whole perturbation
-  attack::norm norm = attack::norm::infinity;
+  float epsilon = 8;  ///< pixels of 255; for `norm::l2`, the Euclidean length of the whole perturbation
+  attack::norm norm = attack::norm::linf;
   int queries = 5000;  ///< most logits asked for an image and restart, besides the first
   int restarts = 1;
   float area = 0.8f;  ///< of the first squares, as a fraction of the image; halved after 10, 50, 200, 500, ... queries
@@ -111,7 +111,7 @@ class square_search {
 
   attack_evidence run() {
     const attack_evidence evidence{count(), 0};
-    const bool infinity = how_.norm == attack::norm::infinity;
+    const bool infinity = how_.norm == attack::norm::linf;
     infinity ? stripes() : tiles();
     evaluate();
     for (int query = 0; query < how_.queries && count() > 0; ++query) {

@@ -14,25 +14,25 @@ namespace advprop {
 /// Sums over images, so that they add up over batches.
 struct tally {
   double loss_sum = 0;
-  long images = 0, correct = 0, correct5 = 0;
+  long images = 0, correct = 0, correct_top5 = 0;
 
   void add(const loss_result& r, int count) {
     loss_sum += r.loss * count;
     images += count;
     correct += r.correct;
-    correct5 += r.correct5;
+    correct_top5 += r.correct_top5;
   }
   tally& operator+=(const tally& o) {
     loss_sum += o.loss_sum;
     images += o.images;
     correct += o.correct;
-    correct5 += o.correct5;
+    correct_top5 += o.correct_top5;
     return *this;
   }
   double loss() const { return images ? loss_sum / static_cast<double>(images) : 0; }
   /// Top-1 and top-5 accuracy in [0,1].
   double accuracy() const { return images ? static_cast<double>(correct) / static_cast<double>(images) : 0; }
-  double accuracy5() const { return images ? static_cast<double>(correct5) / static_cast<double>(images) : 0; }
+  double accuracy_top5() const { return images ? static_cast<double>(correct_top5) / static_cast<double>(images) : 0; }
 };
 
 /// One tally for each part of a method's batch (clean, adversarial ...), in the method's order.
@@ -84,7 +84,7 @@ struct step_metrics {
  private:
   struct late {
     int part = 0, images = 0;
-    const float* sums = nullptr;  // loss, correct, correct5, in the host's memory
+    const float* sums = nullptr;  // loss, correct, correct_top5, in the host's memory
   };
   std::vector<late> late_;
 };

@@ -47,7 +47,7 @@ ADVPROP_API void put_position(archive_writer& out, const run_position& at, std::
     out.put(key + ".loss", t.loss_sum);
     out.put(key + ".images", t.images);
     out.put(key + ".correct", t.correct);
-    out.put(key + ".correct5", t.correct5);
+    out.put(key + ".correct_top5", t.correct_top5);
   }
   for (std::size_t i = 0; i < data.size(); ++i) {
     const loader_state s = data[i]->state();
@@ -71,7 +71,7 @@ ADVPROP_API run_position position_of(const archive& in) {
     t.loss_sum = in.get<double>(key + ".loss");
     t.images = in.get<long>(key + ".images");
     t.correct = in.get<long>(key + ".correct");
-    t.correct5 = in.get<long>(key + ".correct5");
+    t.correct_top5 = in.get<long>(key + ".correct_top5");
   }
   return at;
 }

@@ -27,7 +27,7 @@ struct exponentials {
 
 /// One image's part of a batch's loss.
 struct image_loss {
-  float loss, correct, correct5;
+  float loss, correct, correct_top5;
   float maximum, sum;  // of the exponentials, as above
   float shares;        // of the target, all together
 };
@@ -113,7 +113,7 @@ ADVPROP_CUDA_API pending_loss::operator loss_result() const {
   loss_result r;
   r.loss = static_cast<double>(sums[0]) / batch;
   r.correct = static_cast<int>(sums[1]);
-  r.correct5 = static_cast<int>(sums[2]);
+  r.correct_top5 = static_cast<int>(sums[2]);
   return r;
 }
 
@@ -146,7 +146,7 @@ pending_loss cross_entropy(basic_cuda<T>& d, view_of<const T> logits, const targ
       [=] ADVPROP_HD(nothing_to_prepare, int, std::ptrdiff_t n, int, float* s) {
         s[0] += results[n].loss;
         s[1] += results[n].correct;
-        s[2] += results[n].correct5;
+        s[2] += results[n].correct_top5;
       },
       [=] ADVPROP_HD(int, int, const float* s) {
         for (int k = 0; k < 3; ++k) sums[k] = s[k];

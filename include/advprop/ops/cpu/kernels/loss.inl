@@ -64,7 +64,7 @@ inline loss_result cross_entropy(cpu& d, feature_view<const float> logits, const
   for (int n = 0; n < logits.batch; ++n) {
     total.loss += results[n].loss;
     total.correct += results[n].rank == 0;
-    total.correct5 += results[n].rank < std::min(5, classes);
+    total.correct_top5 += results[n].rank < std::min(5, classes);
   }
   total.loss /= logits.batch;
   return total;
