@@ -17,4 +17,5 @@
 #include <advprop/data/mix.inl>
 #include <advprop/data/npy_images.inl>
 #include <advprop/data/png.inl>
+#include <advprop/data/random_erasing.inl>
 #include <advprop/data/resize.inl>

@@ -27,6 +27,7 @@
 #include <advprop/data/loader.hpp>
 #include <advprop/data/mix.hpp>
 #include <advprop/data/rand_augment.hpp>
+#include <advprop/data/random_erasing.hpp>
 #include <advprop/io/checkpoint.hpp>
 #include <advprop/models/efficientnet.hpp>
 #include <advprop/models/model.hpp>

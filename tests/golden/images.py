@@ -134,6 +134,19 @@ regions("square", 64, 65, (0.9, 1.0), (3 / 4, 4 / 3), 300)  # most tries fail, u
 store("random_resized_crop.0", transforms.functional.resized_crop(
     rgb, *first, [16, 16], transforms.InterpolationMode.BILINEAR))
 
+
+
+def holes(key, height, width, scale, ratio, count):
+    """RandomErasing's `count` calls on one stream: top, left, height, width; -1 where no hole is found."""
+    image = torch.zeros(3, height, width)
+    with unittest.mock.patch("torchvision.transforms.transforms.torch", draws(data.stream("images/erase"))):
+        found = [transforms.RandomErasing.get_params(image, scale, ratio, [0.0]) for _ in range(count)]
+    golden[f"holes.{key}"] = np.array([(-1,) * 4 if v is image else at for *at, v in found], np.float32)
+
+
+holes("default", 37, 53, (0.02, 0.33), (0.3, 3.3), 60)
+holes("small", 8, 8, (0.02, 0.33), (0.3, 3.3), 60)
+holes("flat", 8, 300, (0.3, 0.9), (0.3, 3.3), 60)  # mostly none
 path = pathlib.Path(__file__).parent / "images.safetensors"
 save_file(dict(sorted(golden.items())), path)
 print(path.stat().st_size, "bytes,", len(golden), "tensors")
