@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <type_traits>
 #include <vector>
 
 namespace simulated {
@@ -133,13 +134,17 @@ struct doubled {
 }  // namespace
 
 TEST_CASE("each_kernel comes to every index once") {
-  for (const std::ptrdiff_t count : {1, 255, 256, 257, 5000}) {
-    std::vector<int> seen(static_cast<std::size_t>(count));
-    const auto f = [&](std::ptrdiff_t i) { ++seen[static_cast<std::size_t>(i)]; };
-    const auto blocks = static_cast<unsigned>((count + kernels::block_threads - 1) / kernels::block_threads);
-    simulated::launch({blocks}, {kernels::block_threads}, 1, [&] { kernels::each_kernel(count, f); });
-    CHECK(std::count(seen.begin(), seen.end(), 1) == count);
-  }
+  const auto check = [&]<int Threads>(std::integral_constant<int, Threads>) {
+    for (const std::ptrdiff_t count : {1, 255, 256, 257, 5000}) {
+      std::vector<int> seen(static_cast<std::size_t>(count));
+      const auto f = [&](std::ptrdiff_t i) { ++seen[static_cast<std::size_t>(i)]; };
+      const auto blocks = static_cast<unsigned>((count + Threads - 1) / Threads);
+      simulated::launch({blocks}, {Threads}, 1, [&] { kernels::each_kernel<Threads>(count, f); });
+      CHECK(std::count(seen.begin(), seen.end(), 1) == count);
+    }
+  };
+  check(std::integral_constant<int, kernels::block_threads>());
+  check(std::integral_constant<int, 128>());
 }
 
 TEST_CASE("columns_kernel comes to every row and column once, with what was prepared for the column") {

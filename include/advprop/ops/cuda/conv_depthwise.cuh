@@ -50,10 +50,21 @@ struct depthwise_gradient {
   activation a;
 
   template <int V>
-  ADVPROP_HD floats<V> at(std::ptrdiff_t i) const {
-    floats<V> g = load<V>(dy, i);
+  struct packet {
+    packed_elements<T, V> dy, y;
+  };
+  template <int V>
+  ADVPROP_HD packet<V> fetch(std::ptrdiff_t i) const {
+    packet<V> p;
+    p.dy = detail::fetch<V>(dy, i);
+    if (a != activation::identity) p.y = detail::fetch<V>(y, i);
+    return p;
+  }
+  template <int V>
+  ADVPROP_HD floats<V> value(const packet<V>& p) const {
+    floats<V> g = widened(p.dy);
     if (a == activation::identity) return g;
-    const floats<V> v = load<V>(y, i);
+    const floats<V> v = widened(p.y);
     for (int k = 0; k < V; ++k) g[k] *= slope(a, v[k]);
     return g;
   }
@@ -61,21 +72,30 @@ struct depthwise_gradient {
 template <class T>
 struct depthwise_input {
   const T* x;
+
   template <int V>
-  ADVPROP_HD floats<V> at(std::ptrdiff_t i) const {
-    return load<V>(x, i);
+  using packet = packed_elements<T, V>;
+  template <int V>
+  ADVPROP_HD packet<V> fetch(std::ptrdiff_t i) const {
+    return detail::fetch<V>(x, i);
+  }
+  template <int V>
+  ADVPROP_HD floats<V> value(const packet<V>& p) const {
+    return widened(p);
   }
 };
 
 /// Sums over windows of Kernel x Kernel that begin at (h * Stride - top, w * Stride - left), four neighbours of a row a
 /// thread: they share the weights and most of what they read, which would otherwise be asked of the cache Kernel times
-/// as often. Flipped: the last weight first. The order of a sum's additions is that of the windows.
+/// as often. Flipped: the last weight first. The order of a sum's additions is that of the windows. All of a row is
+/// asked for before any of it is used, so that the memory's latency is waited for once: what is outside reads the first
+/// pixel, and counts for nothing.
 template <int Kernel, int Stride, bool Flipped, int V, class From, class End, class T>
 void depthwise_rows(cuda_device& d, int top, int left, From from, grid in, const float* w, T* to, grid out, End end) {
   constexpr int results = 4, reads = (results - 1) * Stride + Kernel;
   grid rows = out;
   rows.width = (out.width + results - 1) / results;
-  each(d, rows.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
+  each<128>(d, rows.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
     const place p = rows.at(i);
     const int first = p.w * results;
     floats<V> sums[results] = {};
@@ -88,11 +108,18 @@ void depthwise_rows(cuda_device& d, int top, int left, From from, grid in, const
         const int tap = r * Kernel + q;
         f[q] = load<V>(w, std::ptrdiff_t{Flipped ? Kernel * Kernel - 1 - tap : tap} * in.columns + p.column);
       }
+      typename From::template packet<V> row[reads];
+      const auto inside = [&](int c) {
+        const int at = first * Stride - left + c;
+        return at >= 0 && at < in.width;
+      };
+      ADVPROP_CUDA_UNROLL
+      for (int c = 0; c < reads; ++c)
+        row[c] = from.template fetch<V>(in.index(p.n, h, inside(c) ? first * Stride - left + c : 0, p.column));
       ADVPROP_CUDA_UNROLL
       for (int c = 0; c < reads; ++c) {
-        const int at = first * Stride - left + c;
-        if (at < 0 || at >= in.width) continue;
-        const floats<V> v = from.template at<V>(in.index(p.n, h, at, p.column));
+        if (!inside(c)) continue;
+        const floats<V> v = from.template value<V>(row[c]);
         ADVPROP_CUDA_UNROLL
         for (int j = 0; j < results; ++j) {
           const int q = c - j * Stride;
@@ -162,7 +189,7 @@ void depthwise_backward_input_at(cuda_device& d, depthwise_window s, const depth
     for (int oh = rows.first; oh <= rows.last; ++oh)
       for (int ow = columns.first; ow <= columns.last; ++ow) {
         const int r = p.h + s.top - oh * s.stride, q = p.w + s.left - ow * s.stride;
-        const floats<V> g = dy.template at<V>(out.index(p.n, oh, ow, p.column));
+        const floats<V> g = dy.template value<V>(dy.template fetch<V>(out.index(p.n, oh, ow, p.column)));
         const floats<V> f = load<V>(w, std::ptrdiff_t{r * s.kernel + q} * in.columns + p.column);
         for (int k = 0; k < V; ++k) sum[k] += g[k] * f[k];
       }
@@ -181,11 +208,18 @@ void depthwise_backward_weight_rows(cuda_device& d, depthwise_window s, int firs
     for (int r = 0; r < Rows; ++r) {
       const int h = p.h * s.stride - s.top + first + r;
       if (h < 0 || h >= in.height) continue;
+      packed_elements<T, V> taps[Kernel];  // all on their way before one is used
+      const auto inside = [&](int q) {
+        const int c = p.w * s.stride - s.left + q;
+        return c >= 0 && c < in.width;
+      };
+      ADVPROP_CUDA_UNROLL
+      for (int q = 0; q < Kernel; ++q)
+        taps[q] = fetch<V>(x, in.index(p.n, h, inside(q) ? p.w * s.stride - s.left + q : 0, column));
       ADVPROP_CUDA_UNROLL
       for (int q = 0; q < Kernel; ++q) {
-        const int c = p.w * s.stride - s.left + q;
-        if (c < 0 || c >= in.width) continue;
-        const floats<V> v = load<V>(x, in.index(p.n, h, c, column));
+        if (!inside(q)) continue;
+        const floats<V> v = widened(taps[q]);
         for (int k = 0; k < V; ++k) sums[(r * Kernel + q) * V + k] += g[k] * v[k];
       }
     }

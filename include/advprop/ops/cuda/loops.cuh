@@ -69,9 +69,9 @@ ADVPROP_HD std::ptrdiff_t partial_place(std::ptrdiff_t slice, int k, int columns
 // A test runs these on the processor as well, thread by thread (tests/cuda/kernels_test.cpp).
 #if defined(__CUDACC__) || defined(ADVPROP_CUDA_KERNELS)
 
-template <class F>
-__global__ void __launch_bounds__(block_threads) each_kernel(std::ptrdiff_t count, F f) {
-  const std::ptrdiff_t i = std::ptrdiff_t{blockIdx.x} * block_threads + threadIdx.x;
+template <int Threads, class F>
+__global__ void __launch_bounds__(Threads) each_kernel(std::ptrdiff_t count, F f) {
+  const std::ptrdiff_t i = std::ptrdiff_t{blockIdx.x} * Threads + threadIdx.x;
   if (i < count) f(i);
 }
 
@@ -150,13 +150,13 @@ __global__ void __launch_bounds__(block_threads) rows_kernel(std::ptrdiff_t rows
 
 #endif
 
-/// f(i) for i in [0, count).
-template <class F>
+/// f(i) for i in [0, count). Where f needs many registers, more of it is at work at once in smaller blocks.
+template <int Threads = block_threads, class F>
 void each(cuda_device& d, std::ptrdiff_t count, F f) {
   if (count <= 0 || d.dry()) return;
 #ifdef __CUDACC__
-  const auto blocks = static_cast<unsigned>((count + block_threads - 1) / block_threads);
-  each_kernel<<<blocks, block_threads, 0, d.stream()>>>(count, f);
+  const auto blocks = static_cast<unsigned>((count + Threads - 1) / Threads);
+  each_kernel<Threads><<<blocks, Threads, 0, d.stream()>>>(count, f);
   check_launch();
 #else
   emulate(d, [=] {

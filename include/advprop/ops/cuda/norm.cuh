@@ -165,11 +165,10 @@ void norm_forward_at(cuda_device& d, activation a, const feature_view<const T>& 
               [=] ADVPROP_HD(const channel_norm<V>& n, std::ptrdiff_t row, int column) {
                 const std::ptrdiff_t i = row * columns + column;
                 floats<V> v = load<V>(data, i);
+                const floats<V> s = add ? load<V>(add, i) : floats<V>{};  // now: both are on their way together
                 for (int k = 0; k < V; ++k) v[k] = n(v[k], k);
-                if (add) {
-                  const floats<V> s = load<V>(add, i);
+                if (add)
                   for (int k = 0; k < V; ++k) v[k] += s[k];
-                }
                 for (int k = 0; k < V; ++k) v[k] = activate(a, v[k]);
                 store<V>(y, i, v);
               });

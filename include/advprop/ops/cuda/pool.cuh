@@ -81,27 +81,29 @@ void max_pool_forward_at(cuda_device& d, const pool_spec& s, const T* x, grid in
 }
 
 /// Each input pixel looks whether it is the first maximum of the windows that hold it: no two threads write to one
-/// place, and the order of the additions is fixed.
-template <int V, class T>
+/// place, and the order of the additions is fixed. Kernel 0: that of `s`; others are ResNet's, whose loops unroll.
+template <int Kernel, int V, class T>
 void max_pool_backward_at(cuda_device& d, const pool_spec& s, const T* x, grid in, const T* dy, grid out, T* dx) {
   each(d, in.size(), [=] ADVPROP_HD(std::ptrdiff_t i) {
+    const int kernel = Kernel > 0 ? Kernel : s.kernel;
     const place p = in.at(i);
     const floats<V> own = load<V>(x, i);
     floats<V> sum{};
-    const windows rows(s.kernel, s.stride, s.padding, p.h, out.height);
-    const windows columns(s.kernel, s.stride, s.padding, p.w, out.width);
+    const windows rows(kernel, s.stride, s.padding, p.h, out.height);
+    const windows columns(kernel, s.stride, s.padding, p.w, out.width);
     for (int oh = rows.first; oh <= rows.last; ++oh)
       for (int ow = columns.first; ow <= columns.last; ++ow) {
         floats<V> g = load<V>(dy, out.index(p.n, oh, ow, p.column));
-        for (int r = 0; r < s.kernel; ++r)
-          for (int q = 0; q < s.kernel; ++q) {
-            const int h = oh * s.stride - s.padding + r, w = ow * s.stride - s.padding + q;
-            if (!in.inside(h, w) || (h == p.h && w == p.w)) continue;
-            const bool earlier = h < p.h || (h == p.h && w < p.w);
-            const floats<V> other = load<V>(x, in.index(p.n, h, w, p.column));
-            for (int k = 0; k < V; ++k)
-              if (earlier ? !above(own[k], other[k]) : above(other[k], own[k])) g[k] = 0;
-          }
+        ADVPROP_CUDA_UNROLL
+        for (int r = 0; r < kernel; ++r) ADVPROP_CUDA_UNROLL
+        for (int q = 0; q < kernel; ++q) {
+          const int h = oh * s.stride - s.padding + r, w = ow * s.stride - s.padding + q;
+          if (!in.inside(h, w) || (h == p.h && w == p.w)) continue;
+          const bool earlier = h < p.h || (h == p.h && w < p.w);
+          const floats<V> other = load<V>(x, in.index(p.n, h, w, p.column));
+          for (int k = 0; k < V; ++k)
+            if (earlier ? !above(own[k], other[k]) : above(other[k], own[k])) g[k] = 0;
+        }
         for (int k = 0; k < V; ++k) sum[k] += g[k];
       }
     store<V>(dx, i, sum);
@@ -194,7 +196,11 @@ void max_pool_backward(basic_cuda<T>& d, const pool_spec& s, view_of<const T> x,
   ADVPROP_NOTE(max_pool_backward(d, s, x, dy, dx));
   using namespace detail;
   with_width<T>(
-      x.channels, [&]<int V>() { max_pool_backward_at<V>(d, s, x.data, grid(x, V), dy.data, grid(dy, V), dx.data); },
+      x.channels,
+      [&]<int V>() {
+        const auto backward = s.kernel == 3 ? max_pool_backward_at<3, V, T> : max_pool_backward_at<0, V, T>;
+        backward(d, s, x.data, grid(x, V), dy.data, grid(dy, V), dx.data);
+      },
       x.data, dy.data, dx.data);
 }
 

@@ -25,13 +25,21 @@ struct alignas(sizeof(T) * V) packed_elements {
   T v[V];
 };
 
-/// Elements [i * V, (i + 1) * V) of p, which lies at a multiple of V elements.
+/// Elements [i * V, (i + 1) * V) of p, which lies at a multiple of V elements. As they are they need fewer registers
+/// than as floats, where several are on their way.
 template <int V, class T>
-ADVPROP_HD floats<V> load(const T* p, std::ptrdiff_t i) {
-  const auto e = reinterpret_cast<const packed_elements<T, V>*>(p)[i];
+ADVPROP_HD packed_elements<T, V> fetch(const T* p, std::ptrdiff_t i) {
+  return reinterpret_cast<const packed_elements<T, V>*>(p)[i];
+}
+template <class T, int V>
+ADVPROP_HD floats<V> widened(const packed_elements<T, V>& e) {
   floats<V> f;
   for (int k = 0; k < V; ++k) f[k] = static_cast<float>(e.v[k]);
   return f;
+}
+template <int V, class T>
+ADVPROP_HD floats<V> load(const T* p, std::ptrdiff_t i) {
+  return widened(fetch<V>(p, i));
 }
 template <int V, class T>
 ADVPROP_HD void store(T* p, std::ptrdiff_t i, const floats<V>& f) {
