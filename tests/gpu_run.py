@@ -144,7 +144,7 @@ class GpuRun(unittest.TestCase):
             self.assertIn(text, tests[name]["failure"])
 
         # The compiled step is the fastest, but computes something else.
-        self.assertIn("| resnet50 advprop-pgd5 bfloat16 256 | 1000 | 800 (compile, graph) | 1.25 | 1.2 |", self.table())
+        self.assertIn("| resnet50 advprop-pgd5 bfloat16 256 | 1000 | 800 (compile, graph, 3 of 6) | 1.25 | 1.2 |", self.table())
         self.assertIn("not permitted", found["pytorch/resnet50 advprop-pgd5 bfloat16 256, graph"]["failure"])
         self.assertIn("numbers", found["pytorch/resnet50 advprop-pgd5 bfloat16 256, compile"]["failure"])
 
@@ -235,7 +235,7 @@ class GpuRun(unittest.TestCase):
         # A later call with programs that run here is not held up by that.
         self.run_it("--programs", self.programs, "--stage", "ours")
         found = self.outcomes()
-        self.assertEqual(found["build/bench_gpu_step"]["how"], "carried")
+        self.assertTrue(found["build/bench_gpu_step"]["how"].startswith("carried"))
         self.assertEqual(found["ours/resnet50 advprop-pgd5 bfloat16 256"]["status"], "done")
 
     @unittest.skipUnless(shutil.which("cmake") and shutil.which("ninja"), "needs CMake and Ninja")

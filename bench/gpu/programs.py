@@ -76,8 +76,16 @@ def libraries() -> list[str]:
 
 
 def environment(folder: pathlib.Path) -> dict[str, str]:
-    paths = [*os.environ.get("LD_LIBRARY_PATH", "").split(":"), str(folder / "lib"), *libraries()]
-    return {**os.environ, "LD_LIBRARY_PATH": ":".join(p for p in paths if p)}
+    """With the libraries that a program in that folder does not find by itself: of Python's packages only if it must, as they would go
+    before those that it was built against."""
+    def with_paths(*paths: str) -> dict[str, str]:
+        return {**os.environ, "LD_LIBRARY_PATH": ":".join(p for p in (*os.environ.get("LD_LIBRARY_PATH", "").split(":"), *paths) if p)}
+
+    own = with_paths(str(folder / "lib"))
+    for program in folder.rglob(TESTS):
+        if program.is_file() and "not found" in subprocess.run(["ldd", str(program)], capture_output=True, text=True, env=own).stdout:
+            return with_paths(str(folder / "lib"), *libraries())
+    return own
 
 
 class Programs:
@@ -94,9 +102,18 @@ class Programs:
     def environment(self) -> dict[str, str]:
         return environment(self.carried or self.build)
 
-    def check(self, logs: pathlib.Path, seconds: float) -> Ended:
+    def cudnn(self) -> str:
+        """Which one the programs load."""
+        loaded = subprocess.run(["ldd", str(self[TESTS])], capture_output=True, text=True, env=self.environment()).stdout
+        found = re.search(r"=> (\S*/libcudnn\.so\S*)", loaded)
+        try:
+            return f"cuDNN {ctypes.CDLL(found[1]).cudnnGetVersion()}" if found else "cuDNN not found"
+        except (OSError, AttributeError) as e:
+            return f"cuDNN {found[1]} does not load: {e}"
+
+    def check(self, log: pathlib.Path, seconds: float) -> Ended:
         """Whether a kernel of theirs runs here. Ends the script where nothing could."""
-        ended = stream([self[BENCH], "--check"], logs / "check.log", min(seconds, 120), environment=self.environment(), folder=ROOT)
+        ended = stream([self[BENCH], "--check"], log, min(seconds, 120), environment=self.environment(), folder=ROOT)
         text = "\n".join(ended.tail)
         if "driver version is insufficient" in text:
             stop(f"the driver is too old for CUDA {CUDA}: {text}")
@@ -107,7 +124,7 @@ class Programs:
         elif ended.failure:
             ended.failure = f"{self[BENCH]} does not start: {ended.failure}: {' '.join(ended.tail[-3:])}"
         elif self.carried:
-            started = stream([self[TESTS], "--count"], logs / "check-tests.log", 60, environment=self.environment(), folder=ROOT)
+            started = stream([self[TESTS], "--count"], log, 60, environment=self.environment(), folder=ROOT)
             if started.failure:
                 ended.failure = f"{self[TESTS]} does not start: {started.failure}: {' '.join(started.tail[-3:])}"
         return ended

@@ -27,7 +27,7 @@ class Results:
         name = re.sub(r"[^a-z0-9]+", "-", device["name"].lower()).strip("-")
         folder.mkdir(parents=True, exist_ok=True)
         self.json, self.markdown = folder / f"gpu-{name}.json", folder / f"gpu-{name}.md"
-        self.logs = folder / "logs"
+        self.log, self.build_log = folder / "gpu.log", folder / "build.log"  # of all programs: some places give back few files
         self.device, self.commit = device, commit
         self.dates: list[str] = []
         self.outcomes: dict[str, dict] = {}
@@ -75,11 +75,14 @@ class Results:
         return {name[len(stage) + 1:]: o for name, o in self.outcomes.items()
                 if name.startswith(stage + "/") and o != {"status": NOT_RUN}}
 
-    def best(self, step: str) -> tuple[str, dict] | None:
-        """The fastest of PyTorch's variants that ran and computed what the eager one does."""
-        rows = [(name[len(step) + 2:], o["row"]) for name, o in self.of("pytorch").items()
-                if name.startswith(step + ", ") and o["status"] == DONE]
-        return max(rows, key=lambda r: r[1]["images_per_second"], default=None)
+    def best(self, step: str) -> tuple[str, dict, str] | None:
+        """The fastest of PyTorch's variants that ran and computed what the eager one does; and how many of them there are, where
+        others did not."""
+        variants = [(name.split("/", 1)[1], o) for name, o in self.outcomes.items() if name.startswith(f"pytorch/{step}, ")]
+        rows = [(name[len(step) + 2:], o["row"]) for name, o in variants if o["status"] == DONE]
+        if not rows:
+            return None
+        return *max(rows, key=lambda r: r[1]["images_per_second"]), "" if len(rows) == len(variants) else f", {len(rows)} of {len(variants)}"
 
     def table(self) -> str:
         remaining = [name for name, o in self.outcomes.items() if o == {"status": NOT_RUN}]
@@ -100,7 +103,7 @@ class Results:
             row, best = o.get("row"), self.best(step)
             lines.append("| " + " | ".join([
                 step, f"{row['images_per_second']:.0f}" if row else o["status"],
-                f"{best[1]['images_per_second']:.0f} ({best[0]})" if best else "",
+                f"{best[1]['images_per_second']:.0f} ({best[0]}{best[2]})" if best else "",
                 f"{row['images_per_second'] / best[1]['images_per_second']:.2f}" if row and best else "", str(o.get("wanted") or ""),
                 str(row["peak_mib"]) if row else "", str(best[1]["peak_mib"]) if best else "", remark(o)]) + " |")
         if variants:
