@@ -94,12 +94,15 @@ std::string time_steps(basic_cuda<Element>& gpu, const choices& c, const std::st
   gpu.wait();
   std::sort(times.begin(), times.end());
   const double median = times[times.size() / 2];
-  char row[300];
+  const cuda_counts counts = gpu.counts();  // of all steps so far on this device
+  char row[480];
   std::snprintf(row, sizeof row,
                 "\"ms_per_step\": %.3f, \"ms_min\": %.3f, \"ms_max\": %.3f, \"images_per_second\": %.1f, "
-                "\"iterations\": %d, \"warm_up_s\": %.1f, \"peak_mib\": %zu, \"reserved_mib\": %zu",
+                "\"iterations\": %d, \"warm_up_s\": %.1f, \"peak_mib\": %zu, \"reserved_mib\": %zu, "
+                "\"graphs\": %ld, \"graph_updates\": %ld, \"fused\": %ld, \"apart\": %ld, \"engines_refused\": %ld",
                 median, times.front(), times.back(), 1000 * batch / median, c.iterations, warm_up,
-                gpu.memory().peak() >> 20, gpu.memory().reserved() >> 20);
+                gpu.memory().peak() >> 20, gpu.memory().reserved() >> 20, counts.graphs, counts.graph_updates,
+                counts.fused, counts.apart, counts.engines_refused);
   return row;
 }
 

@@ -49,10 +49,10 @@ struct cuda_state::implementation {
   };
 
   std::map<void*, std::size_t> slabs;
-  std::size_t most = SIZE_MAX, taken = 0;               // bytes of device memory
-  long kernels = 0, waits = 0, updates = 0, fused = 0;  // fused: convolutions that do more than convolve
-  std::size_t travelled = 0;  // bytes between host and device, but for pinned memory that kernels use
-  std::set<int> batches;      // of convolutions
+  std::size_t most = SIZE_MAX, taken = 0;  // bytes of device memory
+  long kernels = 0, waits = 0, fused = 0;  // fused: convolutions that do more than convolve
+  std::size_t travelled = 0;               // bytes between host and device, but for pinned memory that kernels use
+  std::set<int> batches;                   // of convolutions
   engine_choice engines = engine_choice::timed;
   std::vector<conv_problem> timed;
   bool capturing = false;
@@ -146,7 +146,7 @@ inline void cuda_state::launch_capture(std::unique_ptr<recorded_graph>& last) {
   own_->capturing = false;
   const auto graph = std::exchange(own_->graph, {});
   if (!last) last = std::make_unique<recorded_graph>();
-  own_->updates += last->operations == graph.size();
+  ++(last->operations == graph.size() ? counts.graph_updates : counts.graphs);
   last->operations = graph.size();
   for (const auto& f : graph) emulate(*this, f);
 }
@@ -359,8 +359,7 @@ struct fusing {
   fusing(advprop::cuda_device& d, bool fuses) { d.state().own().fuses = fuses; }
 };
 inline void fail_next_launch(advprop::cuda_device& d) { d.state().own().failing = true; }
-inline long fused(advprop::cuda_device& d) { return d.state().own().fused; }            // convolutions that did
-inline long host_waits(advprop::cuda_device& d) { return d.state().own().waits; }       // of the host for the device
-inline long graph_updates(advprop::cuda_device& d) { return d.state().own().updates; }  // of graphs
+inline long fused(advprop::cuda_device& d) { return d.state().own().fused; }       // convolutions that did
+inline long host_waits(advprop::cuda_device& d) { return d.state().own().waits; }  // of the host for the device
 
 }  // namespace device_tests

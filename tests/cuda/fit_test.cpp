@@ -298,7 +298,7 @@ TEST_CASE("Between the first steps and the last the host waits for nothing but l
   network net(d, seed{3});
   averaged_weights average(net);
   long waited = 0, last = 0;
-  const long before = graph_updates(d);
+  const long before = d.counts().graph_updates;
   fit_options o{.epochs = 1, .batch = 2};
   o.on_step = [&](const step_report& r) {
     if (r.step == 1) waited = host_waits(d);
@@ -306,14 +306,14 @@ TEST_CASE("Between the first steps and the last the host waits for nothing but l
   };
   fit(net, train_data(), method, rmsprop{.clip_norm = 1}, o, &average);
   CHECK(last == waited);
-  CHECK(graph_updates(d) - before == 7);  // of nine steps one was learnt from and one became the graph
+  CHECK(d.counts().graph_updates - before == 7);  // of nine steps one was learnt from and one became the graph
 
   // Nor with micro-batches, of which a step has one graph as well.
-  const long whole = graph_updates(d);
+  const long whole = d.counts().graph_updates;
   o.micro_batch = 1;
   fit(net, train_data(), method, rmsprop{.clip_norm = 1}, o, &average);
   CHECK(last == waited);
-  CHECK(graph_updates(d) - whole == 7);
+  CHECK(d.counts().graph_updates - whole == 7);
 }
 
 TEST_CASE("An epoch's last batch, which is smaller, has a graph of its own") {
@@ -321,9 +321,10 @@ TEST_CASE("An epoch's last batch, which is smaller, has a graph of its own") {
   network net(d, seed{3});
   loader batches(train_data(), {.batch = 5});
   REQUIRE(batches.batches() == 4);
-  const long before = graph_updates(d);
+  const long before = d.counts().graph_updates;
   fit(net, batches, method, sgd{}, {.epochs = 3});
-  CHECK(graph_updates(d) - before == 7 + 1);  // of nine steps one is learnt from and one becomes the graph; so of three
+  CHECK(d.counts().graph_updates - before ==
+        7 + 1);  // of nine steps one is learnt from and one becomes the graph; so of three
 }
 #endif
 

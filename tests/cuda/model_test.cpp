@@ -175,6 +175,21 @@ TEST_CASE("Models on devices of their own do not know of one another") {
   CHECK(gradients(b1) == other);
 }
 
+TEST_CASE("What a device has made of a model's weights goes with the model") {
+  cuda_bfloat16 d;
+  const std::size_t before = d.memory().in_use();
+  for (int i = 0; i < 2; ++i) {
+    model<resnet20<10>, domains<2>, cuda_bfloat16> net(d, seed{1});
+    const batch b(4, 16, 10);
+    predict_classes(net, b.images);
+    const labelled_images images = b.view();
+    clean_training{}.gradients(net, {&images, 1}, {});
+    d.wait();
+    CHECK(d.memory().in_use() > before + net.values().size_bytes());
+  }
+  CHECK(d.memory().in_use() == before);
+}
+
 TEST_CASE("With fixed engines a step has the same bits twice, in bfloat16, too") {
   const batch b(16, 32, 10);
   const labelled_images images = b.view();

@@ -1,6 +1,7 @@
 #include <advprop/models/model.hpp>
 
 #include <cmath>
+#include <stdexcept>
 
 #include "harness.hpp"
 
@@ -290,6 +291,35 @@ TEST_CASE("Backward takes no more than the last forward pass kept, and only once
   CHECK_THROWS_AS(m.backward<wrt::parameters>(zeros()), argument_error);
 }
 
+namespace {
+/// y = x, until its way back fails.
+struct brittle {
+  static constexpr shape output(shape s) { return s; }
+  static constexpr long parameters(int) { return 0; }
+  template <int In, class Domains, class Device>
+  class state {
+   public:
+    void setup(registry&, const std::string&) {}
+    feature_map<Device> forward(context<Domains, Device>&, feature_map<Device> x) { return x; }
+    template <wrt W>
+    feature_map<Device> backward(context<Domains, Device>&, feature_map<Device>) {
+      throw std::runtime_error("broken");
+    }
+  };
+};
+}  // namespace
+
+TEST_CASE("After a pass back that failed there is nothing to go back through") {
+  cpu d(1);
+  struct network : architecture<normalize<mnist_statistics>, convolution<4, 3>, batch_norm<>, relu, brittle,
+                                convolution<4, 3>, batch_norm<>, relu, global_average_pool, linear<4>> {};
+  model<network, domains<1>, cpu> m(d);
+  m.forward(images(2), pass::train(main_domain), wrt::parameters);
+  const auto back = [&] { m.backward<wrt::parameters>(feature_map<cpu>(d, 2, {4, 1, 1})); };
+  CHECK_THROWS_AS(back(), std::runtime_error);
+  CHECK_THROWS_WITH_AS(back(), "model: backward wants more than the last forward pass kept", argument_error);
+}
+
 TEST_CASE("Backward refuses gradients of another shape than the last forward pass") {
   cpu d(1);
   two m(d);
@@ -313,6 +343,7 @@ TEST_CASE("Backward refuses gradients of another shape than the last forward pas
 TEST_CASE("After a pass the arena holds the model alone, and an attack's pass needs less than a training pass") {
   cpu d(1);
   two m(d);
+  m.gradients();  // which it has once it learns
   const std::size_t own = d.memory().in_use();
   const auto x = images(16);
   tensor<float, 4> dx(x.extents());

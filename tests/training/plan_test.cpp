@@ -81,6 +81,7 @@ void check_evaluation(int batch, int extent, const Attack& attack = {}) {
   evaluate(net, dataset(images.view(), labels.view(), network::classes), {.batch = batch}, attack);
   CHECK(plan.peak == device.memory().peak());
   CHECK(plan.reserved == device.memory().reserved());
+  CHECK(plan.parameters == net.values().size_bytes() + net.running().size_bytes());
 }
 
 }  // namespace
@@ -147,6 +148,23 @@ TEST_CASE("the planned peak of an evaluation pass is the arena's") {
   check_evaluation<resnet20<10>>(100, 32, attack::pgd());
   check_evaluation<small_efficientnet>(5, 44);
   check_evaluation<small_efficientnet>(5, 44, attack::fgsm());
+}
+
+TEST_CASE("a network that predicts and is attacked has no memory for its weights' gradients; one that learns has") {
+  using network = model<resnet20<10>, domains<2>, cpu>;
+  cpu device(1);
+  network net(device);
+  const std::size_t learnt = net.values().size_bytes(), before = device.memory().in_use();
+  CHECK(before < 2 * learnt);
+  tensor<float, 4> images({2, 32, 32, 3});
+  const tensor<int, 1> labels({2});
+  random_stream rng(1);
+  perturb(net, attack::pgd{.steps = 2}, images.view(), labels.view(), rng, main_domain);
+  CHECK(device.memory().in_use() == before);
+  CHECK(std::as_const(net).gradients().empty());
+  for (const float g : net.gradients()) CHECK_MESSAGE(g == 0, "gradients begin at nothing");
+  CHECK(device.memory().in_use() >= before + learnt);
+  CHECK(std::as_const(net).gradients().data() == net.gradients().data());
 }
 
 TEST_CASE("a plan names layers and counts FLOPs, bytes and workspace") {

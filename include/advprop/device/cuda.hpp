@@ -49,6 +49,15 @@ class cuda_recording {
   std::unique_ptr<detail::recorded_graph> graph_;
 };
 
+/// What a device has chosen and done: to see why steps take as long as they do.
+struct cuda_counts {
+  long graphs = 0;         ///< made anew: the first of a step, and where its operations were others than the last time
+  long graph_updates = 0;  ///< graphs that got the arguments of another step
+  long fused = 0;          ///< kinds of convolutions that do what follows them, too
+  long apart = 0;          ///< kinds for which several operations measured faster, or had to do
+  long engines_refused = 0;  ///< plans that cuDNN made and would not run
+};
+
 /// What does not depend on the element type. Outlives the models made on it; several models may share one; use one a
 /// thread of control. Each has a stream of its own, on which every operation is queued.
 class cuda_device {
@@ -89,6 +98,9 @@ class cuda_device {
   CUstream_st* stream();
   /// To be called after such a kernel has written numbers of a model: convolutions have copies of weights.
   void changed(std::span<const float> numbers);
+  /// The memory of a model's numbers is given back: so are the copies.
+  void forget(std::span<const float> numbers);
+  cuda_counts counts() const;
 
   detail::cuda_state& state() { return *state_; }
 

@@ -96,26 +96,38 @@ class parameter_store {
     learnt_ = weights_ + biases_ + 2 * channels_ * Domains::affine_sets;
     statistics_ = 2 * channels_ * Domains::statistic_sets;
     values_ = device.memory().allocate(learnt_ * sizeof(float));
-    gradients_ = device.memory().allocate(learnt_ * sizeof(float));
     running_ = device.memory().allocate(statistics_ * sizeof(float));
     name(r);
-    zero_gradients();
+  }
+
+  parameter_store(const parameter_store&) = delete;
+  parameter_store& operator=(const parameter_store&) = delete;
+  ~parameter_store() {
+    if constexpr (requires { device_->forget(values()); }) device_->forget(values());
   }
 
   // Where a layer finds its numbers: `at` is what the registry gave it.
   float* weight(std::size_t at) const { return floats(values_) + at; }
-  float* weight_gradient(std::size_t at) const { return floats(gradients_) + at; }
+  float* weight_gradient(std::size_t at) const { return gradients().data() + at; }
   float* bias(std::size_t at) const { return floats(values_) + weights_ + at; }
-  float* bias_gradient(std::size_t at) const { return floats(gradients_) + weights_ + at; }
+  float* bias_gradient(std::size_t at) const { return gradients().data() + weights_ + at; }
   float* scale(std::size_t at, domain d) const { return floats(values_) + affine(d) + at; }
   float* shift(std::size_t at, domain d) const { return floats(values_) + affine(d) + channels_ + at; }
-  float* scale_gradient(std::size_t at, domain d) const { return floats(gradients_) + affine(d) + at; }
-  float* shift_gradient(std::size_t at, domain d) const { return floats(gradients_) + affine(d) + channels_ + at; }
+  float* scale_gradient(std::size_t at, domain d) const { return gradients().data() + affine(d) + at; }
+  float* shift_gradient(std::size_t at, domain d) const { return gradients().data() + affine(d) + channels_ + at; }
   float* mean(std::size_t at, domain d) const { return floats(running_) + running(d) + at; }
   float* variance(std::size_t at, domain d) const { return floats(running_) + running(d) + channels_ + at; }
 
   std::span<float> values() const { return {floats(values_), learnt_}; }
-  std::span<float> gradients() const { return {floats(gradients_), learnt_}; }
+  bool has_gradients() const { return static_cast<bool>(gradients_); }
+  /// Their memory is taken and cleared at the first call: a network that only predicts or is attacked needs none.
+  std::span<float> gradients() const {
+    if (!gradients_) {
+      gradients_ = device_->memory().allocate(learnt_ * sizeof(float));
+      fill(*device_, 0.f, std::span<float>(floats(gradients_), learnt_));
+    }
+    return {floats(gradients_), learnt_};
+  }
   std::span<float> running() const { return {floats(running_), statistics_}; }
   /// How many of the learnt values, from the first on, are weights: those that weight decay applies to.
   std::size_t decayed() const { return weights_; }
@@ -130,7 +142,7 @@ class parameter_store {
   /// Of one that is learnt; running means and variances have none, theirs is empty.
   std::span<float> gradient(const parameter& p) const {
     if (is_statistic(p)) return {};
-    return {floats(gradients_) + p.offset, p.count};
+    return gradients().subspan(p.offset, p.count);
   }
 
   void zero_gradients() { fill(*device_, 0.f, gradients()); }
@@ -176,7 +188,8 @@ class parameter_store {
 
   Device* device_;
   std::size_t weights_, biases_, channels_, learnt_ = 0, statistics_ = 0;
-  arena::block values_, gradients_, running_;
+  arena::block values_, running_;
+  mutable arena::block gradients_;
   std::vector<parameter> table_;
 };
 

@@ -105,8 +105,8 @@ class model {
     if (has(W, wrt::input) && images.extents() != last_.images)
       fail<argument_error>("model: backward is to write into images of another shape than the last forward pass had");
     auto c = bind();
+    last_.keep = wrt::nothing;  // before, as layers drop what they have saved on the way: there is no second try
     feature_map<Device> dx = body_.template backward<W>(c, std::move(logits));
-    last_.keep = wrt::nothing;
     if constexpr (has(W, wrt::input)) Network::input::backward(*device_, dx, images);
   }
 
@@ -134,13 +134,17 @@ class model {
   std::span<const float> operator[](const parameter& p) const { return store_[p]; }
   /// Empty for running means and variances.
   std::span<float> gradient(const parameter& p) { return store_.gradient(p); }
-  std::span<const float> gradient(const parameter& p) const { return store_.gradient(p); }
+  std::span<const float> gradient(const parameter& p) const {
+    return store_.has_gradients() ? store_.gradient(p) : std::span<float>();
+  }
 
   /// All learnt numbers in one block: `decayed()` weights, `biases()` biases, then scales and shifts.
   std::span<float> values() { return store_.values(); }
   std::span<const float> values() const { return store_.values(); }
+  /// Zeros before the first backward pass. They take memory once they are asked for, by a pass or by this; a constant
+  /// model that was not asked has none.
   std::span<float> gradients() { return store_.gradients(); }
-  std::span<const float> gradients() const { return store_.gradients(); }
+  std::span<const float> gradients() const { return store_.has_gradients() ? store_.gradients() : std::span<float>(); }
   std::span<float> running() { return store_.running(); }
   std::span<const float> running() const { return store_.running(); }
   std::size_t decayed() const { return store_.decayed(); }

@@ -22,7 +22,7 @@ namespace advprop {
 
 /// What a dry run found. Bytes are the device's; batches of images wait in the host's memory.
 struct work_plan {
-  std::size_t parameters = 0;  ///< learnt numbers, their gradients and running statistics
+  std::size_t parameters = 0;  ///< learnt numbers, their gradients where there are any, running statistics
   std::size_t peak = 0;        ///< most bytes in use at one time, parameters included
   std::size_t reserved = 0;    ///< bytes taken from the system for that
   /// The most that a library may take besides, which is known on the device only.
@@ -61,7 +61,8 @@ work_plan dry_run_of(Model& net, Step&& step) {
     step();
   }
   work_plan plan;
-  plan.parameters = (2 * net.values().size() + net.running().size()) * sizeof(float);
+  plan.parameters =
+      (net.values().size() + std::as_const(net).gradients().size() + net.running().size()) * sizeof(float);
   plan.peak = std::max(device.work().peak, device.memory().peak());
   plan.reserved = device.memory().reserved();
   plan.library_workspace = device.work().library_workspace;

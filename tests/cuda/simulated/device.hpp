@@ -55,6 +55,5 @@ struct fusing : until_end<bool> {
 inline void fail_next_launch(advprop::cuda_device&) { here().fault = cuda_simulation::planned_fault{"kernel launch"}; }
 inline long fused(advprop::cuda_device&) { return here().calls["fused convolution"]; }
 inline long host_waits(advprop::cuda_device&) { return here().calls["cudaStreamSynchronize"]; }
-inline long graph_updates(advprop::cuda_device&) { return here().calls["cudaGraphExecUpdate"]; }
 
 }  // namespace device_tests

@@ -49,6 +49,10 @@ ADVPROP_CUDA_API void cuda_device::changed(std::span<const float> numbers) {
   state_->changed(numbers.data(), numbers.size_bytes());
 }
 
+ADVPROP_CUDA_API void cuda_device::forget(std::span<const float> numbers) {
+  state_->forget(numbers.data(), numbers.size_bytes());
+}
+ADVPROP_CUDA_API cuda_counts cuda_device::counts() const { return state_->counts; }
 ADVPROP_CUDA_API void cuda_device::wait() { state_->wait(); }
 
 }  // namespace advprop

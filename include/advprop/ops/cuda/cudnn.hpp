@@ -384,9 +384,10 @@ inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_tar
           target.apply(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
           plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
           if (!plan.try_finalize()) continue;  // a suggestion need not fit
-          compiled += compiles;
           const auto workspace = static_cast<std::size_t>(plan.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
-          if (workspace <= limit) plans.push_back({std::move(configuration), std::move(plan), workspace});
+          if (workspace > limit) continue;
+          plans.push_back({std::move(configuration), std::move(plan), workspace});
+          compiled += compiles;
         }
       }
   } catch (const error& e) {

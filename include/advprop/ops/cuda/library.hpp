@@ -1,6 +1,7 @@
 // What the CUDA device asks of CUDA's libraries. The tests compile the rest of it against stand-ins for these.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <functional>
@@ -163,10 +164,24 @@ class cuda_state {
       }
   }
 
+  /// Numbers at [p, p + bytes) are no more: nor is what was made of them.
+  void forget(const void* p, std::size_t bytes) {
+    const auto* first = static_cast<const char*>(p);
+    std::erase_if(packed, [&](const auto& item) {
+      return std::any_of(item.second.from.begin(), item.second.from.end(), [&](const auto& r) {
+        const auto* at = static_cast<const char*>(r.first);
+        return at && at < first + bytes && first < at + r.bytes;
+      });
+    });
+  }
+
   virtual long replay(cuda_recording& r, const std::function<void()>& f);
   bool recording() const { return recording_; }
   /// Until that call of replay is done.
   void wait_for_call(long call);
+
+  /// What has been chosen and done so far.
+  cuda_counts counts;
 
   /// Where not 0, in the device's memory, nothing that is learnt may change; null: it always may.
   const float* held = nullptr;

@@ -220,12 +220,15 @@ ADVPROP_CUDA_API void cuda_state::launch_capture(std::unique_ptr<recorded_graph>
   if (!last) last = std::make_unique<recorded_graph>();
   if (last->whole) {
     cudaGraphExecUpdateResultInfo what;
-    if (cudaGraphExecUpdate(last->whole.get(), captured, &what) != cudaSuccess) {  // other operations than before
+    if (cudaGraphExecUpdate(last->whole.get(), captured, &what) == cudaSuccess) {
+      ++counts.graph_updates;
+    } else {  // other operations than before
       cudaGetLastError();
       last->whole = {};
     }
   }
   if (!last->whole) {
+    ++counts.graphs;
     cudaGraphExec_t whole = nullptr;
     check_cuda(cudaGraphInstantiate(&whole, captured, 0), "cudaGraphInstantiate");
     last->whole = handle_owner<cudaGraphExec_t, cudaGraphExecDestroy>(whole);
@@ -275,12 +278,14 @@ ADVPROP_CUDA_API bool cuda_state::prefers(const conv_problem& p, const std::func
     } catch (const memory_error&) {  // the operations on their own may want less
       return false;
     } catch (const engine_error&) {
+      ++counts.engines_refused;
       cudaGetLastError();  // or the next launch would report it
       return false;
     }
     return own_->engines == engine_choice::fixed || fused <= own_->time(apart);
   }();
   own_->preferences.emplace_back(p, better);
+  ++(better ? counts.fused : counts.apart);
   return better;
 }
 
@@ -311,6 +316,7 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
         failure = std::current_exception();
       } catch (const engine_error&) {  // another one may run
         failure = std::current_exception();
+        ++counts.engines_refused;
         cudaGetLastError();  // or the next launch would report it
       }
     if (least == HUGE_VALF) std::rethrow_exception(failure);
