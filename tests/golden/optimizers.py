@@ -61,6 +61,34 @@ def optimizers():
               0.05, 0.5, ["exp_avg", "exp_avg_sq"], clip=2.0)
     optimizer("sgd.both", "weights_and_biases", lambda p: torch.optim.SGD(p, lr=1, momentum=0.9, nesterov=True), 0.05,
               0.1, ["momentum_buffer"], clip=2.0)
+    rates("sgd.rates", lambda p: torch.optim.SGD(p, lr=1, momentum=0.9, nesterov=True), 0.05, 0.1, ["momentum_buffer"],
+          [0.0])
+    rates("adamw.rates", lambda p: torch.optim.AdamW(p, eps=1e-2), 0.05, 0.5, ["exp_avg", "exp_avg_sq"], [0.0, 0.0])
+    rates("rmsprop.rates", lambda p: RMSpropTF(p, alpha=0.9, eps=1e-3, momentum=0.9), 0.016, 0.1,
+          ["square_avg", "momentum_buffer"], [1.0, 0.0])
+
+
+RATES_OF_PARTS = [0.1, 0.0, 2.0]
+
+
+def rates(case, make_optimizer, rate, decay, slots, initial):
+    """Weights learn at a tenth of the rate, norms at twice the rate, and biases are left out, as where requires_grad is
+    false: their slots are as ours begin."""
+    params = [p.clone().requires_grad_() for p in make("start").split([WEIGHTS, BIASES, NORMS])]
+    learnt = [0, 2]
+    optimizer = make_optimizer([{"params": params[i], "weight_decay": decay if i == 0 else 0.0} for i in learnt])
+    for step in range(STEPS):
+        for group, i in zip(optimizer.param_groups, learnt):
+            group["lr"] = rate * RATES[step] * RATES_OF_PARTS[i]
+        gradients = make(f"gradient{step + 1}").split([WEIGHTS, BIASES, NORMS])
+        for i in learnt:
+            params[i].grad = gradients[i].clone()
+        torch.nn.utils.clip_grad_norm_([params[i] for i in learnt], 2.0)
+        optimizer.step()
+        put(f"{case}.values{step + 1}", torch.cat(params).detach())
+    for slot, first in zip(slots, initial):
+        own = [optimizer.state[params[i]][slot] for i in learnt]
+        put(f"{case}.{slot}", torch.cat([own[0], torch.full([BIASES], first).double(), own[1]]))
 
 
 def schedules(epochs=20, steps=5):

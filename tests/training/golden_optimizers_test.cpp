@@ -31,6 +31,11 @@ struct block {
   std::span<float> gradients() { return slopes; }
   std::size_t decayed() const { return 90; }
   std::size_t biases() const { return 7; }
+  std::vector<parameter> table() const {
+    return {{"weights", role::weight, 0, {90}, 0, 90, {}},
+            {"biases", role::bias, 0, {7}, 90, 7, {}},
+            {"norms", role::scale, 0, {12}, 97, 12, {}}};
+  }
 };
 
 /// The largest difference of any number.
@@ -109,6 +114,19 @@ TEST_CASE("Five steps of SGD that decays biases too equal PyTorch's") {
             .nesterov = true,
             .clip_norm = 2},
         {"momentum_buffer"});
+}
+
+TEST_CASE("Five steps of parts that learn at rates of their own, or not at all, equal PyTorch's parameter groups") {
+  const std::vector<layer_rate> rates = {{"weights", 0.1f}, {"biases", 0}, {"norms", 2}};
+  check("sgd.rates",
+        sgd{.learning_rate = 0.05f, .weight_decay = 0.1f, .nesterov = true, .clip_norm = 2, .layer_rates = rates},
+        {"momentum_buffer"});
+  check("adamw.rates",
+        adamw{.learning_rate = 0.05f, .epsilon = 1e-2f, .weight_decay = 0.5f, .clip_norm = 2, .layer_rates = rates},
+        {"exp_avg", "exp_avg_sq"});
+  check("rmsprop.rates",
+        rmsprop{.weight_decay = 0.1f, .decay_rule = decay_rule::weights, .clip_norm = 2, .layer_rates = rates},
+        {"square_avg", "momentum_buffer"});
 }
 
 TEST_CASE("Exponential schedules give timm's and PyTorch's factors at every step") {

@@ -18,8 +18,15 @@ void fill_gradients(two& m, std::uint64_t seed) {
   for (float& g : m.gradients()) g = r.uniform(-1, 1);
 }
 
+/// The factor of the first rate whose name the tensor's begins with, a whole word of it.
+float rate_of(const std::vector<layer_rate>& rates, const std::string& tensor) {
+  for (const layer_rate& r : rates)
+    if (r.name.empty() || (tensor + ".").rfind(r.name + ".", 0) == 0) return r.factor;
+  return 1;
+}
+
 /// Four steps beside `formula(decay, w, g, first slot, second slot, rate, step)` in double, by the rule and with the
-/// clipping that the optimizer has; the slots start from `first` and 0.
+/// clipping that the optimizer has; the slots start from `first` and 0. What learns at rate 0 is left out of it all.
 template <class Optimizer, class Formula>
 void check(const Optimizer& o, double first, Formula formula) {
   using state_type = typename Optimizer::template state<two>;
@@ -28,20 +35,24 @@ void check(const Optimizer& o, double first, Formula formula) {
   two m(d);
   scramble(m);
   state_type state(o, m);
-  const bool both = o.decay_rule == decay_rule::weights_and_biases;
+  const bool all = o.decay_rule == decay_rule::all, both = all || o.decay_rule == decay_rule::weights_and_biases;
   std::vector<double> w(m.values().begin(), m.values().end()), a(w.size(), first), b(w.size(), 0);
   for (std::uint64_t k = 1; k <= 4; ++k) {
     fill_gradients(m, k);
     const double factor = 1.0 / static_cast<double>(k);
     double length = 0;
-    for (float g : m.gradients()) length += double(g) * g;
+    for (const parameter& p : m.table())
+      if (rate_of(o.layer_rates, p.name) > 0)
+        for (float g : m.gradient(p)) length += double(g) * g;
     const double clip = o.clip_norm > 0 ? std::min(1.0, o.clip_norm / (std::sqrt(length) + 1e-6)) : 1;
     for (const parameter& p : m.table()) {
       if (p.role == role::mean || p.role == role::variance) continue;
-      const bool decayed = p.role == role::weight || (both && p.role == role::bias);
+      const double rate = o.learning_rate * factor * double(rate_of(o.layer_rates, p.name));
+      if (rate == 0) continue;
+      const bool decayed = all || p.role == role::weight || (both && p.role == role::bias);
       for (std::size_t i = p.offset; i < p.offset + p.count; ++i)
-        formula(decayed ? double(o.weight_decay) : 0, w[i], clip * m.gradients()[i], a[i], b[i],
-                o.learning_rate * factor, static_cast<double>(k));
+        formula(decayed ? double(o.weight_decay) : 0, w[i], clip * m.gradients()[i], a[i], b[i], rate,
+                static_cast<double>(k));
     }
     state.step(factor);
     CHECK(state.updates == static_cast<std::int64_t>(k));
@@ -94,6 +105,7 @@ TEST_CASE("SGD equals the formula: plain, momentum, Nesterov, decay, clipping") 
   check_sgd({.learning_rate = 0.05f, .momentum = 0.9f});
   check_sgd({.learning_rate = 0.05f, .momentum = 0.9f, .weight_decay = 0.1f});
   check_sgd({.weight_decay = 0.1f, .decay_rule = decay_rule::weights_and_biases});
+  check_sgd({.weight_decay = 0.1f, .decay_rule = decay_rule::all});
   check_sgd({.learning_rate = 0.05f, .momentum = 0.8f, .weight_decay = 0.1f, .nesterov = true});
   check_sgd({.learning_rate = 0.05f, .momentum = 0.9f, .weight_decay = 0.1f, .clip_norm = 2});
   check_sgd({.learning_rate = 0.05f, .momentum = 0.9f, .clip_norm = 1000});
@@ -110,7 +122,80 @@ TEST_CASE("AdamW equals the formula: both rules of decay, other betas, clipping"
   check_adamw({});
   check_adamw({.learning_rate = 0.1f, .weight_decay = 0.5f});
   check_adamw({.weight_decay = 0.5f, .decay_rule = decay_rule::weights_and_biases});
+  check_adamw({.weight_decay = 0.5f, .decay_rule = decay_rule::all, .layer_rates = {{"bn1", 0.5f}}});
   check_adamw({.beta1 = 0.5f, .beta2 = 0.8f, .epsilon = 0.1f, .weight_decay = 0, .clip_norm = 2});
+}
+
+TEST_CASE("Layers learn at rates of their own, by the first that names them; decay and clipping follow") {
+  const std::vector<std::vector<layer_rate>> lists = {
+      {{"fc", 10}, {"", 0.1f}},
+      {{"block", 0.5f}},
+      {{"fc.bias", 0}, {"fc", 2}, {"conv1", 0}},
+      {{"block.bn2.aux_bn.0", 0.25f}, {"block.bn2", 0}, {"bn1.weight", 3}},
+      {{"fc", 1}, {"", 0}},
+      {{"", 0.5f}, {"fc", 7}}};  // the second is never asked
+  for (const auto& list : lists) {
+    CAPTURE(detail::described(list));
+    check_sgd({.learning_rate = 0.05f, .weight_decay = 0.1f, .clip_norm = 2, .layer_rates = list});
+    check_rmsprop({.weight_decay = 0.1f, .clip_norm = 2, .layer_rates = list});
+    check_adamw({.learning_rate = 0.05f, .weight_decay = 0.5f, .layer_rates = list});
+    check_adamw({.decay_rule = decay_rule::weights_and_biases, .clip_norm = 2, .layer_rates = list});
+  }
+}
+
+TEST_CASE(
+    "What learns at rate 0 keeps its bits, whatever its gradients, and numbers are swept in as few parts as can be") {
+  cpu d(1);
+  two m(d);
+  scramble(m);
+  with_each([&](const std::string& name, auto o) {
+    CAPTURE(name);
+    o.layer_rates = {{"fc", 1}, {"", 0}};
+    o.weight_decay = 0.5f;
+    o.clip_norm = 1;
+    const auto before = copy_of(m.values());
+    typename decltype(o)::template state<two> state(o, m);
+    for (float& g : m.gradients()) g = 1e30f;
+    for (const parameter& p : m.table())
+      if (p.name.starts_with("fc"))
+        for (float& g : m.gradient(p)) g = 0.5f;
+    state.step();
+    for (const parameter& p : m.table()) {
+      if (p.role == role::mean || p.role == role::variance) continue;
+      const std::span old(before.data() + p.offset, p.count);
+      CHECK(same_bits(m[p], old) == !p.name.starts_with("fc"));
+      for (float v : m[p]) CHECK(std::isfinite(v));
+    }
+  });
+  const auto parts = [&](std::vector<layer_rate> rates) {
+    return detail::learnt_parts("sgd", m.table(), m.decayed(), rates).size();
+  };
+  CHECK(parts({}) == 2);
+  CHECK(parts({{"", 0.5f}}) == 2);
+  CHECK(parts({{"fc", 0.5f}}) == 4);  // weights but the last, the last, its biases, norms
+  std::size_t numbers = 0;
+  for (const auto& p : detail::learnt_parts("sgd", m.table(), m.decayed(), {})) numbers += p.count;
+  CHECK(numbers == m.values().size());
+}
+
+TEST_CASE("Rates of layers that there are not, negative ones, and a network that would learn nothing are refused") {
+  cpu d(1);
+  two m(d);
+  with_each([&](const std::string& name, auto o) {
+    using state_type = typename decltype(o)::template state<two>;
+    const auto refused = [&](std::vector<layer_rate> rates, const std::string& text) {
+      o.layer_rates = std::move(rates);
+      CHECK_THROWS_WITH_AS(state_type(o, m), (name + ": layer_rates" + text).c_str(), argument_error);
+    };
+    refused({{"fc", 1}, {"layer4", 0.1f}}, ": the network has no tensor or layer 'layer4'");
+    refused({{"f", 1}}, ": the network has no tensor or layer 'f'");
+    refused({{"fc", -1}}, ": the factor of 'fc' is -1, must be 0 or more");
+    refused({{"fc", NAN}}, ": the factor of 'fc' is nan, must be 0 or more");
+    refused({{"", 0}}, " keep every tensor as it is, so that nothing would be learned");
+    refused({{"", 0}, {"fc", 1}}, " keep every tensor as it is, so that nothing would be learned");
+    o.layer_rates = {{"bn1.running_mean", 0}};  // a name of the network, though not of what is learnt
+    CHECK_NOTHROW(state_type(o, m));
+  });
 }
 
 TEST_CASE("By default the paper's RMSProp decays biases, SGD and AdamW do not") {
@@ -209,6 +294,9 @@ TEST_CASE("A description holds every option, to the last bit") {
   CHECK(adamw{}.description() ==
         "adamw learning_rate 0.001 beta1 0.9 beta2 0.999 epsilon 1e-08 weight_decay 0.01 decay_rule 0 clip_norm 0");
   CHECK(sgd{.learning_rate = std::nextafter(0.1f, 1.f)}.description() != plain);
+  const std::vector<layer_rate> rates = {{"fc", 1}, {"block.bn2", 0.1f}, {"", 0}};
+  CHECK(sgd{.layer_rates = rates}.description() == plain + " layer_rates fc 1, block.bn2 0.1, * 0");
+  CHECK(adamw{.layer_rates = rates}.description() == adamw{}.description() + " layer_rates fc 1, block.bn2 0.1, * 0");
 }
 
 }  // namespace optimizers_test

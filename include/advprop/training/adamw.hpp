@@ -1,6 +1,9 @@
 // Adam with decoupled weight decay.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include <advprop/core/spec.hpp>
 #include <advprop/training/optimizer.hpp>
 
@@ -14,9 +17,10 @@ struct adamw {
   float epsilon = 1e-8f;
   float weight_decay = 1e-2f;
   advprop::decay_rule decay_rule = advprop::decay_rule::weights;
-  float clip_norm = 0;  ///< largest L2 length of all gradients together; 0: no clipping
+  float clip_norm = 0;                    ///< largest L2 length of all gradients together; 0: no clipping
+  std::vector<layer_rate> layer_rates{};  ///< parts that learn at a rate of their own
 
-  std::string description() const { return detail::described("adamw", options()); }
+  std::string description() const { return detail::described("adamw", options(), layer_rates); }
 
   template <class Model>
   class state;
@@ -39,21 +43,23 @@ class adamw::state : public detail::optimizer_state<Model, 2> {
  public:
   static constexpr std::array slots{"mean", "mean_square"};
 
-  state(const adamw& options, Model& net) : detail::optimizer_state<Model, 2>(net), options_(options) {
-    detail::check_options("adamw", options.options());
-  }
+  state(const adamw& options, Model& net)
+      : detail::optimizer_state<Model, 2>(net, "adamw", options.options(), options.decay_rule, options.layer_rates),
+        options_(options) {}
 
   /// One update from the model's gradients; the schedule's factor multiplies the learning rate.
   void step(double factor = 1) {
     const adamw& o = options_;
     const auto t = static_cast<double>(++this->updates);
     const double rate = o.learning_rate * factor;
-    adamw_spec spec{static_cast<float>(rate), o.beta1, o.beta2, o.epsilon};
+    adamw_spec spec{.beta1 = o.beta1, .beta2 = o.beta2, .epsilon = o.epsilon};
     this->clip(spec, o.clip_norm);
-    spec.step_size = static_cast<float>(rate / (1 - std::pow(double{o.beta1}, t)));
     spec.root_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(double{o.beta2}, t)));
-    this->for_parts(o.weight_decay, o.decay_rule,
-                    [&](float decay, auto values, auto gradients, auto mean, auto mean_square) {
+    const double step_size = rate / (1 - std::pow(double{o.beta1}, t));
+    this->for_parts(o.weight_decay,
+                    [&](float part, float decay, auto values, auto gradients, auto mean, auto mean_square) {
+                      spec.learning_rate = static_cast<float>(rate * part);
+                      spec.step_size = static_cast<float>(step_size * part);
                       spec.weight_decay = decay;
                       adamw_update(this->device(), spec, values, gradients, mean, mean_square);
                     });

@@ -8,11 +8,13 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <advprop/core/error.hpp>
 #include <advprop/core/linkage.hpp>
 #include <advprop/core/number_text.hpp>
 #include <advprop/device/arena.hpp>
+#include <advprop/training/layer_rates.hpp>
 
 namespace advprop {
 
@@ -37,10 +39,11 @@ concept optimizer_policy = requires(const O& optimizer, Model& net, detail::stat
   { optimizer.learning_rate } -> std::convertible_to<double>;
 };
 
-/// What weight decay applies to. A batch norm's scale and shift are always spared.
+/// What weight decay applies to.
 enum class decay_rule {
-  weights,            ///< of convolutions and linear layers ("no bias decay", He et al. 2019, section 3.1)
-  weights_and_biases  ///< all that is not a batch norm's: TensorFlow's EfficientNet trainer
+  weights,             ///< of convolutions and linear layers ("no bias decay", He et al. 2019, section 3.1)
+  weights_and_biases,  ///< all that is not a batch norm's: TensorFlow's EfficientNet trainer
+  all                  ///< scales and shifts, too: PyTorch's optimizers over all of a model's parameters
 };
 
 namespace detail {
@@ -54,7 +57,8 @@ struct optimizer_option {
 
 ADVPROP_API void check_options(const char* optimizer, std::span<const optimizer_option> options);
 
-ADVPROP_API std::string described(const char* optimizer, std::span<const optimizer_option> options);
+ADVPROP_API std::string described(const char* optimizer, std::span<const optimizer_option> options,
+                                  std::span<const layer_rate> rates);
 
 /// `Slots` arrays beside the model's block of learnt numbers, in its order.
 template <class Model, int Slots>
@@ -71,7 +75,16 @@ class optimizer_state {
   }
 
  protected:
-  explicit optimizer_state(Model& net) : net_(&net) {
+  /// Throws `argument_error` for an option out of range.
+  optimizer_state(Model& net, const char* optimizer, std::span<const optimizer_option> options, decay_rule rule,
+                  std::span<const layer_rate> rates)
+      : net_(&net) {
+    net.gradients();  // have memory before a step is captured
+    check_options(optimizer, options);
+    const std::size_t decayed = rule == decay_rule::all       ? net.values().size()
+                                : rule == decay_rule::weights ? net.decayed()
+                                                              : net.decayed() + net.biases();
+    parts_ = learnt_parts(optimizer, net.table(), decayed, rates);
     for (int i = 0; i < Slots; ++i) {
       slots_[static_cast<std::size_t>(i)] = net.device().memory().allocate(net.values().size() * sizeof(float));
       fill(net.device(), 0.f, slot(i));
@@ -84,6 +97,8 @@ class optimizer_state {
   template <class Spec>
   void clip(Spec& spec, float clip_norm) {
     if (!(clip_norm > 0)) return;
+    for (const learnt_part& p : parts_)
+      if (p.rate == 0) fill(device(), 0.f, net_->gradients().subspan(p.first, p.count));
     if constexpr (requires(float* factor) { clip_factor(device(), net_->gradients(), clip_norm, factor); }) {
       if (!factor_) factor_ = device().memory().allocate(sizeof(float));
       auto* factor = static_cast<float*>(factor_.data());
@@ -95,21 +110,21 @@ class optimizer_state {
     }
   }
 
-  /// update(decay, values, gradients, slots...) for the numbers that are decayed, then with decay 0 for the others.
+  /// update(rate, decay, values, gradients, slots...) for each part of the learnt numbers that learns: a factor of the
+  /// learning rate, and `weight_decay` or 0.
   template <class Update>
-  void for_parts(float weight_decay, decay_rule rule, Update&& update) const {
-    const std::size_t decayed = net_->decayed() + (rule == decay_rule::weights ? 0 : net_->biases());
-    const auto part = [&]<std::size_t... I>(std::index_sequence<I...>, std::size_t first, std::size_t count, float d) {
-      update(d, net_->values().subspan(first, count), net_->gradients().subspan(first, count),
-             slot(static_cast<int>(I)).subspan(first, count)...);
+  void for_parts(float weight_decay, Update&& update) const {
+    const auto call = [&]<std::size_t... I>(std::index_sequence<I...>, const learnt_part& p) {
+      update(p.rate, p.decays ? weight_decay : 0, net_->values().subspan(p.first, p.count),
+             net_->gradients().subspan(p.first, p.count), slot(static_cast<int>(I)).subspan(p.first, p.count)...);
     };
-    constexpr auto all = std::make_index_sequence<static_cast<std::size_t>(Slots)>();
-    part(all, 0, decayed, weight_decay);
-    part(all, decayed, net_->values().size() - decayed, 0);
+    for (const learnt_part& p : parts_)
+      if (p.rate > 0) call(std::make_index_sequence<static_cast<std::size_t>(Slots)>(), p);
   }
 
  private:
   Model* net_;
+  std::vector<learnt_part> parts_;
   std::array<arena::block, static_cast<std::size_t>(Slots)> slots_;
   arena::block factor_;  // of clipped gradients, on a device that computes it without the host
 };

@@ -21,10 +21,11 @@ ADVPROP_API void check_options(const char* optimizer, std::span<const optimizer_
   }
 }
 
-ADVPROP_API std::string described(const char* optimizer, std::span<const optimizer_option> options) {
+ADVPROP_API std::string described(const char* optimizer, std::span<const optimizer_option> options,
+                                  std::span<const layer_rate> rates) {
   std::string text = optimizer;
   for (const auto& o : options) text += std::string(" ") + o.name + " " + shortest(o.value);
-  return text;
+  return text + described(rates);
 }
 
 }  // namespace advprop::detail

@@ -1,6 +1,9 @@
 // RMSProp as TensorFlow has it.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include <advprop/core/spec.hpp>
 #include <advprop/training/optimizer.hpp>
 
@@ -16,9 +19,10 @@ struct rmsprop {
   float epsilon = 1e-3f;
   float weight_decay = 1e-5f;
   advprop::decay_rule decay_rule = advprop::decay_rule::weights_and_biases;
-  float clip_norm = 0;  ///< largest L2 length of all gradients together; 0: no clipping
+  float clip_norm = 0;                    ///< largest L2 length of all gradients together; 0: no clipping
+  std::vector<layer_rate> layer_rates{};  ///< parts that learn at a rate of their own
 
-  std::string description() const { return detail::described("rmsprop", options()); }
+  std::string description() const { return detail::described("rmsprop", options(), layer_rates); }
 
   template <class Model>
   class state;
@@ -41,18 +45,21 @@ class rmsprop::state : public detail::optimizer_state<Model, 2> {
  public:
   static constexpr std::array slots{"mean_square", "velocity"};
 
-  state(const rmsprop& options, Model& net) : detail::optimizer_state<Model, 2>(net), options_(options) {
-    detail::check_options("rmsprop", options.options());
+  state(const rmsprop& options, Model& net)
+      : detail::optimizer_state<Model, 2>(net, "rmsprop", options.options(), options.decay_rule, options.layer_rates),
+        options_(options) {
     fill(net.device(), 1.f, this->slot(0));
   }
 
   /// One update from the model's gradients; the schedule's factor multiplies the learning rate.
   void step(double factor = 1) {
     const rmsprop& o = options_;
-    rmsprop_spec spec{static_cast<float>(o.learning_rate * factor), o.decay, o.momentum, o.epsilon};
+    const double rate = o.learning_rate * factor;
+    rmsprop_spec spec{.decay = o.decay, .momentum = o.momentum, .epsilon = o.epsilon};
     this->clip(spec, o.clip_norm);
-    this->for_parts(o.weight_decay, o.decay_rule,
-                    [&](float own_decay, auto values, auto gradients, auto mean_square, auto velocity) {
+    this->for_parts(o.weight_decay,
+                    [&](float part, float own_decay, auto values, auto gradients, auto mean_square, auto velocity) {
+                      spec.learning_rate = static_cast<float>(rate * part);
                       spec.weight_decay = own_decay;
                       rmsprop_update(this->device(), spec, values, gradients, mean_square, velocity);
                     });

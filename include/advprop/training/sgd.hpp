@@ -1,6 +1,9 @@
 // Stochastic gradient descent.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include <advprop/core/spec.hpp>
 #include <advprop/training/optimizer.hpp>
 
@@ -13,9 +16,10 @@ struct sgd {
   float weight_decay = 0;
   advprop::decay_rule decay_rule = advprop::decay_rule::weights;
   bool nesterov = false;
-  float clip_norm = 0;  ///< largest L2 length of all gradients together; 0: no clipping
+  float clip_norm = 0;                    ///< largest L2 length of all gradients together; 0: no clipping
+  std::vector<layer_rate> layer_rates{};  ///< parts that learn at a rate of their own
 
-  std::string description() const { return detail::described("sgd", options()); }
+  std::string description() const { return detail::described("sgd", options(), layer_rates); }
 
   template <class Model>
   class state;
@@ -37,16 +41,18 @@ class sgd::state : public detail::optimizer_state<Model, 1> {
  public:
   static constexpr std::array slots{"velocity"};
 
-  state(const sgd& options, Model& net) : detail::optimizer_state<Model, 1>(net), options_(options) {
-    detail::check_options("sgd", options.options());
-  }
+  state(const sgd& options, Model& net)
+      : detail::optimizer_state<Model, 1>(net, "sgd", options.options(), options.decay_rule, options.layer_rates),
+        options_(options) {}
 
   /// One update from the model's gradients; the schedule's factor multiplies the learning rate.
   void step(double factor = 1) {
     const sgd& o = options_;
-    sgd_spec spec{static_cast<float>(o.learning_rate * factor), o.momentum, 0, o.nesterov};
+    const double rate = o.learning_rate * factor;
+    sgd_spec spec{.momentum = o.momentum, .nesterov = o.nesterov};
     this->clip(spec, o.clip_norm);
-    this->for_parts(o.weight_decay, o.decay_rule, [&](float decay, auto values, auto gradients, auto velocity) {
+    this->for_parts(o.weight_decay, [&](float part, float decay, auto values, auto gradients, auto velocity) {
+      spec.learning_rate = static_cast<float>(rate * part);
       spec.weight_decay = decay;
       sgd_update(this->device(), spec, values, gradients, velocity);
     });
