@@ -15,7 +15,7 @@ template <class Device>
 class any_objective {
  public:
   virtual ~any_objective() = default;
-  virtual device_images<Device> input_gradient(const device_images<Device>& images, const target_view& labels) = 0;
+  virtual image_buffer<Device> input_gradient(const device_images<Device>& images, const target_view& labels) = 0;
   virtual image_buffer<Device> copy(const device_images<Device>& images) = 0;
   virtual void least_likely(const device_images<Device>& images, label_view worst, const target_view& own) = 0;
   virtual int classes() const = 0;
@@ -47,7 +47,7 @@ struct chosen_attack {
   class bound final : public any_objective<Device> {
    public:
     explicit bound(Objective& o) : to_(&o) {}
-    device_images<Device> input_gradient(const device_images<Device>& images, const target_view& labels) override {
+    image_buffer<Device> input_gradient(const device_images<Device>& images, const target_view& labels) override {
       return to_->input_gradient(images, labels);
     }
     image_buffer<Device> copy(const device_images<Device>& images) override { return to_->copy(images); }

@@ -146,12 +146,15 @@ void predict(const settings& given) {
     const auto some =
         decode(&files[static_cast<std::size_t>(start)], std::min(at_once, std::ssize(files) - start), s, skipped);
     if (some.files.empty()) continue;
-    const auto probabilities = net->probabilities(some.images, domain);
+    const auto probabilities = [&] {
+      try {
+        return net->probabilities(some.images, domain);
+      } catch (const numeric_error& e) {
+        fail<numeric_error>(file.path, ": ", e.what());
+      }
+    }();
     for (std::size_t i = 0; i < some.files.size(); ++i) {
       const auto probability = [&](int c) { return probabilities(static_cast<int>(i), c); };
-      if (!std::isfinite(probability(0)))
-        fail<numeric_error>(some.files[i], ": the logits of ", file.path,
-                            " are not finite: its weights or statistics are not finite either, or too large");
       std::vector<int> order(names.size());
       std::iota(order.begin(), order.end(), 0);
       std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return probability(a) > probability(b); });

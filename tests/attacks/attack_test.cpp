@@ -491,6 +491,7 @@ TEST_CASE("Values that make no sense are refused, and the error names the attack
   check(attack::ifgsm{.steps = -2}, "attack::ifgsm: steps");
   check(attack::momentum_ifgsm{.epsilon = -1}, "attack::momentum_ifgsm: epsilon");
   check(attack::momentum_ifgsm{.decay = NAN}, "attack::momentum_ifgsm: decay");
+  check(attack::momentum_ifgsm{.decay = INFINITY}, "attack::momentum_ifgsm: decay is inf");
   check(attack::gradient_descent{.epsilon = -1}, "attack::gradient_descent: epsilon");
   check(attack::gradient_descent{.clean_start = -0.1f}, "attack::gradient_descent: clean_start");
 }

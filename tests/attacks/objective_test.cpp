@@ -127,6 +127,34 @@ TEST_CASE("copy, least_likely and classes are what they say") {
       CHECK(z[static_cast<std::size_t>(n * 4 + worst(n))] <= z[static_cast<std::size_t>(n * 4 + k)]);
 }
 
+TEST_CASE("A gradient keeps its numbers when another one is asked for, and least_likely writes what it is asked for") {
+  cpu d(1);
+  two m(d, seed{3});
+  scramble(m);
+  auto x = images(4);
+  const auto y = labels(4);
+  objective<two> o(m, {auxiliary, statistics::running, 0});
+  device_images<cpu> batch(d, x.view());
+  const auto first = o.input_gradient(batch, y.view());
+  const std::vector<float> before(first.begin(), first.end());
+  for (float& v : x) v = 1 - v;
+  const auto second = o.input_gradient(batch, y.view());
+  CHECK(same_bits(std::span(first.begin(), first.end()), before));
+  CHECK(!same_bits(std::span(second.begin(), second.end()), before));
+  const auto part = o.input_gradient(batch.slice(0, 2), target_view(y.view()).slice(0, 2));
+  CHECK(same_bits(std::span(first.begin(), first.end()), before));
+
+  tensor<int, 1> worst({3}), wrong({4});
+  std::fill(worst.begin(), worst.end(), -7);
+  std::fill(wrong.begin(), wrong.end(), 4);
+  CHECK_THROWS_WITH_AS(o.least_likely(batch, worst.view()), "objective: least_likely is to write 3 classes of 4 images",
+                       argument_error);
+  CHECK(worst(0) == -7);
+  tensor<int, 1> all({4});
+  CHECK_THROWS_AS(o.least_likely(batch, all.view(), wrong.view()), argument_error);
+  CHECK_THROWS_AS(o.least_likely(batch, all.view(), worst.view()), argument_error);
+}
+
 TEST_CASE("Label smoothing reaches an attack only if it wants it") {
   cpu d(1);
   two m(d);

@@ -45,6 +45,53 @@ TEST_CASE("guarded raises a step that could not reach the edge and changes nothi
   CHECK((g.epsilon == 8 && g.steps == 4 && g.goal == attack::goal::least_likely && g.smoothed));
 }
 
+namespace {
+/// Every pixel shall grow.
+struct uphill {
+  cpu* device;
+  image_buffer<cpu> input_gradient(const device_images<cpu>& images, const auto&) {
+    image_buffer<cpu> g(*device, images.extents());
+    for (float& v : g) v = 1;
+    return g;
+  }
+  image_buffer<cpu> copy(const device_images<cpu>& images) {
+    image_buffer<cpu> c(*device, images.extents());
+    copy_images(images, c);
+    return c;
+  }
+  void least_likely(const device_images<cpu>&, label_view, const target_view&) {}
+  int classes() { return 4; }
+};
+}  // namespace
+
+TEST_CASE("A step that is not named reaches epsilon, in L-infinity by a pixel at least; one that is named stays") {
+  cpu d(1);
+  const auto moved = [&](const auto& a, bool length = false) {
+    tensor<float, 4> x({1, 8, 8, 1});
+    std::fill(x.begin(), x.end(), 0.25f);
+    device_images<cpu> batch(d, x.view());
+    uphill objective{&d};
+    random_stream rng(1);
+    a.perturb(objective, batch, labels(1).view(), rng);
+    double squares = 0;
+    for (float v : x) squares += std::pow((v - 0.25) * 255, 2);
+    return std::sqrt(length ? squares : squares / 64);
+  };
+  for (const float e : {1.f, 4.f, 16.f, 40.f}) {
+    CHECK(moved(attack::ifgsm{.epsilon = e}) == doctest::Approx(e).epsilon(1e-4));
+    CHECK(moved(attack::momentum_ifgsm{.epsilon = e}) == doctest::Approx(e).epsilon(1e-4));
+    CHECK(moved(attack::pgd{.epsilon = e, .steps = 3, .start = attack::start::image}) ==
+          doctest::Approx(e).epsilon(1e-4));
+    CHECK(moved(attack::pgd{.epsilon = 8 * e, .norm = attack::norm::l2, .start = attack::start::image}, true) ==
+          doctest::Approx(8 * e).epsilon(1e-4));
+  }
+  CHECK(moved(attack::ifgsm{.epsilon = 16, .step = 1}) == doctest::Approx(5).epsilon(1e-4));
+  CHECK(moved(attack::ifgsm{.epsilon = 4, .steps = 2}) == doctest::Approx(4).epsilon(1e-4));
+  CHECK(attack::pgd{}.description() == attack::pgd{.step = 1}.description());
+  CHECK(attack::pgd{.epsilon = 16}.description() != attack::pgd{.epsilon = 16, .step = 1}.description());
+  CHECK(attack::pgd{.epsilon = 20}.guarded().step == 4);
+}
+
 TEST_CASE("FGSM and I-FGSM are PGD from the clean image") {
   cpu d(1);
   two m(d);

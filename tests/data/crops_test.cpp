@@ -173,6 +173,20 @@ TEST_CASE("crops out of range are refused") {
   CHECK(rgb == image("rgb"));
 }
 
+TEST_CASE("a thread of pixels that would become an image beyond the limits is refused, not resized") {
+  stream rng(1);
+  for (const int length : {100'000, 50'000'000}) {
+    byte_image thread = byte_image::of(1, length, 1);
+    CHECK_THROWS_WITH_AS(resize_shorter{256}(thread, rng), doctest::Contains("on the other side: more than 100000000"),
+                         argument_error);
+    CHECK_THROWS_AS(center_crop{224}(thread, rng), argument_error);
+    CHECK(thread.width == length);
+  }
+  byte_image strip = byte_image::of(1, 1000, 1);
+  resize_shorter{256}(strip, rng);
+  CHECK((strip.height == 256 && strip.width == 256'000));
+}
+
 TEST_CASE("the whole image stays as it is, or is resized without a crop") {
   byte_image image = byte_image::of(6, 6);
   for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(7 * i);

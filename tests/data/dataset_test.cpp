@@ -71,6 +71,16 @@ TEST_CASE("a data set whose parts do not fit is refused") {
   CHECK_THROWS_WITH_AS(d.check(), "small: no images", argument_error);
 }
 
+TEST_CASE("pixels that are not there are not read") {
+  dataset d = small({0, 1, 1}, 2);
+  d.pixels.resize(d.pixels.size() - 1);
+  float out[12];
+  CHECK_NOTHROW(d.read(1, out));
+  CHECK_THROWS_WITH_AS(d.read(2, out), "small: there is no image 2 in 35 pixel values", argument_error);
+  CHECK_THROWS_AS(d.read(-1, out), argument_error);
+  CHECK_THROWS_AS(read_batch(d, 1, 2), argument_error);
+}
+
 TEST_CASE("a subset holds the images asked for and keeps the classes") {
   dataset d = small({0, 1, 2, 1}, 3);
   d.class_names = {"a", "b", "c"};

@@ -216,6 +216,11 @@ TEST_CASE("A file that does not fit is refused with the tensor's name, and the m
     });
     refused<two>(bad, "tensor 'fc.bias' holds a NaN or an infinity");
   }
+  with([](auto& name, auto&, auto& values) {
+    if (name == "bn1.aux_bn.0.running_var") values[1] = -0.5f;
+    return true;
+  });
+  refused<two>(bad, "tensor 'bn1.aux_bn.0.running_var' holds a negative variance");
   with([](auto& name, auto&, auto&) {
     if (name == "bn1.num_batches_tracked") name = "bn1.number";
     return true;

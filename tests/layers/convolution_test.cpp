@@ -102,8 +102,10 @@ TEST_CASE(
   CHECK(largest > 0.9 * bound);
   CHECK(deviation(dense[dense.table()[1]]) == doctest::Approx(bound / std::sqrt(3.0)).epsilon(0.15));
 
-  plain_net<64, convolution<128, 3, 1, 1, 4>> grouped(d);  // the fan-out of one group, as in TensorFlow and timm
-  CHECK(deviation(grouped[grouped.table()[0]]) == doctest::Approx(std::sqrt(2.0 / (32 * 9))).epsilon(0.02));
+  plain_net<64, convolution<128, 3, 1, 1, 4>> grouped(d);  // of all groups, as torchvision's and timm's ResNeXts
+  CHECK(deviation(grouped[grouped.table()[0]]) == doctest::Approx(std::sqrt(2.0 / (128 * 9))).epsilon(0.02));
+  plain_net<256, depthwise<5>> single(d);  // of one filter, as timm's EfficientNets
+  CHECK(deviation(single[single.table()[0]]) == doctest::Approx(std::sqrt(2.0 / 25)).epsilon(0.03));
 }
 
 TEST_CASE("A kernel that does not fit the image is refused with its size") {

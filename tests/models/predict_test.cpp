@@ -61,6 +61,17 @@ TEST_CASE("No images have no predictions, and what cannot be asked is refused") 
   CHECK_THROWS_WITH_AS(predict_logits(m, x.view(), {.through = three::auxiliary(1)}), "domain out of range: 2 of 2",
                        argument_error);
   CHECK_THROWS_AS(predict_probabilities(m, colour.view()), argument_error);
+  for (const char* broken : {"fc.bias", "bn1.weight", "bn1.running_var"}) {
+    two nan(d);
+    for (const parameter& p : nan.table())
+      if (p.name == broken) nan[p][0] = NAN;
+    const char* const text =
+        "predict: the logits of image 0 are not finite numbers: the network's weights or statistics are not either, or "
+        "are too large";
+    CHECK_THROWS_WITH_AS(predict_logits(nan, x.view()), text, numeric_error);
+    CHECK_THROWS_WITH_AS(predict_probabilities(nan, x.view()), text, numeric_error);
+    CHECK_THROWS_WITH_AS(predict_classes(nan, x.view()), text, numeric_error);
+  }
   x(1, 2, 3, 0) = 255;
   CHECK_THROWS_WITH_AS(predict_classes(m, x.view()), "predict: value 255 in image 1 of the batch is outside [0, 1]",
                        argument_error);

@@ -91,6 +91,16 @@ TEST_CASE("Images and labels that do not pair up are refused") {
   const auto y = labels(4);
   CHECK_THROWS_WITH_AS(accumulate_gradients(m, {x.view(), y.view()}, main_domain, {}, metrics, 0),
                        "step: 5 images but 4 labels", argument_error);
+  const auto own = labels(5);
+  for (const float smoothing : {-0.1f, 1.f, NAN})
+    CHECK_THROWS_WITH_AS(
+        accumulate_gradients(m, {x.view(), own.view()}, main_domain, {.label_smoothing = smoothing}, metrics, 0),
+        doctest::Contains("step: label_smoothing is "), argument_error);
+  auto bytes = x;
+  bytes(1, 2, 3, 0) = 200;
+  CHECK_THROWS_WITH_AS(accumulate_gradients(m, {bytes.view(), own.view()}, main_domain, {}, metrics, 0),
+                       "step: value 200 in image 1 of the batch is outside [0, 1]", argument_error);
+  CHECK(metrics.count == 0);
 }
 
 }  // namespace step_test

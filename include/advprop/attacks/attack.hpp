@@ -22,8 +22,8 @@ namespace advprop {
 /// the statistics that the method chose. The example of an objective that `attack_policy` is checked against.
 struct objective_archetype {
   /// The gradient, for each image, of that image's own cross-entropy loss against its label, or its soft target where
-  /// there is one: it does not depend on the batch size. Valid until the next call.
-  device_images<cpu> input_gradient(const device_images<cpu>& images, const target_view& labels);
+  /// there is one: it does not depend on the batch size. In memory of its own.
+  image_buffer<cpu> input_gradient(const device_images<cpu>& images, const target_view& labels);
   /// A copy of the images, in memory of its own.
   image_buffer<cpu> copy(const device_images<cpu>& images);
   /// For each image, the class with the smallest logit; with `own` given, neither its label nor, where a third class is
@@ -96,6 +96,12 @@ inline void check(const char* name, float epsilon, float step, int steps, bool e
   if (!sensible(epsilon)) fail<argument_error>(attack, ": epsilon is ", epsilon, ", must be ", range);
   if (!sensible(step)) fail<argument_error>(attack, ": step is ", step, ", must be ", range);
   if (steps < 0) fail<argument_error>(attack, ": steps is ", steps, ", must be 0 or more");
+}
+
+/// The step where none is named: as long as it takes to reach the ball's edge, and in L-infinity at least a pixel.
+inline float step_for(float step, float epsilon, int steps, bool euclidean = false) {
+  if (step > 0 || steps < 1) return step;
+  return std::fmax(euclidean ? 0.f : 1.f, epsilon / static_cast<float>(steps));
 }
 
 /// What the loss is taken for, and +1 to climb it or -1 to descend.

@@ -29,7 +29,7 @@ static_assert(attack_policy<fgsm>);
 /// Kurakin et al. 2017: PGD from the clean image ("I-FGSM" in AdvProp's ablation).
 struct ifgsm {
   float epsilon = 4;
-  float step = 1;
+  float step = 0;  ///< 0: epsilon / steps, at least a pixel
   int steps = 5;
   attack::goal goal = attack::goal::untargeted;
   statistics source = statistics::running;
@@ -37,8 +37,9 @@ struct ifgsm {
   bool dropped = false;
 
   std::string description() const {
-    return detail::described("ifgsm", *this,
-                             {{"epsilon", epsilon}, {"step", step}, {"steps", static_cast<float>(steps)}});
+    return detail::described(
+        "ifgsm", *this,
+        {{"epsilon", epsilon}, {"step", detail::step_for(step, epsilon, steps)}, {"steps", static_cast<float>(steps)}});
   }
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("ifgsm", epsilon, step, steps);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <optional>
 
 #include <advprop/attacks/attack.hpp>
 #include <advprop/core/unit_interval.hpp>
@@ -29,8 +28,8 @@ class objective {
 
   objective(Model& net, objective_options options) : net_(&net), options_(options) {}
 
-  device_images<device_type> input_gradient(const device_images<device_type>& images, const target_view& labels) {
-    if (!gradient_ || gradient_->extents() != images.extents()) gradient_.emplace(net_->device(), images.extents());
+  image_buffer<device_type> input_gradient(const device_images<device_type>& images, const target_view& labels) {
+    image_buffer<device_type> gradient(net_->device(), images.extents());
     const int batch = images.extent(0);
     check_targets("objective", labels, batch, Model::classes, !net_->device().memory().owns(labels.data()));
     const int group = images_at_once(batch, {channels, images.extent(1), images.extent(2)});
@@ -42,9 +41,9 @@ class objective {
       cross_entropy(net_->device(), logits, labels.slice(first, count), options_.label_smoothing,
                     static_cast<float>(count), dlogits);
       logits = {};
-      net_->template backward<wrt::input>(std::move(dlogits), gradient_->slice(first, count));
+      net_->template backward<wrt::input>(std::move(dlogits), gradient.slice(first, count));
     }
-    return {net_->device(), *gradient_};
+    return gradient;
   }
 
   image_buffer<device_type> copy(const device_images<device_type>& images) {
@@ -55,6 +54,11 @@ class objective {
   }
 
   void least_likely(const device_images<device_type>& images, label_view worst, const target_view& own = {}) {
+    if (worst.extent(0) != images.extent(0))
+      fail<argument_error>("objective: least_likely is to write ", worst.extent(0), " classes of ", images.extent(0),
+                           " images");
+    if (own.extent(0) != 0)
+      check_targets("objective", own, images.extent(0), Model::classes, !net_->device().memory().owns(own.data()));
     auto logits = net_->logits(images, how(), wrt::nothing, options_.noise);
     predict_worst(net_->device(), logits, worst, own);
   }
@@ -74,7 +78,6 @@ class objective {
 
   Model* net_;
   objective_options options_;
-  std::optional<image_buffer<device_type>> gradient_;
 };
 
 /// Runs `attack` on `images` in place, through one domain of `net`; images in the host's memory go to the device and

@@ -12,8 +12,8 @@ enum class norm { linf, l2 };
 /// Madry et al. 2018; the attacker of AdvProp, section 5.1. Epsilon and step in pixels of 255 (for `norm::l2`, the
 /// Euclidean length of the whole perturbation in pixels of 255). Epsilon 0 returns the images bit for bit.
 struct pgd {
-  float epsilon = 4;
-  float step = 1;
+  float epsilon = 4;  ///< 4 is little for `norm::l2`, where 0.5 of images in [0, 1], 127.5, is usual
+  float step = 0;     ///< 0: epsilon / steps, so that the ball's edge can be reached; for `norm::linf` at least a pixel
   int steps = 5;
   attack::norm norm = attack::norm::linf;
   attack::start start = attack::start::uniform;
@@ -35,14 +35,15 @@ struct pgd {
   /// With the authors' guard: the step is at least epsilon / steps, so that the ball's edge can be reached.
   [[nodiscard]] pgd guarded() const {
     pgd p = *this;
-    if (steps > 0 && step < epsilon / static_cast<float>(steps)) p.step = epsilon / static_cast<float>(steps);
+    p.step = own_step();
+    if (steps > 0) p.step = std::fmax(p.step, epsilon / static_cast<float>(steps));
     return p;
   }
 
   std::string description() const {
     return detail::described("pgd", *this,
                              {{"epsilon", epsilon},
-                              {"step", step},
+                              {"step", own_step()},
                               {"steps", static_cast<float>(steps)},
                               {"norm", static_cast<float>(norm)},
                               {"start", static_cast<float>(start)},
@@ -55,7 +56,7 @@ struct pgd {
     if (epsilon == 0) return;
     const auto target = detail::aim(goal, objective, images, labels, rng);
     const auto original = objective.copy(images);
-    const float e = epsilon / 255, a = target.direction * step / 255;
+    const float e = epsilon / 255, a = target.direction * own_step() / 255;
     if (start == attack::start::uniform && !(clean_start > 0 && rng.uniform() < clean_start))
       begin(images, original, e, rng);
     for (int i = 0; i < steps; ++i) {
@@ -70,6 +71,8 @@ struct pgd {
   }
 
  private:
+  float own_step() const { return detail::step_for(step, epsilon, steps, norm == attack::norm::l2); }
+
   /// Uniform noise: in the cube for L-infinity; for L2 a uniform direction with a length uniform in [0, e].
   void begin(auto& images, const auto& original, float e, random_stream& rng) const {
     auto& device = *images.device;

@@ -8,6 +8,7 @@
 
 #include <advprop/core/error.hpp>
 #include <advprop/data/crops.hpp>
+#include <advprop/data/image_limits.hpp>
 
 namespace advprop {
 
@@ -31,7 +32,11 @@ ADVPROP_API void resize_shorter::operator()(byte_image& image) const {
   detail::check_size("resize_shorter", size, size);
   const int shorter = std::min(image.height, image.width), longer = std::max(image.height, image.width);
   if (shorter == size) return;
-  const auto other = static_cast<int>(std::int64_t{size} * longer / shorter);
+  const std::int64_t longer_side = std::int64_t{size} * longer / shorter;
+  if (const std::int64_t limit = image_limits{}.pixels; longer_side > limit / size)  // a thread of pixels
+    fail<argument_error>("resize_shorter: an image of ", image.height, " x ", image.width, " would become ",
+                         longer_side, " pixels long, with ", size, " on the other side: more than ", limit);
+  const auto other = static_cast<int>(longer_side);
   image = image.height < image.width ? resize(image, size, other, filter) : resize(image, other, size, filter);
 }
 

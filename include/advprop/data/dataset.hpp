@@ -80,7 +80,13 @@ struct dataset {
   int size() const { return static_cast<int>(labels.size()); }
   shape image() const { return image_shape; }
   int label(int i) const { return labels[static_cast<std::size_t>(i)]; }
-  const std::uint8_t* bytes(int i) const { return pixels.data() + i * image_shape.size(); }
+  /// Throws `argument_error` where the pixels do not hold that image.
+  const std::uint8_t* bytes(int i) const {
+    const auto size = static_cast<std::size_t>(image_shape.size());
+    if (i < 0 || (static_cast<std::size_t>(i) + 1) * size > pixels.size())
+      fail<argument_error>(name, ": there is no image ", i, " in ", pixels.size(), " pixel values");
+    return pixels.data() + static_cast<std::size_t>(i) * size;
+  }
   void read(int i, float* out) const { detail::to_unit(bytes(i), image_shape.size(), out); }
 
   /// Throws `argument_error` unless every image has its pixels and a label in range, and all classes or none a name.

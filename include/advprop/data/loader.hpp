@@ -60,13 +60,15 @@ class loader_engine {
   using finish = std::function<void(image_batch& batch, random_stream& rng)>;
 
   /// `f` makes an image, then `whole` changes the batch, when given.
-  loader_engine(const loader_options& options, int count, advprop::shape image, fill f, finish whole);
+  loader_engine(const loader_options& options, int count, int classes, advprop::shape image, fill f, finish whole);
   ~loader_engine() { stop(); }
   loader_engine(const loader_engine&) = delete;
   loader_engine& operator=(const loader_engine&) = delete;
 
   const loader_options& options() const { return options_; }
   advprop::shape image() const { return image_; }
+  int count() const { return count_; }
+  int classes() const { return classes_; }
   int batches() const { return batches_; }
   int images() const { return options_.drop_last ? batches_ * options_.batch : count_; }
   loader_state state() const { return {taken_ / batches_, static_cast<int>(taken_ % batches_)}; }
@@ -101,7 +103,7 @@ class loader_engine {
   std::shared_ptr<const std::vector<int>> images(std::int64_t epoch);
 
   const loader_options options_;
-  const int count_, batches_;
+  const int count_, classes_, batches_;
   const advprop::shape image_;
   const fill fill_;
   const finish finish_;
@@ -151,7 +153,7 @@ class loader {
     if constexpr (!std::is_same_v<M, no_mix>)
       finish = [classes, whole = std::move(whole)](image_batch& b, random_stream& rng) { whole(b, classes, rng); };
     engine_ = std::make_unique<detail::loader_engine>(
-        options, count, image,
+        options, count, classes, image,
         [held, image, augment = std::move(augment)](int i, float* out, int& label, random_stream& rng) {
           if constexpr (random_source<std::remove_cvref_t<S>>)
             held->read(i, out, rng);
@@ -168,6 +170,9 @@ class loader {
   /// Batches of an epoch, and images in all of them.
   int batches() const { return engine_->batches(); }
   int images() const { return engine_->images(); }
+  /// Images of the source, those that `drop_last` leaves out of an epoch among them.
+  int source_images() const { return engine_->count(); }
+  int classes() const { return engine_->classes(); }
   const loader_options& options() const { return engine_->options(); }
   shape image() const { return engine_->image(); }
   loader_state state() const { return engine_->state(); }

@@ -26,10 +26,11 @@ ADVPROP_API std::vector<int> epoch_order(int count, bool shuffle, const random_s
   return order;
 }
 
-ADVPROP_API loader_engine::loader_engine(const loader_options& options, int count, advprop::shape image, fill f,
-                                         finish whole)
+ADVPROP_API loader_engine::loader_engine(const loader_options& options, int count, int classes, advprop::shape image,
+                                         fill f, finish whole)
     : options_(options),
       count_(count),
+      classes_(classes),
       batches_(options.drop_last ? count / options.batch : (count - 1) / options.batch + 1),
       image_(image),
       fill_(std::move(f)),

@@ -52,7 +52,10 @@ ADVPROP_API std::vector<std::string> fitting::recognise(const std::vector<parame
 ADVPROP_API void fitting::read(const parameter& p, const std::string& name) {
   values.emplace_back(&p, file_.floats(name));
   for (float v : values.back().second)
-    if (!(v - v == 0)) fail<file_error>(file_.name(), ": tensor ", shown(name), " holds a NaN or an infinity");
+    if (!(v - v == 0))
+      fail<file_error>(file_.name(), ": tensor ", shown(name), " holds a NaN or an infinity");
+    else if (p.role == role::variance && v < 0)
+      fail<file_error>(file_.name(), ": tensor ", shown(name), " holds a negative variance");
   if (const std::string counter = counter_of(name); p.role == role::mean && file_.contains(counter)) {
     const auto counts = file_.integers(counter);
     if (counts.size() != 1) fail<file_error>(file_.name(), ": tensor ", shown(counter), " is not one number");

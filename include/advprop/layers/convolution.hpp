@@ -27,7 +27,8 @@ template <class Domains, class Device>
 class conv_state {
  public:
   [[gnu::cold]] void setup(registry& r, const std::string& name, const conv_spec& s, bias b) {
-    const int area = s.kernel * s.kernel, fan_in = s.in / s.groups * area, fan_out = s.out / s.groups * area;
+    const int area = s.kernel * s.kernel, fan_in = s.in / s.groups * area;
+    const int fan_out = (s.groups == s.in ? s.out / s.groups : s.out) * area;
     weight_ = r.weight(join(name, "weight"), {s.out, s.in / s.groups, s.kernel, s.kernel},
                        {initial::normal, std::sqrt(2.f / static_cast<float>(fan_out))});
     const initial start{initial::uniform, 1 / std::sqrt(static_cast<float>(fan_in))};
@@ -135,8 +136,10 @@ class conv_state {
 
 }  // namespace detail
 
-/// `Out` channels, a square kernel, `Padding` zeros a side or `same_padding`. Weights start as torchvision's ResNets:
-/// normal, Kaiming fan-out (He et al. 2015b). `Groups` divides both channel counts.
+/// `Out` channels, a square kernel, `Padding` zeros a side or `same_padding`. Weights start as torchvision's and
+/// timm's ResNets: normal, Kaiming fan-out (He et al. 2015b), which for PyTorch is that of all groups together; one
+/// filter per channel starts as in TensorFlow and timm, by the fan-out of a filter. `Groups` divides both channel
+/// counts.
 template <int Out, int Kernel, int Stride = 1, int Padding = Kernel / 2, int Groups = 1, bias Bias = bias::off>
 struct convolution {
   static_assert(Out > 0 && Kernel > 0 && Stride > 0 && (Padding >= 0 || Padding == same_padding) && Groups > 0);

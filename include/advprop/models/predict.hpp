@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <vector>
 
+#include <advprop/core/error.hpp>
 #include <advprop/core/tensor.hpp>
 #include <advprop/core/unit_interval.hpp>
 #include <advprop/models/model.hpp>
@@ -54,6 +56,16 @@ class host_logits {
   std::vector<element> numbers_;
 };
 
+/// Throws `numeric_error` naming the first image of which a number is not finite, as where weights are not.
+inline void check_answers(view<const float, 2> answers, int first) {
+  for (int i = 0; i < answers.extent(0); ++i)
+    for (int c = 0; c < answers.extent(1); ++c)
+      if (!std::isfinite(answers(i, c)))
+        fail<numeric_error>("predict: the logits of image ", first + i,
+                            " are not finite numbers: the network's weights or statistics are not either, or are too "
+                            "large");
+}
+
 /// f(logits, first, count) for images [first, first + count), all in turn.
 template <class Model, class F>
 void for_logits(Model& net, const_image_view images, domain through, int batch, F&& f) {
@@ -74,34 +86,40 @@ struct predict_options {
 
 /// Logits, images x classes, for any number of NHWC images in [0,1], with running statistics. Throws `argument_error`
 /// for images of the wrong channel count or with values outside [0, 1], a domain out of range, or a network that ends
-/// in no logits.
+/// in no logits; `numeric_error` where a logit is not finite.
 template <class Model>
 tensor<float, 2> predict_logits(Model& net, const_image_view images, const predict_options& options = {}) {
   tensor<float, 2> logits({images.extent(0), Model::classes});
   detail::host_logits<typename Model::device_type, Model::classes> host;
   detail::for_logits(net, images, options.through, options.batch, [&](const auto& y, int first, int count) {
-    host.read(net.device(), y, logits.view().slice(first, count));
+    const auto mine = logits.view().slice(first, count);
+    host.read(net.device(), y, mine);
+    detail::check_answers(mine, first);
   });
   return logits;
 }
 
-/// Their softmax.
+/// Their softmax. Throws as `predict_logits`.
 template <class Model>
 tensor<float, 2> predict_probabilities(Model& net, const_image_view images, const predict_options& options = {}) {
   tensor<float, 2> probabilities({images.extent(0), Model::classes});
   detail::for_logits(net, images, options.through, options.batch, [&](const auto& y, int first, int count) {
-    softmax(net.device(), y, probabilities.view().slice(first, count));
+    const auto mine = probabilities.view().slice(first, count);
+    softmax(net.device(), y, mine);
+    detail::check_answers(mine, first);
   });
   return probabilities;
 }
 
-/// The class with the largest logit, of each image.
+/// The class with the largest logit, of each image; of equal ones the first. Throws as `predict_logits`.
 template <class Model>
 tensor<int, 1> predict_classes(Model& net, const_image_view images, const predict_options& options = {}) {
+  const tensor<float, 2> logits = predict_logits(net, images, options);
   tensor<int, 1> classes({images.extent(0)});
-  detail::for_logits(net, images, options.through, options.batch, [&](const auto& y, int first, int count) {
-    predict(net.device(), y, classes.view().slice(first, count));
-  });
+  for (int i = 0; i < images.extent(0); ++i) {
+    const float* row = logits.data() + std::ptrdiff_t{i} * Model::classes;
+    classes(i) = static_cast<int>(std::max_element(row, row + Model::classes) - row);
+  }
   return classes;
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 
 #include <advprop/core/target_view.hpp>
+#include <advprop/core/unit_interval.hpp>
 #include <advprop/device/repeated.hpp>
 #include <advprop/models/model.hpp>
 #include <advprop/training/metrics.hpp>
@@ -87,13 +88,17 @@ void for_micro_batches(const std::array<labelled_images, Parts>& parts, const st
 
 /// One training pass: forward through the routes' domains, each part's mean loss times its weight, and the gradients of
 /// their sum added to the model's. Tallies go to `metrics.parts[first_part + i]`. Part i of the route draws
-/// its masks as part first_part + i of the step; `matched_noise` gives all parts the same.
+/// its masks as part first_part + i of the step; `matched_noise` gives all parts the same. Throws `argument_error` for
+/// targets that do not fit, and for images in the host's memory that are not in [0, 1].
 template <class Model>
 void accumulate_gradients(Model& net, const labelled_images& batch, const routing& route, const step_options& options,
                           step_metrics& metrics, int first_part, bool matched_noise = false) {
   using device = typename Model::device_type;
   const int count = batch.images.extent(0);
   check_targets("step", batch.labels, count, Model::classes, !net.device().memory().owns(batch.labels.data()));
+  if (!(options.label_smoothing >= 0 && options.label_smoothing < 1))
+    fail<argument_error>("step: label_smoothing is ", options.label_smoothing, ", must be in [0, 1)");
+  check_host_images("step", net.device(), batch.images);
   auto logits = net.logits(batch.images, pass::train(route), wrt::parameters, options.noise(first_part, matched_noise));
   feature_map<device> dlogits(net.device(), count, logits.image());
   int first = 0;
