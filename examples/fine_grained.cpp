@@ -38,7 +38,7 @@ int main(int argc, char** argv) try {
        .on_epoch =
            [&](const epoch_report& r) {
              const auto averaged = average.swap();  // until it goes, `net` holds the average
-             std::printf("epoch %d: clean %.3f, adversarial %.3f, augmented %.3f; test %.2f %%\n", r.epoch + 1,
+             std::printf("epoch %d: clean %.3f, adversarial %.3f, augmented %.3f; test %.2f %%\n", r.epoch,
                          r.metrics.parts[0].loss(), r.metrics.parts[1].loss(), r.metrics.parts[2].loss(),
                          100 * evaluate(net, test).total.accuracy());
              std::fflush(stdout);

@@ -26,7 +26,7 @@ int main(int argc, char** argv) try {
   loader* const streams[] = {&light, &strong};
   fit(net, streams, method, sgd{.weight_decay = 5e-4f},
       {.epochs = 2, .on_epoch = [&](const epoch_report& r) {
-         std::printf("epoch %d:", r.epoch + 1);
+         std::printf("epoch %d:", r.epoch);
          for (int i = 0; i < method.parts(); ++i)
            std::printf("  %s %.3f", method.part_name(i).c_str(), r.metrics.parts[static_cast<std::size_t>(i)].loss());
          std::printf("\n");

@@ -20,7 +20,7 @@ int main(int argc, char** argv) try {
   const adversarial_propagation method(attack::pgd{.epsilon = 4, .step = 1, .steps = 5});  // pixels of 255
   fit(net, batches, method, sgd{.learning_rate = 0.2f, .weight_decay = 5e-4f},
       {.epochs = 30, .on_epoch = [](const epoch_report& r) {
-         std::printf("epoch %d: clean loss %.3f, adversarial loss %.3f, %.0f images/s\n", r.epoch + 1,
+         std::printf("epoch %d: clean loss %.3f, adversarial loss %.3f, %.0f images/s\n", r.epoch,
                      r.metrics.parts[0].loss(), r.metrics.parts[1].loss(), static_cast<double>(r.images) / r.seconds);
        }});
 

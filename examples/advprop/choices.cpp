@@ -95,13 +95,31 @@ std::vector<std::string> streams_of(const settings& s) {
   return streams;
 }
 
+std::vector<layer_rate> layer_rates_of(const settings& s) {
+  std::vector<layer_rate> rates;
+  for (const std::string& text : s.layer_rates) {
+    const auto equals = text.find('=');
+    const char* const end = text.data() + text.size();
+    float factor = 0;
+    const auto [read, error] = std::from_chars(text.data() + std::min(equals, text.size() - 1) + 1, end, factor);
+    if (equals == 0 || equals == text.npos || error != std::errc() || read != end)
+      fail<argument_error>("--layer-rates: ", text, " is not NAME=FACTOR");
+    const std::string name = text.substr(0, equals);
+    rates.push_back({name == "*" ? "" : name, factor});
+  }
+  return rates;
+}
+
 chosen_optimizer optimizer_of(const settings& s) {
-  const decay_rule rule = *s.decay_biases ? decay_rule::weights_and_biases : decay_rule::weights;
+  const decay_rule rule = s.decay_norms     ? decay_rule::all
+                          : *s.decay_biases ? decay_rule::weights_and_biases
+                                            : decay_rule::weights;
   const auto filled = [&](auto o) {
     o.learning_rate = *s.learning_rate;
     o.weight_decay = *s.weight_decay;
     o.decay_rule = rule;
     o.clip_norm = s.clip_norm;
+    o.layer_rates = layer_rates_of(s);
     return o;
   };
   if (s.optimizer == "rmsprop") {

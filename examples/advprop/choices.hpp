@@ -28,6 +28,7 @@ chosen_method method_of(const settings& s);
 /// images augmented otherwise, or that see images without attack.
 std::vector<std::string> streams_of(const settings& s);
 
+std::vector<layer_rate> layer_rates_of(const settings& s);
 chosen_optimizer optimizer_of(const settings& s);
 resampling filter_of(const settings& s);
 dialect dialect_of(const settings& s);

@@ -21,6 +21,7 @@
 #include <advprop/data/idx.hpp>
 #include <advprop/data/mix.hpp>
 #include <advprop/data/rand_augment.hpp>
+#include <advprop/data/random_erasing.hpp>
 #include <advprop/io/file.hpp>
 #include <advprop/io/text.hpp>
 #include <advprop/layers/normalize.hpp>
@@ -159,7 +160,11 @@ class byte_change {
     automatic_.learnt_on = learnt_on;
     random_.magnitude = s.magnitude;
     jitter_ = {s.color_jitter, s.color_jitter, s.color_jitter, 0.0f};
+    erasing_.probability = augment == "none" ? 0 : s.random_erasing;
   }
+  /// Of images whose values are between bytes, too: it stands last.
+  const random_erasing& erasing() const { return erasing_; }
+  bool erases() const { return erasing_.probability > 0; }
   bool needs_color() const { return kind_ == "auto" || kind_ == "rand" || jitters(); }
   void operator()(byte_image& image, random_stream& rng) const {
     if (kind_ == "auto") automatic_(image, rng);
@@ -174,6 +179,7 @@ class byte_change {
   auto_augment automatic_;
   rand_augment random_;
   color_jitter jitter_;
+  random_erasing erasing_;
 };
 
 using augment_function = std::function<void(single_image, random_stream&)>;
@@ -186,13 +192,11 @@ augment_function augmentation(const std::string& augment, const settings& s, sha
     fail<argument_error>("--augment ", augment, " and --color-jitter are for images of 3 channels, these have ",
                          image.channels);
   const auto move = pipeline(pad_crop{k.padding}, horizontal_flip{k.flip ? 0.5f : 0.f});
-  if (augment == "cutout") {
-    const cutout hole{image.height / 2, k.numbers.mean};
-    if (change.needs_color()) return pipeline(move, on_bytes(change), hole);
-    return pipeline(move, hole);
-  }
-  if (change.needs_color()) return pipeline(move, on_bytes(change));
-  return move;
+  augment_function all = move;
+  if (change.needs_color()) all = pipeline(std::move(all), on_bytes(change));
+  if (augment == "cutout") all = pipeline(std::move(all), cutout{image.height / 2, k.numbers.mean});
+  if (change.erases()) all = pipeline(std::move(all), change.erasing());
+  return all;
 }
 
 /// Files: what is cut out of an image decides its size, so augmentation is part of reading it.
@@ -203,9 +207,9 @@ image_source augmented(const std::string& augment, const settings& s, const imag
   crop.size = s.image_size;
   crop.scale.low = s.crop_scale;
   crop.filter = filter_of(s);
+  const byte_change change(augment, s, auto_augment_policy::imagenet);
   return {folder_name(s),
-          folder_view(f, {.size = s.image_size},
-                      pipeline(crop, horizontal_flip{}, byte_change(augment, s, auto_augment_policy::imagenet)))};
+          folder_view(f, {.size = s.image_size}, pipeline(crop, horizontal_flip{}, change, change.erasing()))};
 }
 
 /// Training and test images are of the same classes.

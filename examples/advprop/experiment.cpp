@@ -44,6 +44,7 @@ std::string domain_name(int index) { return index == 0 ? "main" : "auxiliary " +
 struct resumed_at {
   bool found = false;
   int epoch = 0;
+  bool complete = false;
   double seconds = 0;  // of the epoch that it is in
 };
 
@@ -57,11 +58,15 @@ resumed_at read_position(const settings& s, const std::string& content, const ru
   const archive checkpoint = archive::read(folder.training());
   // `fit` compares all of this text, which begins with the settings; these few words are easier to read.
   const auto run = checkpoint.get<std::string>("run");
-  const auto old = metrics_entry::parse(run.substr(0, run.rfind("; epochs ")), nullptr, false);
+  const auto old = metrics_entry::parse(run.substr(0, run.rfind("; seed ")), nullptr, false);
   const auto now = metrics_entry::parse(identity(s, content));
   if (old.is_object() && old != now)
     fail<file_error>(folder.training(), ": is the checkpoint of another run (", changes(old, now), ")");
-  return {true, checkpoint.get<int>("epoch"), checkpoint.get<double>("seconds")};
+  const int epoch = checkpoint.get<int>("epoch");
+  if (epoch > s.epochs)
+    fail<argument_error>("--epochs is ", s.epochs, ", and ", folder.training(), " has trained ", epoch);
+  const bool patient = s.patience == 0 || epoch - checkpoint.get<int>("best.epoch") < s.patience;
+  return {true, epoch, epoch == s.epochs || !patient, checkpoint.get<double>("seconds")};
 }
 
 std::unique_ptr<runner> make_network(const settings& s, const image_source& train, any_device& device) {
@@ -90,11 +95,11 @@ evaluation evaluate_domains(runner& net, const image_source& images, std::uint64
   return std::move(*main);
 }
 
-/// What all measurements of a trained network depend on: the run, the test images, the program.
-std::string measured_under(const settings& s, const data_sets& data) {
+/// What all measurements of a trained network depend on: the run and its epoch, the test images, the program.
+std::string measured_under(const settings& s, const data_sets& data, int epoch) {
   content_hash hash;
-  const std::string all =
-      version() + identity(s, data.content) + content_of(data.test) + s.device + s.engines + s.frost;
+  const std::string all = version() + identity(s, data.content) + content_of(data.test) + s.device + s.engines +
+                          s.frost + " " + std::to_string(epoch);
   hash.add(std::span<const char>(all));
   return hash.text();
 }
@@ -118,7 +123,7 @@ class observer {
     seconds_ += r.seconds;
     steps_.push_back(r.seconds);
     progress_state state;
-    state.epoch = r.epoch + 1;
+    state.epoch = r.epoch;
     state.epochs = r.epochs;
     state.images = r.metrics.parts[0].images;
     state.total = std::min<std::int64_t>(std::int64_t{r.steps} * settings_.batch, data_.train.size());
@@ -141,7 +146,7 @@ class observer {
  private:
   void end_epoch(const step_report& r, std::vector<measured_part> training, progress_state state) {
     epoch_record e;
-    e.epoch = r.epoch + 1;
+    e.epoch = r.epoch;
     e.learning_rate = r.learning_rate;
     e.training = std::move(training);
     auto& watched = data_.validation ? e.validation : e.test;
@@ -205,6 +210,7 @@ metrics_entry summary_of(const settings& s, const experiment_result& r, const ev
   results["loss"] = clean.total.loss();
   results["accuracy_by_domain"] = metrics_entry::object();
   for (const auto& d : r.domains) results["accuracy_by_domain"][d.name] = d.accuracy;
+  results["epochs"] = r.trained;
   if (r.validation_images > 0)
     results["validation"] = {{"images", r.validation_images}, {"accuracy", r.validation_accuracy}, {"epoch", r.epoch}};
   metrics_entry& attacked = results["attacked"];
@@ -250,7 +256,8 @@ fit_options fit_options_of(const settings& s, const data_sets& data, const run_f
 /// Attacks and corruptions.
 void measure_trained(experiment_result& r, runner& net, const settings& s, const data_sets& data,
                      const run_folder& folder, int robust_images, observer& watch) {
-  kept_measurements kept(folder.measured(), measured_under(s, data), [&](const auto& work) { watch.message(work); });
+  kept_measurements kept(folder.measured(), measured_under(s, data, r.epoch),
+                         [&](const auto& work) { watch.message(work); });
   r.attacked = measure_robustness(net, data.test, robust_images, s.robust_epsilons, s.robust_steps, seed(s.seed), kept);
   const float strength = *s.headline;
   r.headline =
@@ -337,6 +344,9 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
     notes.push_back(
         "The weights are those of the epoch with the highest accuracy on the validation images through the main "
         "domain. The test images were not looked at before.");
+  if (r.trained < s.epochs)
+    notes.push_back("Training ended after epoch " + std::to_string(r.trained) + " of " + std::to_string(s.epochs) +
+                    ": --patience is " + std::to_string(s.patience) + ".");
   if (!r.skipped.empty()) notes.push_back(r.skipped + ".");
   notes.push_back("The time per step is the median, and training time is that of the steps alone.");
   return notes;
@@ -361,7 +371,8 @@ int train(runner& net, const settings& s, const data_sets& data, const run_folde
   for (const auto& l : loaders) streams.push_back(l.get());
   std::function<double()> score;
   if (s.select == "best") score = [&] { return past.epochs().back().validation.at(0).accuracy; };
-  return net.fit(streams, method, optimizer_of(s), fit_options_of(s, data, folder, watch), s.average, score);
+  return net.fit(streams, method, optimizer_of(s), fit_options_of(s, data, folder, watch), s.average, score,
+                 s.patience);
 } catch (const numeric_error& e) {
   fail<numeric_error>(e.what(), "; a smaller --learning-rate, some --warm-up or a --clip-norm may help");
 }
@@ -389,15 +400,16 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
     if (begun) begun();
   });
   if (s.resume)
-    watch.message(!before.found              ? "there is no checkpoint yet: beginning anew"
-                  : before.epoch == s.epochs ? "this run is complete"
-                                             : "going on in epoch " + std::to_string(before.epoch + 1));
+    watch.message(!before.found     ? "there is no checkpoint yet: beginning anew"
+                  : before.complete ? "this run is complete"
+                                    : "going on in epoch " + std::to_string(before.epoch + 1));
   watch.message(memory_of(planned));
 
   experiment_result r;
   r.name = name;
   r.left_out = left_out(s, data.train.size());
   r.epoch = train(*net, s, data, folder, method, past, watch);
+  r.trained = static_cast<int>(past.epochs().size());
 
   const save_options written{.metadata = metadata_of(s, data)};
   net->save(folder.model(), written);

@@ -25,6 +25,7 @@ struct experiment_result {
   corrupted_errors corrupted;
   std::vector<measured_part> domains;  // on the test images
   int epoch = 0;                       // whose weights these are
+  int trained = 0;                     // epochs: fewer than wanted where patience was at its end
   int validation_images = 0;
   double validation_accuracy = 0;  // of that epoch, through the main domain
   std::string skipped;             // `told_of_skipped`

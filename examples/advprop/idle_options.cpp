@@ -64,7 +64,7 @@ std::vector<rule> rules_of_training(const settings& s, bool all_methods) {
   std::vector<rule> rules = {
       {"--micro-batch", s.micro_batch < s.batch, "a --batch of more images"},
       {"--magnitude", s.augment == "rand" || any_of(s.aux_augments, {"rand"}), "--augment rand"},
-      {"--color-jitter --crop-scale", augmented(s, advprop), "--augment other than none"},
+      {"--color-jitter --random-erasing --crop-scale", augmented(s, advprop), "--augment other than none"},
       {"--momentum", s.optimizer != "adamw", "--optimizer sgd and rmsprop"},
       {"--nesterov", s.optimizer == "sgd", "--optimizer sgd"},
       {"--rms-decay", s.optimizer == "rmsprop", "--optimizer rmsprop"},
@@ -73,6 +73,8 @@ std::vector<rule> rules_of_training(const settings& s, bool all_methods) {
       {"--decay-rate --decay-every", s.schedule == "exponential" || s.schedule == "staircase",
        "--schedule exponential and staircase"},
       {"--select", s.validation > 0, "--validation"},
+      {"--patience", s.select == "best", "--select best"},
+      {"--spare-biases", !s.decay_norms, "training without --decay-norms"},
       {"--new-classifier", !s.initial.empty(), "--initial"},
       {"--zero-last-scale", s.initial.empty(), "training without --initial"},
       {"--stochastic-depth --matched-noise --attack-noise", s.model.starts_with("efficientnet"), "EfficientNets"},

@@ -71,10 +71,10 @@ class network_runner final : public runner {
     return names;
   }
   int fit(std::span<loader* const> data, const chosen_method& method, const chosen_optimizer& optimizer,
-          const fit_options& options, double average, const std::function<double()>& score) override {
+          const fit_options& options, double average, const std::function<double()>& score, int patience) override {
     if (average > 0) average_.emplace(net_, average_options{.decay = average});
     std::optional<best_weights<model_type>> best;
-    if (score) best.emplace(net_, score);
+    if (score) best.emplace(net_, score, patience);
     advprop::fit(net_, data, method_for<Auxiliaries>(method), optimizer, options, average_ ? &*average_ : nullptr,
                  best ? &*best : nullptr);
     if (!best) return options.epochs;

@@ -137,6 +137,8 @@ void train_data_options(CLI::App& app, settings& s) {
   number(app, "--magnitude", s.magnitude, 0, 30, "Of RandAugment")->group("Data");
   number(app, "--color-jitter", s.color_jitter, 0, 1, "Largest change of brightness, contrast and saturation")
       ->group("Data");
+  number(app, "--random-erasing", s.random_erasing, 0, 1, "Probability of noise in a random rectangle of an image")
+      ->group("Data");
   number(app, "--mixup", s.mixup, 0, 1e6, "Alpha of mixup; 0: none")->group("Data");
   number(app, "--cutmix", s.cutmix, 0, 1e6, "Alpha of CutMix; 0: none; with mixup, each for half of the batches")
       ->group("Data");
@@ -176,7 +178,8 @@ void attack_options(CLI::App& app, settings& s, bool lists) {
   values("--epsilon", s.epsilons, 100000,
          "Largest change of a pixel, of pgd-l2 the length of the whole change, pixels of 255; once, or once an attack "
          "[4; pgd-l2: 127.5]");
-  values("--step", s.step_sizes, 100000, "Length of a step in the same; likewise [1; pgd-l2: 25.5]");
+  values("--step", s.step_sizes, 100000,
+         "Length of a step in the same; likewise [epsilon / steps, but for pgd-l2 at least 1]");
   values("--steps", s.steps, 1000000, "Number of steps; likewise [5]");
   name(app, "--goal", s.goal, {"untargeted", "random", "least-likely"}, "Away from the label, or towards a class")
       ->group(group);
@@ -210,10 +213,19 @@ void training_options(CLI::App& app, settings& s) {
          "Weight decay of biases too, as EfficientNet's authors [rmsprop: yes; others: no]")
       ->take_last()
       ->group(group);
+  app.add_flag("--decay-norms", s.decay_norms,
+               "Weight decay of all that is learnt, as PyTorch's optimizers over all of a model's parameters")
+      ->group(group);
   number(app, "--rms-decay", s.rms_decay, 0, 0.999999, "rmsprop: of the mean square")->group(group);
   number(app, "--beta1", s.beta1, 0, 0.999999, "adamw")->group(group);
   number(app, "--beta2", s.beta2, 0, 0.999999, "adamw")->group(group);
   number(app, "--optimizer-epsilon", s.optimizer_epsilon, 0, 1, "rmsprop, adamw; 0: their own")->group(group);
+  app.add_option("--layer-rates", s.layer_rates,
+                 "Of the learning rate, what tensors or layers of a name learn with, as fc=1,layer4=0.1,*=0: the first "
+                 "that fits, * fits all; 0 keeps them as they are")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
   number(app, "--average", s.average, 0, 0.9999999,
          "Decay of a moving average of the weights, which is then what is tested and saved; 0: none")
       ->group(group);
@@ -411,6 +423,9 @@ void training_run_options(CLI::App& app, settings& s) {
 
 void train_command(CLI::App& app, settings& s) {
   training_run_options(app, s);
+  number(app, "--patience", s.patience, 0, 1e6,
+         "--select best: training ends when so many epochs in a row were no better; 0: after --epochs")
+      ->group("Training");
   run_options(app, s);
   configuration_option(app, s);
 }

@@ -50,9 +50,10 @@ class runner {
   virtual std::vector<std::string> part_names(const chosen_method& method) const = 0;
 
   /// With an `average` (the decay of a moving average of the weights; 0: none), all that follows is the average's. With
-  /// a `score` of each epoch's end, all that follows is of the epoch with the highest. Returns that epoch, from 1.
+  /// a `score` of each epoch's end, all that follows is of the epoch with the highest, and training ends when
+  /// `patience` epochs in a row were no better (0: when it is complete). Returns that epoch, from 1.
   virtual int fit(std::span<loader* const> data, const chosen_method& method, const chosen_optimizer& optimizer,
-                  const fit_options& options, double average, const std::function<double()>& score) = 0;
+                  const fit_options& options, double average, const std::function<double()>& score, int patience) = 0;
   virtual evaluation evaluate(const image_source& data, int domain, int images, seed s,
                               const chosen_attack& attack) = 0;
   virtual void perturb(image_view images, const_label_view labels, int domain, random_stream rng,

@@ -8,6 +8,8 @@
 #include <advprop/io/text.hpp>
 #include <advprop/training/optimizers.hpp>
 
+#include "choices.hpp"
+
 namespace advprop::program {
 
 namespace {
@@ -44,11 +46,13 @@ metrics_entry training(const settings& s) {
     else
       j["validation"] = static_cast<std::int64_t>(s.validation);
     j["select"] = s.select;
+    if (s.patience > 0) j["patience"] = s.patience;
   }
   j["augment"] = s.augment;
   if (!s.aux_augments.empty()) j["aux-augment"] = s.aux_augments;
   if (augments_by(s, "rand")) j["magnitude"] = s.magnitude;
   if (s.color_jitter > 0) j["color-jitter"] = number(s.color_jitter);
+  if (s.random_erasing > 0) j["random-erasing"] = number(s.random_erasing);
   if (s.mixup > 0) j["mixup"] = number(s.mixup);
   if (s.cutmix > 0) j["cutmix"] = number(s.cutmix);
   if (s.data == "folder") {
@@ -93,8 +97,10 @@ metrics_entry training(const settings& s) {
   if (s.optimizer == "rmsprop") j["rms-decay"] = number(s.rms_decay);
   if (s.optimizer == "adamw") j["beta1"] = number(s.beta1), j["beta2"] = number(s.beta2);
   if (s.optimizer_epsilon > 0) j["optimizer-epsilon"] = number(s.optimizer_epsilon);
+  if (!s.layer_rates.empty()) j["layer-rates"] = s.layer_rates;
   j["weight-decay"] = number(*s.weight_decay);
   j["decay-biases"] = *s.decay_biases;
+  if (s.decay_norms) j["decay-norms"] = true;
   if (s.average > 0) j["average"] = s.average;
   j["clip-norm"] = number(s.clip_norm);
   j["label-smoothing"] = number(s.label_smoothing);
@@ -131,16 +137,17 @@ int native_size(const std::string& model) {
 
 void complete_attacks(settings& s, int count) {
   spread(s.attacks, count, "--attack");
-  // 0.5 of images in [0,1], at which robustness in L2 is usually measured, in steps of a fifth.
-  const auto fill = [&](std::vector<float>& list, float infinity, float two) {
-    if (!list.empty()) return;
-    for (const auto& attack : s.attacks) list.push_back(attack == "pgd-l2" ? two : infinity);
-  };
-  fill(s.epsilons, 4, 127.5f);
-  fill(s.step_sizes, 1, 25.5f);
+  // 0.5 of images in [0,1], at which robustness in L2 is usually measured.
+  if (s.epsilons.empty())
+    for (const auto& attack : s.attacks) s.epsilons.push_back(attack == "pgd-l2" ? 127.5f : 4);
   spread(s.epsilons, count, "--epsilon");
-  spread(s.step_sizes, count, "--step");
   spread(s.steps, count, "--steps");
+  if (s.step_sizes.empty())  // so long that the ball's edge can be reached
+    for (std::size_t i = 0; i < s.attacks.size(); ++i) {
+      const float reaching = s.epsilons[i] / static_cast<float>(std::max(1, s.steps[i]));
+      s.step_sizes.push_back(s.attacks[i] == "pgd-l2" ? reaching : std::max(1.f, reaching));
+    }
+  spread(s.step_sizes, count, "--step");
   // The length of a whole change may be more than a pixel's largest.
   const auto check = [&](const std::vector<float>& list, const char* option) {
     for (std::size_t i = 0; i < list.size(); ++i)
@@ -267,6 +274,8 @@ std::vector<std::pair<std::string, std::string>> described(const settings& s) {
 
 std::string identity(const settings& s, const std::string& content) {
   metrics_entry j = training(s);
+  j.erase("patience");
+  if (!schedule_of(s).by_length()) j.erase("epochs");
   j["test-images"] = s.test_images;  // on which epochs were measured
   j["content of training images"] = content;
   return j.dump();

@@ -23,7 +23,7 @@ struct settings {
   std::string augment = "basic";
   std::vector<std::string> aux_augments;  // one for all auxiliary domains, or one for each
   int magnitude = 9;                      // of RandAugment
-  float color_jitter = 0, mixup = 0, cutmix = 0;
+  float color_jitter = 0, random_erasing = 0, mixup = 0, cutmix = 0;
   // Images in folders.
   int image_size = 0;  // 0: the network's
   float crop_scale = 0.08f;
@@ -54,14 +54,17 @@ struct settings {
   int epochs = 15, batch = 128;
   int micro_batch = 0;          // images of a domain that go through the network at a time; 0: the batch
   std::string select = "last";  // whose weights are tested and saved
+  int patience = 0;             // epochs in a row without a better one after which training ends; 0: none
   std::string optimizer = "sgd";
   std::optional<float> learning_rate, weight_decay;  // unset: the optimizer's own
   std::optional<bool> decay_biases;                  // likewise
+  bool decay_norms = false;                          // and biases
   float momentum = 0.9f, clip_norm = 0, label_smoothing = 0;
   bool nesterov = false;
   float rms_decay = 0.9f, beta1 = 0.9f, beta2 = 0.999f;
-  float optimizer_epsilon = 0;  // 0: the optimizer's own
-  double average = 0;           // decay of the moving average of the weights; 0: none
+  float optimizer_epsilon = 0;           // 0: the optimizer's own
+  std::vector<std::string> layer_rates;  // "NAME=FACTOR"
+  double average = 0;                    // decay of the moving average of the weights; 0: none
   std::string schedule = "cosine";
   double warm_up = 0, decay_rate = 0.97, decay_every = 2.4;
   std::vector<double> milestones;
@@ -116,7 +119,8 @@ metrics_entry to_json(const settings& s);
 /// The same as texts.
 std::vector<std::pair<std::string, std::string>> described(const settings& s);
 
-/// What must not change when a run is resumed: what decides its bits. `content` is the training images'.
+/// What must not change when a run is resumed: what decides its bits. `content` is the training images'. How many
+/// epochs there are is not of it where that decides none of them.
 std::string identity(const settings& s, const std::string& content);
 
 /// In which members two objects differ: "seed was 1, is 2; batch was ...".

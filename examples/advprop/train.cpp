@@ -23,6 +23,8 @@ void train(const settings& given) {
   if (r.validation_images > 0)
     std::printf("The weights are those of epoch %d%s.\n", r.epoch,
                 s.select == "best" ? ", the best on the validation images" : ", the last");
+  if (r.trained < s.epochs)
+    std::printf("Training ended after epoch %d of %d: --patience is %d.\n", r.trained, s.epochs, s.patience);
   if (!r.skipped.empty()) std::printf("%s\n", r.skipped.c_str());
   std::printf("%s\n", folder.report().c_str());
 }

@@ -120,7 +120,7 @@ outcome train(const Method& method, const Optimizer& optimizer, const how& h,
   options.on_step = [&](const step_report& r) {
     o.losses.push_back(r.metrics.parts[1].loss_sum);
     if (states) states->push_back(on_host(d, net.values()));
-    if (r.epoch * r.steps + r.step == h.kill) throw killed();
+    if ((r.epoch - 1) * r.steps + r.step == h.kill) throw killed();
   };
   try {
     fit(net, std::span<loader* const>(streams), method, optimizer, options, &average);

@@ -72,8 +72,8 @@ outcome train(const std::vector<double>& scores, bool averaged, const std::strin
   options.resume = resume;
   options.checkpoint_steps = 2;
   options.on_step = [&](const step_report& r) {
-    epoch = r.epoch;
-    if (r.epoch * r.steps + r.step == kill) throw killed();
+    epoch = r.epoch - 1;
+    if ((r.epoch - 1) * r.steps + r.step == kill) throw killed();
   };
   const adversarial_propagation method(attack::none{});
   const auto run = [&] {
@@ -166,6 +166,42 @@ TEST_CASE("A run that was killed and resumed keeps the same epoch's weights, bit
       CHECK(again == whole);
     }
   }
+}
+
+TEST_CASE("Patience ends a run after so many epochs that were no better, also one that is resumed") {
+  static const dataset data = noise(20);
+  const auto train = [](int patience, const std::string& checkpoint = "", int stop = 0) {
+    const std::vector<double> scores = {0.2, 0.5, 0.5, 0.4, 0.6, 0.1, 0.1, 0.1};
+    cpu device(1);
+    two net(device, seed{3});
+    int epochs = 0, epoch = 0;
+    best_weights<two> best(
+        net, [&] { return scores[static_cast<std::size_t>(epoch)]; }, patience);
+    fit_options o{.epochs = 8, .batch = 4, .checkpoint = checkpoint, .resume = !checkpoint.empty()};
+    o.on_step = [&](const step_report& r) { epoch = r.epoch - 1; };
+    o.on_epoch = [&](const epoch_report&) {
+      if (++epochs == stop) throw killed();
+    };
+    try {
+      fit(net, data, clean_training{}, sgd{}, o, nullptr, &best);
+    } catch (const killed&) {
+    }
+    return std::pair(epochs, best.epoch);
+  };
+  CHECK(train(0) == std::pair(8, 5));
+  CHECK(train(1) == std::pair(3, 2));
+  CHECK(train(2) == std::pair(4, 2));
+  CHECK(train(3) == std::pair(8, 5));
+  temporary file;
+  CHECK(train(2, file.path, 3) == std::pair(3, 2));  // killed
+  CHECK(train(2, file.path) == std::pair(1, 2));
+  CHECK(train(2, file.path) == std::pair(0, 2));
+  CHECK(train(3, file.path) == std::pair(4, 5));  // with more patience it goes on
+  cpu device(1);
+  two net(device);
+  CHECK_THROWS_WITH_AS(best_weights<two>(
+                           net, [] { return 0.0; }, -1),
+                       "best_weights: patience is -1, must be 0 or more", argument_error);
 }
 
 TEST_CASE("A damaged checkpoint changes neither the model nor what was kept") {

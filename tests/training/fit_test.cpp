@@ -107,7 +107,7 @@ outcome run_with(const Optimizer& optimizer, bool averaged, const std::string& c
   int steps = 0;
   options.on_step = [&](const step_report& r) {
     o.losses.push_back(r.metrics.parts[1].loss_sum);
-    if (r.epoch * r.steps + r.step == kill) throw killed();
+    if ((r.epoch - 1) * r.steps + r.step == kill) throw killed();
     ++steps;
   };
   loader* const streams[] = {&clean, &other};
@@ -304,6 +304,32 @@ TEST_CASE("A run killed twice, on other numbers of threads, ends in the same bit
   CHECK(again == whole);
 }
 
+TEST_CASE(
+    "A finished run is gone on with for more epochs, to the same bits, where the schedule does not hang on them") {
+  const folder f;
+  const auto train = [&](int epochs, const schedule& rates, bool resume) {
+    cpu d(1);
+    two m(d, seed{3});
+    std::vector<int> seen;
+    fit_options o{.epochs = epochs, .batch = 5, .schedule = rates, .checkpoint = f.file("c"), .resume = resume};
+    o.on_epoch = [&](const epoch_report& r) { seen.push_back(r.epoch); };
+    fit(m, train_data(), clean_training{}, sgd{}, o);
+    return std::pair(copy_of(m.values()), seen);
+  };
+  for (const schedule& rates : {schedule::constant(), schedule::step({1, 2}), schedule::staircase().warmed_up(1)}) {
+    CHECK(!rates.by_length());
+    const auto whole = train(4, rates, false);
+    train(2, rates, false);
+    const auto longer = train(4, rates, true);
+    CHECK(same_bits(longer.first, whole.first));
+    CHECK(longer.second == std::vector{3, 4});
+    CHECK_THROWS_WITH_AS(train(3, rates, true), ("fit: epochs is 3, and " + f.file("c") + " has trained 4").c_str(),
+                         argument_error);
+  }
+  train(2, schedule::cosine(), false);
+  CHECK_THROWS_WITH_AS(train(4, schedule::cosine(), true), doctest::Contains("epochs 2"), file_error);
+}
+
 TEST_CASE("Every step of a run has randomness of its own, which follows from the seed") {
   cpu d(1);
   two m(d);
@@ -388,6 +414,10 @@ TEST_CASE("A checkpoint is refused by a run with other options, and says which")
   refused([](auto& o) { o.schedule = schedule::constant(); }, "schedule 0");
   refused([](auto& o) { o.schedule.warm_up = 1; }, path.c_str());
   refused([](auto& o) { o.run = "yours"; }, "yours");
+  fit_options slower = good;
+  slower.resume = true;
+  CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{.layer_rates = {{"fc", 0.5f}}}, slower),
+                       doctest::Contains("layer_rates fc 0.5"), file_error);
   fit_options same = good;
   same.resume = true;
   CHECK_NOTHROW(train(same));
@@ -418,7 +448,7 @@ TEST_CASE("A checkpoint is refused by a run with another method or another attac
   refused(adversarial_training(attack::pgd{.steps = 2}), "adversarial mixture 1");
   refused(adversarial_propagation(attack::pgd{.steps = 3}), "steps 3");
   refused(adversarial_propagation(attack::pgd{.steps = 2, .goal = attack::goal::least_likely}), "goal 2");
-  refused(adversarial_propagation(attack::ifgsm{.steps = 2}), "ifgsm epsilon 4 step 1 steps 2");
+  refused(adversarial_propagation(attack::ifgsm{.steps = 2}), "ifgsm epsilon 4 step 2 steps 2");
   refused(adversarial_propagation(silent_attack{}), "an attack without description");
   method.auxiliary[0].weight = 0.5f;
   refused(method, "weight 0.5");
@@ -480,16 +510,6 @@ TEST_CASE("Weights that are not finite end a run without a checkpoint, too") {
                        "fit: after 1 steps the weights or statistics are not finite", numeric_error);
 }
 
-TEST_CASE("Data with more classes than the network are refused") {
-  cpu d(1);
-  two m(d);
-  const auto x = images(6);
-  const tensor<int, 1> y = labels(6, 9);
-  const array_source<float> data(x.view(), y.view(), 9);
-  CHECK_THROWS_WITH_AS(fit(m, data, clean_training{}, sgd{}, {.epochs = 1}), doctest::Contains("is outside 0..3"),
-                       argument_error);
-}
-
 TEST_CASE("Training learns: clean, adversarial and AdvProp") {
   const dataset data = quarters(64);
   cpu d(1);
@@ -528,10 +548,38 @@ TEST_CASE("Reports count epochs, steps, rates and images") {
   };
   o.on_epoch = [&](const epoch_report& r) { rates.push_back(r.learning_rate); };
   fit(m, train_data(), clean_training{}, sgd{.learning_rate = 0.5f}, o);
-  CHECK(steps == std::vector<int>{1, 2, 101, 102});
+  CHECK(steps == std::vector<int>{101, 102, 201, 202});
   CHECK(rates.size() == 2);
   CHECK(rates[0] == doctest::Approx(0.5));
   CHECK(rates[1] == doctest::Approx(0.05));
+}
+
+TEST_CASE("Data of another number of classes are refused before the first step, and so is a resumed run's other data") {
+  cpu d(1);
+  two m(d);
+  const snapshot before(m);
+  dataset more = train_data();
+  more.classes = 5;
+  more.labels.back() = 4;
+  CHECK_THROWS_WITH_AS(fit(m, more, clean_training{}, sgd{}, {.epochs = 1}),
+                       "fit: the data have 5 classes, the network 4", argument_error);
+  dataset fewer = train_data();
+  fewer.classes = 3;
+  for (int& label : fewer.labels) label = 0;
+  CHECK_THROWS_WITH_AS(fit(m, fewer, clean_training{}, sgd{}, {.epochs = 1}),
+                       "fit: the data have 3 classes, the network 4", argument_error);
+  CHECK(snapshot(m) == before);
+
+  const folder f;
+  const fit_options o{.epochs = 1, .batch = 8, .checkpoint = f.file("c"), .resume = true};
+  fit(m, train_data(), clean_training{}, sgd{}, o);
+  const snapshot trained(m);
+  CHECK_THROWS_WITH_AS(fit(m, train_data().take(18), clean_training{}, sgd{}, o), doctest::Contains("from 18 images"),
+                       file_error);  // of as many batches
+  m.stochastic_depth(0.5f);
+  CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, o), doctest::Contains("stochastic depth 0.5"),
+                       file_error);
+  CHECK(snapshot(m) == trained);
 }
 
 TEST_CASE("A method with more streams than loaders, and options out of range, are refused") {

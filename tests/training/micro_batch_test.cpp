@@ -241,7 +241,7 @@ outcome train(const fit_options& given, int threads = 1, int kill = 0) {
   options.on_step = [&](const step_report& r) {
     CHECK(r.images == (r.step == 5 ? 2 : 5));
     o.losses.push_back(r.metrics.parts[1].loss_sum);
-    if (r.epoch * r.steps + r.step == kill) throw killed();
+    if ((r.epoch - 1) * r.steps + r.step == kill) throw killed();
   };
   try {
     fit(net, batches, adversarial_propagation{climb, climb}, sgd{.learning_rate = 0.05f, .clip_norm = 0.5f}, options,

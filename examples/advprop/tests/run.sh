@@ -164,7 +164,7 @@ advprop)
   # Robust accuracy is that of L-infinity, whatever norm is trained against.
   run train $small --epochs 1 --train-images 32 --attack pgd-l2 --steps 1 --out two
   tr -d ' \n' <two/summary.json >flat
-  contains flat '"epsilon":\[127.5\].*"step":\[25.5\]'
+  contains flat '"epsilon":\[127.5\].*"step":\[127.5\]'
   contains flat '"robust-epsilon":\[2,4,8\]'
   # Both executions are the same method.
   run train $weak --method advprop --attack pgd --execution concatenated --out concatenated
@@ -339,6 +339,26 @@ validation)
   lacks progress attacking
   refused 1 "is the checkpoint of another run (validation was 32, is 16)" \
     train $options --epochs 4 --validation 16 --select best --out killed --resume
+  # Patience ends it after the first epoch that was no better; with more of it, the run is gone on with.
+  ended=$(sed 's/.*"validation":{"main":{"loss":[^,]*,"accuracy":\([0-9.e-]*\)}.*/\1/' best/metrics.jsonl |
+    awk '!ended && NR > 1 && $1 <= best { ended = NR } $1 > best { best = $1 } END { print ended ? ended : NR }')
+  run train $options --epochs 4 --validation 32 --select best --patience 1 --out patient >stdout
+  [ "$(wc -l <patient/metrics.jsonl)" -eq "$ended" ] || die "the run did not end after epoch $ended"
+  [ "$ended" -eq 4 ] || contains stdout "^Training ended after epoch $ended of 4: --patience is 1\.$"
+  run train $options --epochs 4 --validation 32 --select best --patience 1 --out patient --resume 2>progress
+  contains progress "this run is complete"
+  run train $options --epochs 4 --validation 32 --select best --patience 4 --out patient --resume
+  cmp best/model.safetensors patient/model.safetensors || die "with more patience it chose other weights"
+  # So is one for more epochs, where the schedule does not hang on them.
+  run train $options --epochs 2 --validation 32 --select best --out longer
+  run train $options --epochs 4 --validation 32 --select best --out longer --resume
+  cmp best/model.safetensors longer/model.safetensors || die "the longer run chose other weights"
+  sed '/seconds/d; /images_per/d; /bytes/d' best/summary.json >best.summary
+  sed '/seconds/d; /images_per/d; /bytes/d' longer/summary.json >longer.summary
+  cmp best.summary longer.summary || die "the longer run measured otherwise"
+  refused 1 "^advprop: --epochs is 3, and longer/training.safetensors has trained 4" \
+    train $options --epochs 3 --validation 32 --select best --out longer --resume
+  refused 1 "--patience is for --select best" train $options --validation 32 --patience 1 --out bad
   # Image folders, with a comparison.
   "$make_images" images
   run compare --data folder --data-dir images --image-size 32 --batch 20 --epochs 1 --threads 1 --workers 1 --robust-images 10 \
@@ -356,6 +376,32 @@ validation)
   for bad in 1.5 -1 some 1e3; do
     refused 2 "--validation: $bad is neither a number of images nor a share between 0 and 1" train $options --validation=$bad --out bad
   done
+  ;;
+
+fine_tuning)
+  options="$small --method advprop --attack fgsm --schedule constant"
+  run train $options --out first --random-erasing 0.5
+  contains first/summary.json '"random-erasing": 0.5'
+  run train $options --out plain
+  ! cmp -s first/model.safetensors plain/model.safetensors || die "nothing was erased"
+  run train $options --initial first/model.safetensors --layer-rates 'linear=2,*=0' --out head
+  contains head/summary.json '"linear=2"'
+  run train $options --initial first/model.safetensors --layer-rates '*=1' --out whole
+  run train $options --initial first/model.safetensors --out again
+  cmp whole/model.safetensors again/model.safetensors || die "a rate of 1 changes bits"
+  ! cmp -s head/model.safetensors whole/model.safetensors || die "rates change nothing"
+  run train $options --initial first/model.safetensors --decay-norms --weight-decay 0.1 --out decayed
+  run train $options --initial first/model.safetensors --decay-biases --weight-decay 0.1 --out spared
+  contains decayed/summary.json '"decay-norms": true'
+  ! cmp -s decayed/model.safetensors spared/model.safetensors || die "batch norms do not decay"
+  refused 1 "--spare-biases is for training without --decay-norms" train $options --decay-norms --spare-biases --out bad
+  refused 1 "sgd: layer_rates: the network has no tensor or layer 'fc'" \
+    train $options --layer-rates fc=1 --out bad
+  refused 1 "--layer-rates: linear is not NAME=FACTOR" train $options --layer-rates linear --out bad
+  refused 1 "--layer-rates: =1 is not NAME=FACTOR" train $options --layer-rates==1 --out bad
+  refused 1 "--layer-rates: linear=much is not NAME=FACTOR" train $options --layer-rates linear=much --out bad
+  refused 1 "--random-erasing is for --augment other than none" \
+    train $options --method clean --augment none --random-erasing 0.5 --out bad
   ;;
 
 resume)

@@ -23,15 +23,25 @@ namespace advprop {
 ///   best_weights best(net, [&] { return evaluate(net, parts.validation).total.accuracy(); });
 ///   fit(net, parts.training, method, sgd{}, {.epochs = 30}, nullptr, &best);
 ///   best.restore();  // `net` is as it was after epoch best.epoch
+///
+/// With `patience`, `fit` ends when so many epochs in a row were no better. That decides no bit of any epoch, so a run
+/// may be resumed with more patience.
 template <class Model>
 class best_weights {
  public:
   int epoch = 0;     ///< from 1; 0: none was scored yet
   double score = 0;  ///< of that epoch
 
-  /// `measure` scores the model as it is: the higher, the better.
-  best_weights(Model& net, std::function<double()> measure)
-      : values(net.values().size()), running(net.running().size()), net_(&net), measure_(std::move(measure)) {}
+  /// `measure` scores the model as it is: the higher, the better. Throws `argument_error` for negative patience; 0: all
+  /// epochs are trained.
+  best_weights(Model& net, std::function<double()> measure, int patience = 0)
+      : values(net.values().size()),
+        running(net.running().size()),
+        net_(&net),
+        measure_(std::move(measure)),
+        patience_(patience) {
+    if (patience < 0) fail<argument_error>("best_weights: patience is ", patience, ", must be 0 or more");
+  }
   best_weights(const best_weights&) = delete;
   best_weights& operator=(const best_weights&) = delete;
 
@@ -52,6 +62,9 @@ class best_weights {
     for (int set = 0; std::int64_t & batches : tracked) batches = std::as_const(*net_).batches_tracked(set++);
   }
 
+  /// Whether patience is at its end after epoch `ended`, from 1.
+  bool exhausted(int ended) const { return patience_ > 0 && epoch > 0 && ended - epoch >= patience_; }
+
   /// Gives the model what was kept. Throws `argument_error` where nothing was.
   void restore() const {
     if (epoch == 0) fail<argument_error>("best_weights: no epoch was scored yet");
@@ -69,6 +82,7 @@ class best_weights {
  private:
   Model* net_;
   std::function<double()> measure_;
+  int patience_;
 };
 
 }  // namespace advprop

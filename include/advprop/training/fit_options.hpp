@@ -12,7 +12,7 @@ namespace advprop {
 
 /// After each step; where steps are queued, when its losses are known.
 struct step_report {
-  int epoch = 0;  ///< from 0
+  int epoch = 0;  ///< from 1
   int epochs = 0;
   int step = 0;  ///< of the epoch, from 1
   int steps = 0;
@@ -24,7 +24,7 @@ struct step_report {
 
 /// After each epoch.
 struct epoch_report {
-  int epoch = 0;  ///< from 0
+  int epoch = 0;  ///< from 1
   step_metrics metrics;
   double learning_rate = 0;
   double seconds = 0;
@@ -44,7 +44,9 @@ struct fit_options {
   advprop::seed seed{0};
   std::string checkpoint{};  ///< where the training state goes; empty: nowhere
   int checkpoint_steps = 0;  ///< also after every so many steps; 0: after each epoch only
-  bool resume = false;       ///< go on from `checkpoint` if the file is there
+  /// Go on from `checkpoint` if the file is there. `epochs` may be more than before where the schedule does not depend
+  /// on them, as a cosine does.
+  bool resume = false;
   /// What must be the same when a run is resumed, besides what `fit` compares itself: loaders, optimizer, schedule,
   /// seed, and the method with its attacks, as far as they have a `description()`. The network and its augmentation,
   /// say.
@@ -53,6 +55,7 @@ struct fit_options {
   /// as it is a step later. False: no step is queued before the last one was reported.
   bool queue_ahead = true;
   std::function<void(const step_report&)> on_step{};
+  /// After the checkpoint: a run that is killed in it, and resumed, goes on with the next epoch.
   std::function<void(const epoch_report&)> on_epoch{};
 };
 

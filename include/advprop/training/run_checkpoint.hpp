@@ -30,7 +30,8 @@ struct run_position {
 /// What must be the same for a run to go on.
 [[gnu::cold]] ADVPROP_API std::string run_fingerprint(const fit_options& o, std::span<loader* const> data,
                                                       const std::string& method, const std::string& optimizer,
-                                                      const average_options* average, bool keeps_best);
+                                                      const average_options* average, bool keeps_best,
+                                                      double stochastic_depth);
 
 /// What an error adds where there is something to go back to.
 [[gnu::cold]] ADVPROP_API std::string last_good_state(const fit_options& o);

@@ -12,18 +12,20 @@
 namespace advprop::detail {
 
 ADVPROP_API std::string run_fingerprint(const fit_options& o, std::span<loader* const> data, const std::string& method,
-                                        const std::string& optimizer, const average_options* average, bool keeps_best) {
-  std::string s = o.run + "; epochs " + std::to_string(o.epochs) + "; seed " + std::to_string(o.seed.value) +
-                  "; smoothing " + shortest(o.label_smoothing) + "; schedule " + o.schedule.description() + "; " +
-                  optimizer;
+                                        const std::string& optimizer, const average_options* average, bool keeps_best,
+                                        double stochastic_depth) {
+  std::string s = o.run + "; seed " + std::to_string(o.seed.value) + "; smoothing " + shortest(o.label_smoothing) +
+                  "; schedule " + o.schedule.description() + "; " + optimizer;
+  if (o.schedule.by_length()) s += "; epochs " + std::to_string(o.epochs);
   if (!method.empty()) s += "; method " + method;
   if (o.micro_batch != 0) s += "; micro-batch " + std::to_string(o.micro_batch);
   if (average) s += "; average " + shortest(average->decay) + (average->warm_up ? " warm-up" : "");
   if (keeps_best) s += "; best epoch";
+  if (stochastic_depth != 0) s += "; stochastic depth " + shortest(stochastic_depth);
   for (const loader* l : data) {
     const loader_options& own = l->options();
-    s += "; batch " + std::to_string(own.batch) + " of " + std::to_string(l->batches()) + " seed " +
-         std::to_string(own.seed.value);
+    s += "; batch " + std::to_string(own.batch) + " of " + std::to_string(l->batches()) + " from " +
+         std::to_string(l->source_images()) + " images seed " + std::to_string(own.seed.value);
     if (own.augment_stream != 0) s += " stream " + std::to_string(own.augment_stream);
     if (!own.shuffle) s += " in order";
   }

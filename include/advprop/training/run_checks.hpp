@@ -63,6 +63,9 @@ template <class Model, class Method>
   if (static_cast<int>(data.size()) != method.streams())
     fail<argument_error>("fit: the method reads ", method.streams(), " data streams, ", data.size(), " were given",
                          data.size() > 1 ? "; auxiliary[k].stream says which of them domain k reads" : "");
+  for (const loader* l : data)
+    if (l->classes() != Model::classes)
+      fail<argument_error>("fit: the data have ", l->classes(), " classes, the network ", Model::classes);
   if (options.batch != 0 && options.batch != data[0]->options().batch)
     fail<argument_error>("fit: batch is ", options.batch, ", but the loader makes batches of ",
                          data[0]->options().batch);

@@ -47,6 +47,9 @@ struct schedule {
     return s;
   }
 
+  /// Whether the factor depends on how many epochs the run has. If not, a finished run can be gone on with.
+  bool by_length() const { return kind == shape::cosine; }
+
   /// Throws `argument_error` naming the member that makes no sense.
   void check() const;
 

@@ -44,13 +44,16 @@ class training_run {
         best_(best),
         state_(optimizer, net),
         fingerprint_(run_fingerprint(options, data, method_description(method), optimizer.description(),
-                                     average ? &average->options() : nullptr, best)),
+                                     average ? &average->options() : nullptr, best, net.stochastic_depth().rate)),
         steps_(data[0]->batches()),
         streams_(data.size()),
         guard_(net.device()) {
     for (std::size_t i = 0; i < data.size(); ++i) staged_.emplace_back(net.device());
     if (options.resume && file_exists(options.checkpoint)) {
       at_ = read_training(options.checkpoint, net, state_, average, best, data, fingerprint_);
+      if (at_.epoch > options.epochs)
+        fail<argument_error>("fit: epochs is ", options.epochs, ", and ", options.checkpoint, " has trained ",
+                             at_.epoch);
     } else {
       for (loader* l : data)
         if (l->state() != loader_state{}) l->seek({});
@@ -59,7 +62,7 @@ class training_run {
   }
 
   void train() {
-    while (at_.epoch < options_.epochs) {
+    while (at_.epoch < options_.epochs && !(best_ && best_->exhausted(at_.epoch))) {
       while (at_.step_of_epoch < steps_) {
         const bool save = take_step();
         if (save && at_.step_of_epoch < steps_) save_state();
@@ -77,7 +80,7 @@ class training_run {
 
   /// A step whose losses the device may still be computing.
   struct step {
-    int epoch = 0, number = 0, images = 0;  // number: in the epoch, from 1
+    int epoch = 0, number = 0, images = 0;  // both from 1, the number in the epoch
     double factor = 0, rate = 0;            // of the schedule; of learning
     clock::time_point begin{};
     step_metrics metrics{};
@@ -89,7 +92,7 @@ class training_run {
 
   /// Whether a checkpoint is due after it.
   bool take_step() {
-    step now{at_.epoch, at_.step_of_epoch + 1};
+    step now{at_.epoch + 1, at_.step_of_epoch + 1};
     now.begin = clock::now();
     bring_batches();
     now.images = streams_[0].images.extent(0);
@@ -157,12 +160,12 @@ class training_run {
     if (q.metrics.finite()) return;
     for (int set = 0; const std::int64_t batches : q.tracked) net_.batches_tracked(set++) = batches;
     if (average_) average_->updates = q.averaged;
-    fail<numeric_error>("fit: the loss is not a finite number in epoch ", q.epoch + 1, ", step ", q.number,
+    fail<numeric_error>("fit: the loss is not a finite number in epoch ", q.epoch, ", step ", q.number,
                         last_good_state(options_));
   }
 
   void end_epoch() {
-    const epoch_report report{at_.epoch, at_.metrics, rate_, at_.seconds, data_[0]->images()};
+    const epoch_report report{at_.epoch + 1, at_.metrics, rate_, at_.seconds, data_[0]->images()};
     ++at_.epoch;
     at_.step_of_epoch = 0;
     at_.metrics = {};
