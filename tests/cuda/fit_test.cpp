@@ -98,7 +98,11 @@ struct killed {};
 template <class Method, class Optimizer>
 outcome train(const Method& method, const Optimizer& optimizer, const how& h,
               std::vector<std::vector<float>>* states = nullptr) {
+#ifdef ADVPROP_GPU_TESTS  // one for all, or cuDNN would find its plans anew each time; never destroyed
+  static cuda& d = *new cuda(0, float32_products::exact, engine_choice::fixed);
+#else
   cuda d(0, float32_products::exact, engine_choice::fixed);  // another one rounds as this one does
+#endif
   const early_copies setting(d, h.eager_copies);
   network net(d, seed{3});
   averaged_weights average(net, {.decay = 0.9});

@@ -276,6 +276,8 @@ TEST_CASE("a view gives images and labels, and refuses a transform of another si
   CHECK_THROWS_WITH_AS(wrong.read(0, out), "folder_view: the transform gives 4 x 6 x 3 pixels instead of 4 x 4 x 3",
                        argument_error);
   CHECK_THROWS_AS(folder_view(f, {.size = 0}, as_is), argument_error);
+  const folder_view thrown(f, {.size = 4}, [](byte_image&, random_stream&) { fail<argument_error>("too long"); });
+  CHECK_THROWS_WITH_AS(thrown.read(2, out), (f.path(2) + ": too long").c_str(), argument_error);
 }
 
 TEST_CASE("random transforms: the same bits for any number of workers, others for another epoch, stream and seed") {

@@ -113,7 +113,8 @@ struct view_options {
 /// An image folder seen through a transform that makes all images one size, as a source of a loader:
 /// `folder_view train(folder, {.size = 128}, pipeline(random_resized_crop{128}, horizontal_flip{}))`.
 /// The transform draws from the stream that the loader gives each image, so one seed gives the same bits for any number
-/// of workers. Throws `argument_error` when an image comes out of the transform in another size.
+/// of workers. Throws `argument_error` when an image comes out of the transform in another size, and, naming its file, what
+/// the transform throws of that kind.
 template <byte_augmentation A>
 class folder_view {
  public:
@@ -136,7 +137,11 @@ class folder_view {
 
   void read(int i, float* out, random_stream& rng) const {
     byte_image image = folder_.decode(i);
-    transform_(image, rng);
+    try {
+      transform_(image, rng);
+    } catch (const argument_error& e) {
+      fail<argument_error>(folder_.path(i), ": ", e.what());
+    }
     if (image.height != size_ || image.width != size_ || image.channels != 3)
       fail<argument_error>("folder_view: the transform gives ", image.height, " x ", image.width, " x ", image.channels,
                            " pixels instead of ", size_, " x ", size_, " x 3");

@@ -50,12 +50,13 @@ inline constexpr int block_threads = 256, warp_lanes = 32;
 struct tiling {
   int x = 1, y = block_threads, tiles = 1, slices = 1;
 
-  tiling(int multiprocessors, std::ptrdiff_t rows, int columns, int groups) {
+  /// For so many blocks a multiprocessor.
+  tiling(int multiprocessors, std::ptrdiff_t rows, int columns, int groups, int blocks = 8) {
     tiles = (columns + 31) / 32;
     x = (columns + tiles - 1) / tiles;
     y = block_threads / x;
-    const std::ptrdiff_t wanted = std::max(1, 8 * multiprocessors / (tiles * groups));  // blocks that fill the GPU
-    const std::ptrdiff_t most = (rows + 8 * y - 1) / (8 * y);                           // at least 8 rows a lane
+    const std::ptrdiff_t wanted = std::max(1, blocks * multiprocessors / (tiles * groups));  // blocks that fill the GPU
+    const std::ptrdiff_t most = (rows + 8 * y - 1) / (8 * y);                                // at least 8 rows a lane
     slices = static_cast<int>(std::clamp<std::ptrdiff_t>(std::min(wanted, most), 1, 65535));
   }
 };
@@ -184,8 +185,16 @@ template <class Prepare, class F>
 void for_columns(cuda_device& d, std::ptrdiff_t rows, int columns, Prepare prepare, F f) {
   if (rows <= 0 || columns <= 0 || d.dry()) return;
 #ifdef __CUDACC__
-  const tiling t(d.state().multiprocessors(), rows, columns, 1);
-  columns_kernel<<<dim3(t.tiles, t.slices), dim3(t.x, t.y), 0, d.stream()>>>(rows, columns, prepare, f);
+  CUstream_st* const stream = d.stream();  // makes its device the current one
+  // As many blocks as are at work at once: with half of them left for a second round the GPU would be half idle.
+  static const int resident = [] {
+    int blocks = 0;
+    check_cuda(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, columns_kernel<Prepare, F>, block_threads, 0),
+               "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+    return std::max(1, blocks);
+  }();
+  const tiling t(d.state().multiprocessors(), rows, columns, 1, resident);
+  columns_kernel<<<dim3(t.tiles, t.slices), dim3(t.x, t.y), 0, stream>>>(rows, columns, prepare, f);
   check_launch();
 #else
   emulate(d, [=] {

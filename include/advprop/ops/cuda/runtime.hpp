@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -28,6 +29,7 @@ using cuda_event = handle_owner<cudaEvent_t, cudaEventDestroy>;
 
 struct recorded_graph {
   handle_owner<cudaGraphExec_t, cudaGraphExecDestroy> whole;
+  int made_anew = 0;  // in a row
 };
 struct recorded_event {
   cuda_event event;
@@ -219,10 +221,14 @@ ADVPROP_CUDA_API void cuda_state::launch_capture(std::unique_ptr<recorded_graph>
   const handle_owner<cudaGraph_t, cudaGraphDestroy> graph(captured);
   if (!last) last = std::make_unique<recorded_graph>();
   if (last->whole) {
-    cudaGraphExecUpdateResultInfo what;
+    cudaGraphExecUpdateResultInfo what{};
     if (cudaGraphExecUpdate(last->whole.get(), captured, &what) == cudaSuccess) {
       ++counts.graph_updates;
+      last->made_anew = 0;
     } else {  // other operations than before
+      if (++last->made_anew == 8)
+        std::fprintf(stderr, "advprop: a step's CUDA graph could not be updated eight times in a row (reason %d)\n",
+                     static_cast<int>(what.result));
       cudaGetLastError();
       last->whole = {};
     }
