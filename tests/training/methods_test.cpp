@@ -5,6 +5,7 @@
 #include <new>
 
 #include "../models/harness.hpp"
+#include "../thread_sanitizer.hpp"
 
 #include <advprop/attacks/fgsm.hpp>
 #include <advprop/attacks/momentum.hpp>
@@ -12,6 +13,7 @@
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/training/optimizers.hpp>
 
+#ifndef ADVPROP_THREAD_SANITIZER
 namespace {
 std::atomic<long> requests = 0;
 std::atomic<std::size_t> largest = 0;
@@ -32,6 +34,7 @@ std::atomic<std::size_t> largest = 0;
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+#endif
 
 namespace methods_test {
 
@@ -333,6 +336,7 @@ TEST_CASE("The same bits on one thread and on two, over several steps") {
     }
 }
 
+#ifndef ADVPROP_THREAD_SANITIZER
 TEST_CASE(
     "After the first step, a step asks the system for nothing; with an attack, for one number per image at the most") {
   cpu d(1);
@@ -370,5 +374,6 @@ TEST_CASE(
   check("concatenated", together, 40);
   check("l2", euclidean, 16);
 }
+#endif
 
 }  // namespace methods_test
