@@ -113,8 +113,8 @@ struct view_options {
 /// An image folder seen through a transform that makes all images one size, as a source of a loader:
 /// `folder_view train(folder, {.size = 128}, pipeline(random_resized_crop{128}, horizontal_flip{}))`.
 /// The transform draws from the stream that the loader gives each image, so one seed gives the same bits for any number
-/// of workers. Throws `argument_error` when an image comes out of the transform in another size, and, naming its file, what
-/// the transform throws of that kind.
+/// of workers. Throws `argument_error` when an image comes out of the transform in another size, and, naming its file,
+/// what the transform throws of that kind.
 template <byte_augmentation A>
 class folder_view {
  public:
