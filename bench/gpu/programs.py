@@ -75,17 +75,15 @@ def libraries() -> list[str]:
     return [str(lib) for folder in folders or [] for lib in sorted(pathlib.Path(folder).glob("*/lib"))]
 
 
-def environment(folder: pathlib.Path) -> dict[str, str]:
-    """With the libraries that a program in that folder does not find by itself: of Python's packages only if it must, as they would go
-    before those that it was built against."""
-    def with_paths(*paths: str) -> dict[str, str]:
-        return {**os.environ, "LD_LIBRARY_PATH": ":".join(p for p in (*os.environ.get("LD_LIBRARY_PATH", "").split(":"), *paths) if p)}
+def environment(program: pathlib.Path, carried: pathlib.Path | None) -> dict[str, str]:
+    """With the libraries that a program does not find by itself: those of Python's packages only if it must, as they would go before
+    those that it was built against."""
+    def paths(*more: str) -> dict[str, str]:
+        known = os.environ.get("LD_LIBRARY_PATH", "").split(":") + ([str(carried / "lib")] if carried else [])
+        return {**os.environ, "LD_LIBRARY_PATH": ":".join(p for p in (*known, *more) if p)}
 
-    own = with_paths(str(folder / "lib"))
-    for program in folder.rglob(TESTS):
-        if program.is_file() and "not found" in subprocess.run(["ldd", str(program)], capture_output=True, text=True, env=own).stdout:
-            return with_paths(str(folder / "lib"), *libraries())
-    return own
+    loaded = subprocess.run(["ldd", str(program)], capture_output=True, text=True, env=paths()).stdout
+    return paths(*libraries()) if "not found" in loaded else paths()
 
 
 class Programs:
@@ -100,7 +98,7 @@ class Programs:
         return self.build / ("bench" if name == BENCH else "tests") / name
 
     def environment(self) -> dict[str, str]:
-        return environment(self.carried or self.build)
+        return environment(self[TESTS], self.carried)
 
     def cudnn(self) -> str:
         """Which one the programs load."""

@@ -179,7 +179,7 @@ void attack_options(CLI::App& app, settings& s, bool lists) {
          "Largest change of a pixel, of pgd-l2 the length of the whole change, pixels of 255; once, or once an attack "
          "[4; pgd-l2: 127.5]");
   values("--step", s.step_sizes, 100000,
-         "Length of a step in the same; likewise [epsilon / steps, but for pgd-l2 at least 1]");
+         "Length of a step in the same; likewise; 0: epsilon / steps, but for pgd-l2 at least 1; gd: 1 [0]");
   values("--steps", s.steps, 1000000, "Number of steps; likewise [5]");
   name(app, "--goal", s.goal, {"untargeted", "random", "least-likely"}, "Away from the label, or towards a class")
       ->group(group);

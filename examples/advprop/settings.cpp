@@ -142,12 +142,13 @@ void complete_attacks(settings& s, int count) {
     for (const auto& attack : s.attacks) s.epsilons.push_back(attack == "pgd-l2" ? 127.5f : 4);
   spread(s.epsilons, count, "--epsilon");
   spread(s.steps, count, "--steps");
-  if (s.step_sizes.empty())  // so long that the ball's edge can be reached
-    for (std::size_t i = 0; i < s.attacks.size(); ++i) {
-      const float reaching = s.epsilons[i] / static_cast<float>(std::max(1, s.steps[i]));
-      s.step_sizes.push_back(s.attacks[i] == "pgd-l2" ? reaching : std::max(1.f, reaching));
-    }
+  if (s.step_sizes.empty()) s.step_sizes = {0};
   spread(s.step_sizes, count, "--step");
+  for (std::size_t i = 0; i < s.attacks.size(); ++i)  // as the library's attacks; gd has no ball whose edge to reach
+    if (float& step = s.step_sizes[i]; step == 0)
+      step = s.attacks[i] == "gd"
+                 ? 1
+                 : attack::detail::step_for(0, s.epsilons[i], std::max(1, s.steps[i]), s.attacks[i] == "pgd-l2");
   // The length of a whole change may be more than a pixel's largest.
   const auto check = [&](const std::vector<float>& list, const char* option) {
     for (std::size_t i = 0; i < list.size(); ++i)

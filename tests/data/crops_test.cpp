@@ -18,13 +18,6 @@ using golden_images::image;
 using stream = advprop::random_stream;
 
 namespace {
-// As tests/golden/data.py has it.
-stream golden_stream(const std::string& name) {
-  std::uint64_t tag = 0xcbf29ce484222325u;
-  for (char c : name) tag = (tag ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return stream(2026).split(tag);
-}
-
 byte_image transposed(const byte_image& from) {
   byte_image to = byte_image::of(from.width, from.height, from.channels);
   for (int y = 0; y < to.height; ++y)
@@ -50,7 +43,7 @@ TEST_CASE("random_resized_crop chooses torchvision's regions, the fallback's too
     const auto expected = golden_images::file().floats(key);
     random_resized_crop cut;
     cut.scale.low = low;
-    stream rng = golden_stream("images/crop");
+    stream rng = golden_images::golden_stream("images/crop");
     for (std::size_t i = 0; i < expected.size(); i += 4) {
       const pixel_region r = cut.choose(height, width, rng);
       CHECK(r == pixel_region{static_cast<int>(expected[i]), static_cast<int>(expected[i + 1]),
@@ -63,7 +56,7 @@ TEST_CASE("random_resized_crop gives torchvision's pixels: those around the regi
   byte_image rgb = image("rgb");
   random_resized_crop cut{16};
   cut.filter = resampling::bilinear;
-  stream rng = golden_stream("images/crop");
+  stream rng = golden_images::golden_stream("images/crop");
   cut(rgb, rng);
   CHECK(difference(rgb, image("random_resized_crop.0")) == 0);
 }

@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <advprop/core/random.hpp>
 #include <advprop/data/byte_image.hpp>
 #include <advprop/io/safetensors.hpp>
 
@@ -26,6 +27,13 @@ inline advprop::byte_image image(const std::string& key) {
                                         extents.size() == 2 ? 1 : static_cast<int>(extents[2]));
   result.pixels = bytes(key);
   return result;
+}
+
+/// The stream of this name, as tests/golden/data.py has it.
+inline advprop::random_stream golden_stream(const std::string& name) {
+  std::uint64_t tag = 0xcbf29ce484222325u;
+  for (char c : name) tag = (tag ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return advprop::random_stream(2026).split(tag);
 }
 
 /// The largest difference of a pixel; 256 where sizes differ.

@@ -18,13 +18,6 @@ using namespace advprop;
 using stream = advprop::random_stream;
 
 namespace {
-// As tests/golden/data.py has it.
-stream golden_stream(const std::string& name) {
-  std::uint64_t tag = 0xcbf29ce484222325u;
-  for (char c : name) tag = (tag ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return stream(2026).split(tag);
-}
-
 /// An image of one value that nothing is overwritten with.
 struct blank {
   int height, width, channels;
@@ -45,7 +38,7 @@ TEST_CASE("random_erasing chooses torchvision's rectangles, and finds none where
     const auto expected = golden_images::file().floats(key);
     REQUIRE(expected.size() == 240);
     const random_erasing erase{.scale = {low, high}};
-    stream rng = golden_stream("images/erase");
+    stream rng = golden_images::golden_stream("images/erase");
     int none = 0;
     for (std::size_t i = 0; i < expected.size(); i += 4) {
       const auto hole = erase.choose(height, width, rng);
