@@ -21,14 +21,24 @@ namespace {
 
 using namespace advprop;
 
-constexpr int evaluation = -1;  // in place of a number of attack steps
+constexpr int evaluation = -1, head = -2;  // in place of a number of attack steps
+
+template <class Model>
+std::string last_layer(const Model& net) {
+  std::string name;
+  for (const parameter& p : net.table())
+    if (p.role == role::bias) name = p.name.substr(0, p.name.rfind('.'));
+  return name;
+}
 
 template <class Network>
 void step(benchmark::State& bench, int batch, int extent, int attack_steps, execution how) {
   using network = model<Network, domains<2>, cpu>;
   cpu device;
   network net(device, seed{1});
-  sgd::state<network> optimizer(sgd{.learning_rate = 0.01f, .weight_decay = 5e-4f}, net);
+  sgd rule{.learning_rate = 0.01f, .weight_decay = 5e-4f};
+  if (attack_steps == head) rule.layer_rates = {{last_layer(net), 1}, {"", 0}};
+  sgd::state<network> optimizer(rule, net);
   tensor<float, 4> images({batch, extent, extent, network::channels});
   tensor<int, 1> labels({batch});
   random_stream rng(7);
@@ -47,7 +57,7 @@ void step(benchmark::State& bench, int batch, int extent, int attack_steps, exec
     }
     net.zero_gradients();
     const step_options options{0, rng};
-    if (attack_steps == 0)
+    if (attack_steps <= 0)
       clean_training{}.gradients(net, streams, options);
     else
       method.gradients(net, streams, options);
@@ -68,6 +78,7 @@ using torchvision_b0 = efficientnet_b0<1000, efficientnet::pytorch_style>;
 
 std::string method_name(int attack_steps) {
   if (attack_steps == evaluation) return "evaluate";
+  if (attack_steps == head) return "clean-head";
   return attack_steps == 0 ? "clean" : "advprop-pgd" + std::to_string(attack_steps);
 }
 
@@ -91,10 +102,10 @@ void add(const std::string& name, int batch, int extent, std::initializer_list<i
 int main(int argc, char** argv) {
   add<fashion20>("resnet20/demo", 64, 28, {0, 2});
   add<fashion20>("resnet20/fashion-mnist", 128, 28, {0, 1, 5});
-  add<resnet20<10>>("resnet20/cifar10", 128, 32, {evaluation, 0, 1, 5});
-  add<cifar18>("resnet18/cifar10", 64, 32, {evaluation, 0, 1, 5});
-  add<resnet50<1000>>("resnet50/224", 8, 224, {evaluation, 0, 1});
-  add<torchvision_b0>("efficientnet-b0/224", 8, 224, {evaluation, 0, 1, 5});
+  add<resnet20<10>>("resnet20/cifar10", 128, 32, {evaluation, head, 0, 1, 5});
+  add<cifar18>("resnet18/cifar10", 64, 32, {evaluation, head, 0, 1, 5});
+  add<resnet50<1000>>("resnet50/224", 8, 224, {evaluation, head, 0, 1});
+  add<torchvision_b0>("efficientnet-b0/224", 8, 224, {evaluation, head, 0, 1, 5});
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

@@ -105,7 +105,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", help="bench_step")
     parser.add_argument("--case", nargs="+", choices=CASES, help="with --method; without them the steps that have a target")
-    parser.add_argument("--method", nargs="+", help="evaluate, clean, advprop-pgd1, advprop-pgd5; the case demo has advprop-pgd2")
+    parser.add_argument("--method", nargs="+", help="evaluate, clean, clean-head, advprop-pgd1, advprop-pgd5; the case demo has advprop-pgd2")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=2, help="PyTorch's steps a round")
     parser.add_argument("--seconds", type=float, default=0.5, help="how long ours runs a round, at the least")

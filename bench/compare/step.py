@@ -26,7 +26,8 @@ CASES = {  # network, classes, channels, extent, batch
     "resnet50": ("resnet50", 1000, 3, 224, 8),
     "efficientnet-b0": ("efficientnet_b0", 1000, 3, 224, 8),
 }
-METHODS = {"evaluate": None, "clean": 0, "advprop-pgd1": 1, "advprop-pgd2": 2, "advprop-pgd5": 5}  # attack steps
+# Attack steps. clean-head: the last layer alone learns, as where features of a pretrained network are kept.
+METHODS = {"evaluate": None, "clean": 0, "clean-head": 0, "advprop-pgd1": 1, "advprop-pgd2": 2, "advprop-pgd5": 5}
 EPSILON, STEP = {1: 1 / 255, 2: 8 / 255, 5: 4 / 255}, {1: 1 / 255, 2: 4 / 255, 5: 1 / 255}  # pgd2 is the case demo's
 
 
@@ -92,6 +93,10 @@ class runner:
             config.freezing = self.steps is None  # weights become constants, with batch norms folded into them
             self.compiled = torch.compile(self.net, mode=inductor)
         self.parameters = list(self.net.parameters())
+        if method == "clean-head":
+            for p in self.parameters[:-2]:
+                p.requires_grad_(False)
+            self.parameters = self.parameters[-2:]
         self.sgd = torch.optim.SGD([{"params": [p for p in self.parameters if p.dim() > 1], "weight_decay": 5e-4},
                                     {"params": [p for p in self.parameters if p.dim() == 1], "weight_decay": 0}],
                                    lr=0.01, momentum=0.9)
@@ -261,7 +266,7 @@ def main():
     imported = resident_mib()
     for case, method, layout, mode, passes in itertools.product(
             arguments.case, arguments.method, arguments.layout, arguments.mode, arguments.passes):
-        if method in ("evaluate", "clean") and passes != arguments.passes[0]:
+        if not METHODS[method] and passes != arguments.passes[0]:
             continue  # has one pass only
         inductor = {"inductor": arguments.inductor} if mode.startswith("compile") else {}
         torch.compiler.reset()

@@ -63,6 +63,32 @@ TEST_CASE("A step through two domains is the CPU's: ResNet-20, bfloat16") {
   compare_step<resnet20<10>, bfloat16>(two_domains, 6, 32, 2e-2, 0.25);
 }
 
+TEST_EACH_ELEMENT(
+    "Beside layers that are kept as they are, gradients of the others have the bits that they have anyway") {
+  basic_cuda<T> d(0, float32_products::exact, engine_choice::fixed);
+  model<masked_net, domains<2>, basic_cuda<T>> net(d, seed{1});
+  const batch b(4, 16, 10);
+  const labelled_images images = b.view();
+  const auto gradients = [&] {
+    net.zero_gradients();
+    two_domains.gradients(net, {&images, 1}, {});
+    return host(net, net.gradients());
+  };
+  const auto all = gradients();
+  for (const int lowest : {1, 9, 20, 31}) {  // layers
+    std::vector<bool> learns;
+    for (const parameter& p : net.table()) learns.push_back(p.place >= lowest && p.place % 3 != 0);
+    const learning_claim claim = net.learning(learns);
+    const auto some = gradients();
+    for (std::size_t k = 0; k < learns.size(); ++k) {
+      const parameter& p = net.table()[k];
+      if (p.role == role::mean || p.role == role::variance || p.role == role::bias) continue;
+      CAPTURE(p.name);
+      for (std::size_t i = p.offset; i < p.offset + p.count; ++i) REQUIRE(some[i] == (learns[k] ? all[i] : 0));
+    }
+  }
+}
+
 TEST_CASE("An attack changes neither weights nor statistics, keeps to its ball, and stays on the device") {
   cuda d;
   model<resnet20<10>, domains<2>, cuda> net(d, seed{1});

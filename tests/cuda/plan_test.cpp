@@ -97,6 +97,10 @@ TEST_EACH_ELEMENT("the planned peak of a training step is the arena's") {
   const average_options average;
   check_training<resnet20<10>, T>(adversarial_training{attack::pgd{.steps = 1}}, rmsprop(), 2, 14, &average);
   check_training<mobile_net, T>(adversarial_propagation(attack::pgd{.steps = 1}), adamw(), 5, 21);
+  for (const std::vector<layer_rate>& rates :
+       {std::vector<layer_rate>{{"linear", 1}, {"", 0}}, {{"conv1", 0}, {"layer1", 0}, {"layer2.0.conv1", 0}}})
+    check_training<resnet20<10>, T>(adversarial_propagation(attack::pgd::paper(1)),
+                                    sgd{.clip_norm = 1, .layer_rates = rates}, 3, 16);
   for (const int micro_batch : {1, 2, 3})
     check_training<mobile_net, T>(adversarial_propagation(attack::pgd{.steps = 1}), adamw(), 5, 21, nullptr,
                                   micro_batch);

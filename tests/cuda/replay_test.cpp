@@ -121,6 +121,11 @@ TEST_CASE("Every optimizer is part of the graph, with each step's learning rate 
   check_replayed(3, pgd, adamw{.learning_rate = 0.01f, .clip_norm = 0.3f});
 }
 
+TEST_CASE("Layers that are kept as they are have no part in the graph") {
+  check_replayed(3, pgd, sgd{.learning_rate = 0.05f, .clip_norm = 0.3f, .layer_rates = {{"fc", 1}, {"", 0}}});
+  check_replayed(3, pgd, adamw{.learning_rate = 0.01f, .layer_rates = {{"conv1", 0}, {"bn1", 0}, {"fc", 2}}});
+}
+
 TEST_CASE("All micro-batches of a step are one graph") {
   check_replayed(3, pgd, sgd{.learning_rate = 0.05f, .clip_norm = 0.3f}, 1);
   check_replayed(3, pgd, rmsprop{}, 2);

@@ -36,6 +36,7 @@ struct block {
             {"biases", role::bias, 0, {7}, 90, 7, {}},
             {"norms", role::scale, 0, {12}, 97, 12, {}}};
   }
+  learning_claim learning(const std::vector<bool>&) { return {}; }
 };
 
 /// The largest difference of any number.

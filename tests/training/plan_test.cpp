@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <advprop/ops/cpu.hpp>
 
@@ -193,6 +194,62 @@ TEST_CASE("a plan names layers and counts FLOPs, bytes and workspace") {
   CHECK(flops == doctest::Approx(8 * 81.1e6 * (7 + 7 + 2)).epsilon(0.02));
   for (const char* layer : {"bn1", "layer1.0.conv2", "layer3.2.bn2", "linear"})
     CHECK(std::any_of(plan.items.begin(), plan.items.end(), [&](const work_item& i) { return i.layer == layer; }));
+}
+
+TEST_CASE("what is kept as it is costs a step no gradient of its own, and nothing below what learns a way back") {
+  const auto planned = [](const std::vector<layer_rate>& rates, auto method) {
+    cpu dry(dry_run{}, 2);
+    model<resnet20<10>, domains<2>, cpu> net(dry);
+    return plan_training(net, method, sgd{.layer_rates = rates}, {64, 32, 32});
+  };
+  const auto count = [](const work_plan& plan, const std::string& operation, const std::string& layer) {
+    return std::count_if(plan.items.begin(), plan.items.end(),
+                         [&](const work_item& i) { return i.operation == operation && i.layer.starts_with(layer); });
+  };
+  const auto all = planned({}, clean_training());
+  CHECK(count(all, "conv_backward_weight", "") == 19);
+  CHECK(count(all, "conv_backward_input", "") == 18);
+
+  // Only the last layer: a forward pass that keeps nothing, and one product.
+  const auto head = planned({{"linear", 1}, {"", 0}}, clean_training());
+  for (const char* back : {"conv_backward_weight", "conv_backward_input", "norm_backward", "linear_backward_input",
+                           "global_average_pool_backward"})
+    CHECK_MESSAGE(count(head, back, "") == 0, back);
+  CHECK(count(head, "linear_backward_weight", "linear") == 1);
+  CHECK(head.peak < all.peak / 4);
+
+  // The last stage: back to its first convolution, and to that one's weights.
+  const auto stage = planned({{"layer3", 1}, {"linear", 1}, {"", 0}}, clean_training());
+  CHECK(count(stage, "conv_backward_weight", "") == 6);
+  CHECK(count(stage, "conv_backward_weight", "layer3") == 6);
+  CHECK(count(stage, "conv_backward_input", "") == 5);
+  CHECK(count(stage, "norm_backward", "layer2") == 0);
+  CHECK(stage.peak < all.peak / 2);
+
+  // Only batch norms: back to the first one, without gradients of convolutions.
+  std::vector<layer_rate> norms = {{"conv1", 0}, {"linear", 0}};
+  for (const char* stage_name : {"layer1", "layer2", "layer3"})
+    for (const char* block : {".0", ".1", ".2"})
+      for (const char* conv : {".conv1", ".conv2"}) norms.push_back({std::string(stage_name) + block + conv, 0});
+  const auto scales = planned(norms, clean_training());
+  CHECK(count(scales, "conv_backward_weight", "") == 0);
+  CHECK(count(scales, "linear_backward_weight", "") == 0);
+  CHECK(count(scales, "conv_backward_input", "") == 18);
+  CHECK(count(scales, "norm_backward", "") == 19);
+
+  // Attacks go back to the images all the same.
+  const attack::pgd three{.steps = 3};
+  const auto attacked = planned({{"linear", 1}, {"", 0}}, adversarial_propagation(three));
+  CHECK(count(attacked, "conv_norm_backward_input", "conv1") > 0);
+  CHECK(count(attacked, "conv_backward_weight", "") == 0);
+  CHECK(count(attacked, "linear_backward_weight", "") == 2);
+}
+
+TEST_CASE("the planned peak of a training step is the arena's: layers that are kept as they are") {
+  for (const std::vector<layer_rate>& rates :
+       {std::vector<layer_rate>{{"linear", 1}, {"", 0}}, {{"layer1", 0}, {"conv1", 0}}, {{"layer2.0", 0}}})
+    check_training<resnet20<10>>(adversarial_propagation(attack::pgd{.steps = 2}),
+                                 sgd{.clip_norm = 1, .layer_rates = rates}, 8, 32, 2);
 }
 
 TEST_CASE("a dry run takes no memory for what it plans, and refuses a device that computes") {

@@ -95,6 +95,7 @@ class norm_state {
     x_ = saved_if(keep_x, x);
     y_ = saved_if(backward && slope_from_output(s.after), y);
     added_ = saved_if(backward && s.after == activation::silu, added);
+    if (!backward) batch_ = {};
     pending_ = {};
     return y;
   }
@@ -115,7 +116,7 @@ class norm_state {
     int first = 0, g = 0;
     for (const part& p : c.groups) {
       float *dscale = nullptr, *dshift = nullptr;
-      if (has(with_respect, wrt::parameters)) {
+      if (has(with_respect, wrt::parameters) && c.store.norm_learns(at_, p.domain)) {
         dscale = c.store.scale_gradient(at_, p.domain);
         dshift = c.store.shift_gradient(at_, p.domain);
       }

@@ -27,6 +27,7 @@ template <class Domains, class Device>
 class conv_state {
  public:
   [[gnu::cold]] void setup(registry& r, const std::string& name, const conv_spec& s, bias b) {
+    place_ = r.places();
     const int area = s.kernel * s.kernel, fan_in = s.in / s.groups * area;
     const int fan_out = (s.groups == s.in ? s.out / s.groups : s.out) * area;
     weight_ = r.weight(join(name, "weight"), {s.out, s.in / s.groups, s.kernel, s.kernel},
@@ -42,7 +43,7 @@ class conv_state {
     conv_forward(c.device, s, x, c.store.weight(weight_), y);
     if (b != bias::off) bias_forward(c.device, c.store.bias(bias_), y);
     in_ = x.image();
-    x_ = saved_if(has(c.keep, wrt::parameters), x);
+    x_ = saved_if(has(c.keep, wrt::parameters) && learns(c), x);
     return y;
   }
 
@@ -51,12 +52,12 @@ class conv_state {
                                                  wrt with_respect, const feature_map<Device>& dy,
                                                  const feature_map<Device>& added) {
     if (has(with_respect, wrt::parameters)) {
-      conv_backward_weight(c.device, s, x_, dy, c.store.weight_gradient(weight_));
-      if (b != bias::off) bias_backward(c.device, dy, c.store.bias_gradient(bias_));
+      if (learns(c)) conv_backward_weight(c.device, s, x_, dy, c.store.weight_gradient(weight_));
+      if (b != bias::off && c.store.bias_learns(bias_)) bias_backward(c.device, dy, c.store.bias_gradient(bias_));
       x_ = {};
     }
     feature_map<Device> dx;
-    if (has(with_respect, wrt::input)) {
+    if (has(with_respect, wrt::input) && c.reaches(place_)) {
       dx = feature_map<Device>(c.device, dy.batch(), in_);
       conv_backward_input(c.device, s, dy, c.store.weight(weight_), dx, added);
     }
@@ -76,7 +77,7 @@ class conv_state {
         norm.measured_by(c, n, [&](float* mean, float* variance) {
           conv_forward_statistics(c.device, s, x, c.store.weight(weight_), y, mean, variance);
         });
-        x_ = saved_if(has(c.keep, wrt::parameters), x);
+        x_ = saved_if(has(c.keep, wrt::parameters) && learns(c), x);
         return norm.forward(c, n, y, added, true);
       }
     }
@@ -129,7 +130,10 @@ class conv_state {
     return feature_map<Device>(c.device, x.batch(), out);
   }
 
+  bool learns(const context<Domains, Device>& c) const { return c.store.weight_learns(weight_); }
+
   std::size_t weight_ = 0, bias_ = 0;
+  int place_ = 0;
   shape in_;
   feature_map<Device> x_;
 };

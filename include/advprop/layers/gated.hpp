@@ -91,7 +91,10 @@ class node<L, In, Domains, Device> {
                 "gated: the gate must give one number per channel");
 
  public:
-  void setup(registry& r, const std::string& name) { gate_.setup(r, name); }
+  void setup(registry& r, const std::string& name) {
+    begin_ = r.places();
+    gate_.setup(r, name);
+  }
   feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x) {
     feature_map<Device> in = means ? state_.mean(c, x) : x;
     return state_.forward(c, x, gate_.forward(c, std::move(in)));
@@ -99,12 +102,13 @@ class node<L, In, Domains, Device> {
   template <wrt W>
   feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device>&& dy) {
     feature_map<Device> dx, through = gate_.template backward<W>(c, state_.backward_gate(c, dy));
-    if constexpr (has(W, wrt::input)) dx = state_.backward(c, dy, through, means);
+    if (has(W, wrt::input) && c.reaches(begin_)) dx = state_.backward(c, dy, through, means);
     state_.forget();
     return dx;
   }
 
  private:
+  int begin_ = 0;  // the place of its first tensor
   node<detail::gate_of<L>, In, Domains, Device> gate_;
   detail::gated_state<Domains, Device> state_;
 };

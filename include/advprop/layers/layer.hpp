@@ -30,6 +30,15 @@ struct context {
   bool drop;          ///< are dropout and stochastic depth on
   layer_noise noise;  ///< their masks
   depth_rule depth;
+  int bottom = -1;  ///< the place of the lowest tensor that the way back has to come to; -1: back to the images
+
+  /// Whether there is a way back to what lies before `place`, as `registry::places` counted when a layer was set up.
+  /// Where there is none, nobody wants the gradient of the layer's input: it may return an empty map, as those of this
+  /// library do, and a layer that is made of others must, as they may have given it none.
+  bool reaches(int place) const { return bottom < place; }
+  /// Has a layer that ends before place `end` save nothing if there is no way back to it; returns what `keep` is to be
+  /// again behind it.
+  wrt keep_until(int end) { return std::exchange(keep, reaches(end) ? keep : wrt::nothing); }
 };
 
 /// Calls f(first image, count, random stream) for each part of the batch; the stream is this layer's, for this part.

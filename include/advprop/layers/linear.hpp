@@ -24,6 +24,7 @@ struct linear {
   class state {
    public:
     void setup(registry& r, const std::string& name) {
+      place_ = r.places();
       constexpr bool google = Start == linear_start::google;
       const initial start{initial::uniform, 1 / std::sqrt(static_cast<float>(google ? Out : In))};
       weight_ = r.weight(join(name, "weight"), {Out, In}, start);
@@ -35,17 +36,18 @@ struct linear {
                              ", not 1x1; put global_average_pool before it");
       feature_map<Device> y(c.device, x.batch(), {Out, 1, 1});
       linear_forward(c.device, x, c.store.weight(weight_), c.store.bias(bias_), y);
-      x_ = saved_if(has(c.keep, wrt::parameters), x);
+      x_ = saved_if(has(c.keep, wrt::parameters) && learns(c), x);
       return y;
     }
     template <wrt W>
     feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device> dy) {
       if constexpr (has(W, wrt::parameters)) {
-        linear_backward_weight(c.device, x_, dy, c.store.weight_gradient(weight_), c.store.bias_gradient(bias_));
+        if (learns(c))
+          linear_backward_weight(c.device, x_, dy, c.store.weight_gradient(weight_), c.store.bias_gradient(bias_));
         x_ = {};
       }
       feature_map<Device> dx;
-      if constexpr (has(W, wrt::input)) {
+      if (has(W, wrt::input) && c.reaches(place_)) {
         dx = feature_map<Device>(c.device, dy.batch(), {In, 1, 1});
         linear_backward_input(c.device, dy, c.store.weight(weight_), dx);
       }
@@ -53,7 +55,12 @@ struct linear {
     }
 
    private:
+    bool learns(const context<Domains, Device>& c) const {
+      return c.store.weight_learns(weight_) || c.store.bias_learns(bias_);
+    }
+
     std::size_t weight_ = 0, bias_ = 0;
+    int place_ = 0;
     feature_map<Device> x_;
   };
 };

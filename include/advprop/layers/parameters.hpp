@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include <advprop/core/random.hpp>
 #include <advprop/device/arena.hpp>
 #include <advprop/domains/domain.hpp>
+#include <advprop/layers/learning.hpp>
 
 namespace advprop {
 
@@ -33,6 +35,7 @@ struct parameter {
   std::vector<std::int64_t> shape;
   std::size_t offset, count;  // in the learnt block, or for mean and variance in the statistics block
   initial start;
+  int place = 0;               // of its layer, in the network's order
   bool closes_branch = false;  // the scale of a residual branch's last batch norm, which may start at zero
 };
 
@@ -63,6 +66,8 @@ class registry {
   /// The number of the next block that `stochastic_depth` counts, from 0.
   int count_block() { return blocks_++; }
   int blocks() const { return blocks_; }
+  /// How many tensors there are so far, all of a batch norm counted as one: the place of the next.
+  int places() const { return static_cast<int>(tensors_.size() + norms_.size()); }
 
  private:
   template <class Domains, class Device>
@@ -70,6 +75,7 @@ class registry {
   struct norm_entry {
     std::string name;
     std::size_t offset, channels;
+    int place;
     bool closes_branch;
   };
 
@@ -98,6 +104,9 @@ class parameter_store {
     values_ = device.memory().allocate(learnt_ * sizeof(float));
     running_ = device.memory().allocate(statistics_ * sizeof(float));
     name(r);
+    std::vector<detail::learning_tensors::tensor> tensors;
+    for (const parameter& p : table_) tensors.push_back({p.offset, p.place, !is_statistic(p)});
+    learning_ = std::make_shared<detail::learning_tensors>(std::move(tensors));
   }
 
   parameter_store(const parameter_store&) = delete;
@@ -117,6 +126,14 @@ class parameter_store {
   float* shift_gradient(std::size_t at, domain d) const { return gradients().data() + affine(d) + channels_ + at; }
   float* mean(std::size_t at, domain d) const { return floats(running_) + running(d) + at; }
   float* variance(std::size_t at, domain d) const { return floats(running_) + running(d) + channels_ + at; }
+
+  // Whether a layer's own gradients are wanted: `learning.hpp`.
+  bool weight_learns(std::size_t at) const { return learning_->at(at); }
+  bool bias_learns(std::size_t at) const { return learning_->at(weights_ + at); }
+  bool norm_learns(std::size_t at, domain d) const {
+    return learning_->at(affine(d) + at) || learning_->at(affine(d) + channels_ + at);
+  }
+  const std::shared_ptr<detail::learning_tensors>& learning() const { return learning_; }
 
   std::span<float> values() const { return {floats(values_), learnt_}; }
   bool has_gradients() const { return static_cast<bool>(gradients_); }
@@ -171,6 +188,7 @@ class parameter_store {
                             offset + n.offset,
                             n.channels,
                             {initial::constant, start},
+                            n.place,
                             n.closes_branch && what == role::scale});
         };
         const auto set = static_cast<std::size_t>(d);
@@ -191,6 +209,7 @@ class parameter_store {
   arena::block values_, running_;
   mutable arena::block gradients_;
   std::vector<parameter> table_;
+  std::shared_ptr<detail::learning_tensors> learning_;
 };
 
 }  // namespace advprop

@@ -45,7 +45,7 @@ ADVPROP_API std::size_t registry::bias(const std::string& name, std::vector<std:
 ADVPROP_API std::size_t registry::norm(const std::string& name, int channels, bool closes_branch) {
   const std::size_t at = norm_channels_;
   norm_channels_ += static_cast<std::size_t>(channels);
-  norms_.push_back({name, at, static_cast<std::size_t>(channels), closes_branch});
+  norms_.push_back({name, at, static_cast<std::size_t>(channels), places(), closes_branch});
   return at;
 }
 
@@ -55,7 +55,7 @@ ADVPROP_API std::size_t registry::add(std::size_t& block, const std::string& nam
   for (auto e : shape) count *= static_cast<std::size_t>(e);
   const std::size_t at = block;
   block += count;
-  tensors_.push_back({name, r, 0, std::move(shape), at, count, start});
+  tensors_.push_back({name, r, 0, std::move(shape), at, count, start, places()});
   return at;
 }
 

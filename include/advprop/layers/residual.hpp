@@ -150,6 +150,7 @@ class node<L, In, Domains, Device> {
 
  public:
   [[gnu::cold]] void setup(registry& r, const std::string& name) {
+    begin_ = r.places();
     body_.setup(r, name);
     if constexpr (ends_in_conv) conv_.setup(r, join(name, detail::name_of<typename cut::conv>(cut::position - 1)));
     if constexpr (ends_in_norm) last_.setup(r, join(name, detail::name_of<typename cut::norm>(cut::position)), true);
@@ -171,11 +172,12 @@ class node<L, In, Domains, Device> {
                                [[maybe_unused]] detail::pending_activation<Device>* below = nullptr) {
     auto [dbody, dshortcut] = backward_end<W>(c, std::move(dy));
     feature_map<Device> ds = shortcut_.template backward<W>(c, std::move(dshortcut)), dx;
+    if (!c.reaches(begin_)) ds = {};
     if constexpr (has(W, wrt::input) && sequential_layer<detail::body_of<L>>) {
       dx = body_.template backward<W>(c, std::move(dbody), below, std::move(ds));
     } else {
       if constexpr (has(W, wrt::input) || learnt_before_conv) dx = body_.template backward<W>(c, std::move(dbody));
-      if constexpr (has(W, wrt::input)) detail::add_onto(c.device, ds, dx);
+      if (ds && has(W, wrt::input)) detail::add_onto(c.device, ds, dx);
     }
     return dx;
   }
@@ -216,6 +218,7 @@ class node<L, In, Domains, Device> {
     return both;
   }
 
+  int begin_ = 0;  // the place of its first tensor
   node<detail::body_of<L>, In, Domains, Device> body_;
   [[no_unique_address]]
   typename std::conditional_t<ends_in_conv, conv_of<true>, std::type_identity<nothing>>::type conv_;

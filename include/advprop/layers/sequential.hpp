@@ -228,17 +228,21 @@ class chain {
       node_.setup(r, name, slot::position);
     else
       node_.setup(r, join(name, name_of<typename slot::written>(slot::position)));
+    end_ = r.places();
     rest_.setup(r, name);
   }
   /// Turns x into the output.
   void forward(context<Domains, Device>& c, feature_map<Device>& x) {
     if constexpr (folds) {
-      if (rest_.node_.joins(c)) {
-        x = node_.forward(c, rest_.node_, std::move(x));
-        return rest_.rest_.forward(c, x);
-      }
+      const wrt keep = c.keep_until(rest_.end_);
+      const bool joins = rest_.node_.joins(c);
+      if (joins) x = node_.forward(c, rest_.node_, std::move(x));
+      c.keep = keep;
+      if (joins) return rest_.rest_.forward(c, x);
     }
+    const wrt keep = c.keep_until(end_);
     x = node_.forward(c, std::move(x));
+    c.keep = keep;
     rest_.forward(c, x);
   }
   /// Turns dy into the gradient of the chain's input, plus `added` if there is something. `below` gave the input; who
@@ -257,6 +261,10 @@ class chain {
     constexpr wrt mine = all::places[I].learnt_before && has(W, wrt::parameters) ? wrt::both : W;
     constexpr bool wanted = has(W, wrt::input) || all::places[I + 1].learnt_before;
     rest_.template backward<W>(c, dy, pending_of<Device>(node_));
+    if (!c.reaches(end_)) {
+      dy = {};
+      return;
+    }
     if constexpr (wanted && folding_layer<layer>) {
       dy = node_.template backward<mine>(c, std::move(dy), std::move(added));
     } else if constexpr (wanted) {
@@ -277,6 +285,7 @@ class chain {
   static constexpr bool folds = folding_device<Device> && folding_layer<layer> && is_norm<typename rest::layer>;
 
   node<layer, all::places[I].channels, Domains, Device> node_;
+  int end_ = 0;  // places of this slot's tensors and of all before it are less
   rest rest_;
 };
 template <class L, int In, class Domains, class Device, std::size_t I>
@@ -326,19 +335,29 @@ class node<L, In, Domains, Device> {
 
  public:
   [[gnu::cold]] void setup(registry& r, const std::string& name, int first = 0) {
-    for (auto& child : children_) child.setup(r, join(name, detail::position_name(first++)));
+    for (std::size_t i = 0; i < children_.size(); ++i) {
+      children_[i].setup(r, join(name, detail::position_name(first++)));
+      ends_[i] = r.places();
+    }
   }
   feature_map<Device> forward(context<Domains, Device>& c, feature_map<Device>&& x) {
-    for (auto& child : children_) x = child.forward(c, std::move(x));
+    for (std::size_t i = 0; i < children_.size(); ++i) {
+      const wrt keep = c.keep_until(ends_[i]);
+      x = children_[i].forward(c, std::move(x));
+      c.keep = keep;
+    }
     return x;
   }
   template <wrt W>
   feature_map<Device> backward(context<Domains, Device>& c, feature_map<Device>&& dy,
                                detail::pending_activation<Device>* below = nullptr) {
     constexpr wrt inner = learnt && has(W, wrt::parameters) ? wrt::both : W;
-    for (std::size_t i = children_.size(); i-- > 1;)
+    for (std::size_t i = children_.size(); i-- > 1;) {
+      if (!c.reaches(ends_[i])) return {};
       dy = detail::backward_onto<inner>(children_[i], c, std::move(dy), detail::pending_of<Device>(children_[i - 1]));
+    }
     if (children_.empty()) return dy;
+    if (!c.reaches(ends_[0])) return {};
     return detail::backward_onto<W>(children_[0], c, std::move(dy), below);
   }
   detail::pending_activation<Device>* pending() {
@@ -347,6 +366,7 @@ class node<L, In, Domains, Device> {
 
  private:
   std::array<node<typename L::layer, In, Domains, Device>, static_cast<std::size_t>(L::count)> children_;
+  std::array<int, static_cast<std::size_t>(L::count)> ends_{};  // as in a chain
 };
 
 }  // namespace advprop

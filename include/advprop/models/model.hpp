@@ -72,8 +72,9 @@ class model {
              .drop = p.drop,
              .noise = noise,
              .depth = depth_,
-             .images = images.extents()};
-    auto c = bind();
+             .images = images.extents(),
+             .learning = store_.learning()->version()};
+    auto c = bind(keep);
     c.keep = keep;
     feature_map<Device> y = body_.forward(c, Network::input::forward(*device_, images));
     last_.keep = keep;  // only now: after an exception there is nothing to go back through
@@ -104,7 +105,9 @@ class model {
       fail<argument_error>("model: backward is given the gradient of other logits than those of the last forward pass");
     if (has(W, wrt::input) && images.extents() != last_.images)
       fail<argument_error>("model: backward is to write into images of another shape than the last forward pass had");
-    auto c = bind();
+    if (last_.learning != store_.learning()->version())
+      fail<argument_error>("model: since the forward pass, other tensors have come to learn; run it again");
+    auto c = bind(last_.keep);
     last_.keep = wrt::nothing;  // before, as layers drop what they have saved on the way: there is no second try
     feature_map<Device> dx = body_.template backward<W>(c, std::move(logits));
     if constexpr (has(W, wrt::input)) Network::input::backward(*device_, dx, images);
@@ -141,8 +144,8 @@ class model {
   /// All learnt numbers in one block: `decayed()` weights, `biases()` biases, then scales and shifts.
   std::span<float> values() { return store_.values(); }
   std::span<const float> values() const { return store_.values(); }
-  /// Zeros before the first backward pass. They take memory once they are asked for, by a pass or by this; a constant
-  /// model that was not asked has none.
+  /// Zeros before the first backward pass, and where nothing learns. They take memory once they are asked for, by a
+  /// pass or by this; a constant model that was not asked has none.
   std::span<float> gradients() { return store_.gradients(); }
   std::span<const float> gradients() const { return store_.has_gradients() ? store_.gradients() : std::span<float>(); }
   std::span<float> running() { return store_.running(); }
@@ -150,6 +153,14 @@ class model {
   std::size_t decayed() const { return store_.decayed(); }
   std::size_t biases() const { return store_.biases(); }
   void zero_gradients() { store_.zero_gradients(); }
+
+  /// For an optimizer, while it is at work: which tensors it changes, an entry for each of `table()` (those of running
+  /// statistics do not count). Training passes then make no gradients of layers of which no optimizer changes
+  /// anything, and save and compute nothing below the lowest that one does; their `gradients()` stay as they are.
+  /// While there is no optimizer, everything learns. Throws `argument_error` for another number of tensors.
+  [[nodiscard]] learning_claim learning(std::vector<bool> changed) {
+    return learning_claim(store_.learning(), std::move(changed));
+  }
 
   /// How many batches updated a set's running statistics (PyTorch's num_batches_tracked).
   /// Throws `argument_error` for a set that there is not.
@@ -183,6 +194,7 @@ class model {
     layer_noise noise{};
     depth_rule depth{};
     std::array<int, 4> images{};  // their extents
+    int learning = 0;             // its version
     shape result{};
   };
 
@@ -192,7 +204,7 @@ class model {
     depth_.blocks = r.blocks();
     return r;
   }
-  context<Domains, Device> bind() {
+  context<Domains, Device> bind(wrt kept) {
     return {.device = *device_,
             .store = store_,
             .parts = last_.parts,
@@ -202,7 +214,8 @@ class model {
             .keep = last_.keep,
             .drop = last_.drop,
             .noise = last_.noise,
-            .depth = last_.depth};
+            .depth = last_.depth,
+            .bottom = has(kept, wrt::input) ? -1 : store_.learning()->lowest()};
   }
   void initialize(seed s, initialization how) {
     if constexpr (requires { device_->dry(); })

@@ -18,6 +18,11 @@ inline bool lies_in(const std::string& tensor, const std::string& name) {
   return name.empty() || (tensor.starts_with(name) && (tensor.size() == name.size() || tensor[name.size()] == '.'));
 }
 
+inline float rate_of(const parameter& p, std::span<const layer_rate> rates) {
+  const auto own = std::find_if(rates.begin(), rates.end(), [&](const auto& r) { return lies_in(p.name, r.name); });
+  return own == rates.end() ? 1 : own->factor;
+}
+
 ADVPROP_API std::vector<learnt_part> learnt_parts(const char* optimizer, const std::vector<parameter>& table,
                                                   std::size_t decayed, std::span<const layer_rate> rates) {
   for (const layer_rate& r : rates)
@@ -27,11 +32,10 @@ ADVPROP_API std::vector<learnt_part> learnt_parts(const char* optimizer, const s
   std::vector<bool> named(rates.size());
   std::vector<learnt_part> each;
   for (const parameter& p : table) {
-    const auto own = std::find_if(rates.begin(), rates.end(), [&](const auto& r) { return lies_in(p.name, r.name); });
     for (std::size_t i = 0; i < rates.size(); ++i)
       if (lies_in(p.name, rates[i].name)) named[i] = true;
     if (p.role == role::mean || p.role == role::variance) continue;
-    each.push_back({p.offset, p.count, own == rates.end() ? 1 : own->factor, p.offset < decayed});
+    each.push_back({p.offset, p.count, rate_of(p, rates), p.offset < decayed});
   }
   if (const auto unknown = std::find(named.begin(), named.end(), false); unknown != named.end())
     fail<argument_error>(optimizer, ": layer_rates: the network has no tensor or layer '",
@@ -47,6 +51,12 @@ ADVPROP_API std::vector<learnt_part> learnt_parts(const char* optimizer, const s
   if (!parts.empty() && std::all_of(parts.begin(), parts.end(), [](const auto& p) { return p.rate == 0; }))
     fail<argument_error>(optimizer, ": layer_rates keep every tensor as it is, so that nothing would be learned");
   return parts;
+}
+
+ADVPROP_API std::vector<bool> changed_tensors(const std::vector<parameter>& table, std::span<const layer_rate> rates) {
+  std::vector<bool> changed;
+  for (const parameter& p : table) changed.push_back(rate_of(p, rates) > 0);
+  return changed;
 }
 
 ADVPROP_API std::string described(std::span<const layer_rate> rates) {

@@ -24,10 +24,11 @@ using state_of = typename Optimizer::template state<Model>;
 }
 
 /// An optimizer is its options; `state<Model>` is the optimizer at work on one model. `description()` names all that
-/// decides the bits of a run. A checkpoint keeps the state's `updates` and, under the names of `slots`, the numbers of
-/// each `slot(i)`, which lie in the device's memory and whose count never changes. A state may have a constant
-/// `queued`: true when `step` waits for nothing and `update_guard` holds back all it does, which all here have. Then a
-/// GPU gets the step without a pause behind the gradients.
+/// decides the bits of a run. One that keeps tensors as they are may say so to the model (`model::learning`). A
+/// checkpoint keeps the state's `updates` and, under the names of `slots`, the numbers of each `slot(i)`, which lie in
+/// the device's memory and whose count never changes. A state may have a constant `queued`: true when `step` waits for
+/// nothing and `update_guard` holds back all it does, which all here have. Then a GPU gets the step without a pause
+/// behind the gradients.
 template <class O, class Model>
 concept optimizer_policy = requires(const O& optimizer, Model& net, detail::state_of<O, Model>& state, double factor) {
   detail::state_of<O, Model>(optimizer, net);
@@ -85,6 +86,7 @@ class optimizer_state {
                                 : rule == decay_rule::weights ? net.decayed()
                                                               : net.decayed() + net.biases();
     parts_ = learnt_parts(optimizer, net.table(), decayed, rates);
+    learning_ = net.learning(changed_tensors(net.table(), rates));
     for (int i = 0; i < Slots; ++i) {
       slots_[static_cast<std::size_t>(i)] = net.device().memory().allocate(net.values().size() * sizeof(float));
       fill(net.device(), 0.f, slot(i));
@@ -125,6 +127,7 @@ class optimizer_state {
  private:
   Model* net_;
   std::vector<learnt_part> parts_;
+  learning_claim learning_;
   std::array<arena::block, static_cast<std::size_t>(Slots)> slots_;
   arena::block factor_;  // of clipped gradients, on a device that computes it without the host
 };
