@@ -117,7 +117,7 @@ TEST_CASE("Whatever is kept as it is, gradients of what learns are the same bits
   check<cifar_resnet<1, 4>>(8, 3, 40);
   check<resnet::torchvision<resnet::bottleneck, 4, resnet::imagenet_stem, normalize<imagenet_statistics>, 1, 1, 1, 1>>(
       32, 3, 20);
-  check<small_efficientnet>(32, 3, 30);
+  check<small_efficientnet>(small_efficientnet::resolution, 3, 30);
 }
 
 TEST_CASE("A tensor learns while one optimizer at work changes it, and all do when there is none") {
