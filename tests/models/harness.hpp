@@ -5,6 +5,7 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -91,14 +92,14 @@ struct snapshot {
 };
 
 template <class Model>
-const parameter& entry(const Model& m, const std::string& name) {
+const parameter& entry(const Model& m, std::string_view name) {
   for (const parameter& p : m.table())
     if (p.name == name) return p;
   FAIL("no tensor " << name);
   return m.table()[0];
 }
 template <class Model>
-std::span<float> tensor_of(Model& m, const std::string& name) {
+std::span<float> tensor_of(Model& m, std::string_view name) {
   return m[entry(m, name)];
 }
 
