@@ -28,6 +28,10 @@
 #include <type_traits>
 #include <utility>
 
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 #include <advprop/core/parallel.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/core/shape.hpp>
@@ -53,7 +57,8 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 
-// ADVPROP_TARGET is the set's namespace, ADVPROP_TARGET_BYTES its widest vector. g++ redefines __AVX512F__ and the like
+// ADVPROP_TARGET is the set's namespace, ADVPROP_TARGET_BYTES its widest vector, ADVPROP_TARGET_FUSES whether it
+// multiplies and adds at once. g++ redefines __AVX512F__ and the like
 // in a function target and clang does not, so kernels do not ask for them.
 #define ADVPROP_TARGET ADVPROP_BASELINE
 #if defined(__AVX512F__)
@@ -63,9 +68,15 @@
 #else
 #define ADVPROP_TARGET_BYTES 16
 #endif
+#if defined(__FMA__) || defined(__aarch64__)
+#define ADVPROP_TARGET_FUSES 1
+#else
+#define ADVPROP_TARGET_FUSES 0
+#endif
 #include <advprop/ops/cpu/kernels/all.inl>
 #undef ADVPROP_TARGET
 #undef ADVPROP_TARGET_BYTES
+#undef ADVPROP_TARGET_FUSES
 
 #if defined(ADVPROP_TARGETS_AVX2)
 #if defined(__clang__)
@@ -76,9 +87,11 @@
 #endif
 #define ADVPROP_TARGET avx2
 #define ADVPROP_TARGET_BYTES 32
+#define ADVPROP_TARGET_FUSES 1
 #include <advprop/ops/cpu/kernels/all.inl>
 #undef ADVPROP_TARGET
 #undef ADVPROP_TARGET_BYTES
+#undef ADVPROP_TARGET_FUSES
 #if defined(__clang__)
 #pragma clang attribute pop
 #else
@@ -96,9 +109,11 @@
 #endif
 #define ADVPROP_TARGET avx512
 #define ADVPROP_TARGET_BYTES 64
+#define ADVPROP_TARGET_FUSES 1
 #include <advprop/ops/cpu/kernels/all.inl>
 #undef ADVPROP_TARGET
 #undef ADVPROP_TARGET_BYTES
+#undef ADVPROP_TARGET_FUSES
 #if defined(__clang__)
 #pragma clang attribute pop
 #else

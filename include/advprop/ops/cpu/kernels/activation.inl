@@ -20,7 +20,7 @@ template <activation A, int N>
 template <int N>
 [[gnu::always_inline]] inline lanes<float, N> silu_slope(const lanes<float, N>& x) {
   const lanes<float, N> one(1.f), s = logistic(x);
-  return s * (one + x * (one - s));
+  return s * fused(x, one - s, one);
 }
 
 /// g * a'(z) for a relu or relu6, told from z or from a(z): zero where it is cut off, the ends included (PyTorch).

@@ -1,7 +1,8 @@
 // All kernels, in the order in which they need one another.
 // Included once for each instruction set by ops/cpu/kernels.hpp.
-#include <advprop/ops/cpu/kernels/lanes.inl>
 #include <advprop/ops/cpu/kernels/simd.inl>
+
+#include <advprop/ops/cpu/kernels/lanes.inl>
 #include <advprop/ops/cpu/kernels/transpose.inl>
 
 #include <advprop/ops/cpu/kernels/activation.inl>

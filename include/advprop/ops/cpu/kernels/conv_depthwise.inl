@@ -86,14 +86,14 @@ template <int Taps, int T>
       ADVPROP_UNROLL
       for (int a = 0; a < Taps; ++a)
         if (j >= a && (j - a) % pixels == 0 && (j - a) / pixels < T)
-          sum[(j - a) / pixels] += v * depthwise_vector(w + a * depthwise_lanes);
+          sum[(j - a) / pixels] = fused(v, depthwise_vector(w + a * depthwise_lanes), sum[(j - a) / pixels]);
     }
     w += Taps * depthwise_lanes;
   } else {
     for (int a = 0; a < taps; ++a, x += 8, w += depthwise_lanes) {
       const depthwise_vector weight(w);
       ADVPROP_UNROLL
-      for (int t = 0; t < T; ++t) sum[t] += depthwise_vector(x + t * depthwise_lanes) * weight;
+      for (int t = 0; t < T; ++t) sum[t] = fused(depthwise_vector(x + t * depthwise_lanes), weight, sum[t]);
     }
   }
 }
@@ -183,7 +183,7 @@ void depthwise_weight_rows(const depthwise_weight_job& job, std::ptrdiff_t offse
           ADVPROP_UNROLL
           for (int a = 0; a < Taps; ++a)
             if (j >= a && (j - a) % pixels == 0 && (j - a) / pixels < T)
-              sum[(j - a) / pixels % 2][a] += v * g[(j - a) / pixels];
+              sum[(j - a) / pixels % 2][a] = fused(v, g[(j - a) / pixels], sum[(j - a) / pixels % 2][a]);
         }
       }
       ADVPROP_UNROLL
@@ -195,7 +195,8 @@ void depthwise_weight_rows(const depthwise_weight_job& job, std::ptrdiff_t offse
       for (int a = 0; a < taps; ++a) {
         depthwise_vector sum(sums + a * depthwise_lanes);
         for (int i = 0; i < job.tiles * T; ++i)
-          sum += depthwise_vector(x + a * 8 + i * depthwise_lanes) * depthwise_vector(dy + i * depthwise_lanes);
+          sum =
+              fused(depthwise_vector(x + a * 8 + i * depthwise_lanes), depthwise_vector(dy + i * depthwise_lanes), sum);
         sum.store(sums + a * depthwise_lanes);
       }
     }

@@ -19,7 +19,7 @@ struct conv_epilogue {
     with_activation(after, [&]<activation A>() {
       for_pixels(
           0, static_cast<int>(count), [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
-            wide v = load_pixels<Whole>(out + i) * f + s;
+            wide v = fused(load_pixels<Whole>(out + i), f, s);
             if (added) v += load_pixels<Whole>(added + i);
             store_pixels<Whole>(apply_activation<A>(v), out + i);
           });

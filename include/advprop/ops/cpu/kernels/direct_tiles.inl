@@ -54,7 +54,7 @@ void direct_tile(const direct_tile_job& job, const float* x, float* y, int pixel
         for (int t = 0; t < T; ++t) {
           const auto value = simd::repeat<Mix>(a + t * direct_block);
           ADVPROP_UNROLL
-          for (int v = 0; v < V; ++v) sum[t][v] += value * weight[v];
+          for (int v = 0; v < V; ++v) sum[t][v] = simd::fused(value, weight[v], sum[t][v]);
         }
       }
     }

@@ -42,7 +42,7 @@ void direct_weight(const direct_weight_job& job, const float* x, const std::ptrd
         for (int c = 0; c < C; ++c) {
           const auto value = simd::repeat<Mix>(in[n] + pixel + c * Mix);
           ADVPROP_UNROLL
-          for (int v = 0; v < V; ++v) sum[n][c][v] += value * gradient[v];
+          for (int v = 0; v < V; ++v) sum[n][c][v] = simd::fused(value, gradient[v], sum[n][c][v]);
         }
       }
     }

@@ -122,7 +122,7 @@ inline void scale_backward_gate(cpu& d, feature_view<const float> x, feature_vie
     wide sum[2] = {0.f, 0.f};
     for_pixels(
         0, x.height * x.width, [&]<bool Whole>(std::ptrdiff_t i, int a) __attribute__((always_inline)) {
-          sum[a] += load_pixels<Whole>(pdy + i) * load_pixels<Whole>(px + i);
+          sum[a] = fused(load_pixels<Whole>(pdy + i), load_pixels<Whole>(px + i), sum[a]);
         });
     sum_pixels(sum[0] + sum[1]).store(channel_block(dgate, n, b));
   });
@@ -141,7 +141,7 @@ inline void scale_backward(cpu& d, feature_view<const float> gate, feature_view<
     float* pdx = channel_block(dx, n, b);
     for_pixels(
         0, pixels, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
-          store_pixels<Whole>(load_pixels<Whole>(pdy + i) * g + from_mean, pdx + i);
+          store_pixels<Whole>(fused(load_pixels<Whole>(pdy + i), g, from_mean), pdx + i);
         });
   });
 }

@@ -59,7 +59,17 @@ struct lanes {
     for (int i = 0; i < parts; ++i) a.v[i] /= b.v[i];
     return a;
   }
+  [[gnu::always_inline]] friend lanes operator-(lanes a) {
+    for (int i = 0; i < parts; ++i) a.v[i] = -a.v[i];
+    return a;
+  }
   [[gnu::always_inline]] lanes& operator+=(const lanes& b) { return *this = *this + b; }
+
+  /// As for vectors: simd.inl.
+  [[gnu::always_inline]] friend lanes fused(lanes a, const lanes& b, const lanes& c) {
+    for (int i = 0; i < parts; ++i) a.v[i] = simd::fused(a.v[i], b.v[i], c.v[i]);
+    return a;
+  }
   [[gnu::always_inline]] friend mask operator>(const lanes& a, const lanes& b) {
     mask m;
     for (int i = 0; i < parts; ++i) m.v[i] = a.v[i] > b.v[i];

@@ -28,7 +28,7 @@ template <int Rows, int Columns, class Out>
     for (int r = 0; r < Rows; ++r) {
       const f8 u(pa[r * a.row]);
       ADVPROP_UNROLL
-      for (int c = 0; c < Columns; ++c) sum[r][c] += u * v[c];
+      for (int c = 0; c < Columns; ++c) sum[r][c] = fused(u, v[c], sum[r][c]);
     }
   }
   ADVPROP_UNROLL

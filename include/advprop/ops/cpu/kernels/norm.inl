@@ -144,13 +144,13 @@ void norm_backward_chunk(const norm_gradient& t, const norm_chunks& chunks, int 
                 if constexpr (Sums || A == activation::silu) centred = load_pixels<Whole>(px + i) - mean;
                 if constexpr (slope_from_output(A)) g = cut_gradient<A>(load_pixels<Whole>(py + i), g);
                 if constexpr (A == activation::silu) {
-                  wide z = centred * factor + shift;
+                  wide z = fused(centred, factor, shift);
                   if constexpr (Add) z += load_pixels<Whole>(padd + i);
                   g = g * silu_slope(z);
                 }
                 if constexpr (Sums) {
                   s[a] += g;
-                  q[a] += g * centred;
+                  q[a] = fused(g, centred, q[a]);
                 }
                 if (pkept) store_pixels<Whole>(g, pkept + i);
                 if (pdx) store_pixels<Whole>(g * factor, pdx + i);
@@ -180,7 +180,7 @@ inline void norm_statistics_chunk(const feature_view<const float>& x, const norm
               pixel, pixels, [&]<bool Whole>(std::ptrdiff_t i, int a) __attribute__((always_inline)) {
                 const wide v = Whole ? wide(p + i) - about : first_pixel(f8(p + i) - origin);
                 s[a] += v;
-                q[a] += v * v;
+                q[a] = fused(v, v, q[a]);
               });
         }
         const double n = double(last - first) * pixels;
@@ -211,7 +211,7 @@ void norm_forward_block(const norm_block& k, int pixels, const float* x, const f
   const wide mean = each_pixel(k.mean), factor = each_pixel(k.factor), shift = each_pixel(k.shift);
   for_pixels(
       0, pixels, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
-        wide v = (load_pixels<Whole>(x + i) - mean) * factor + shift;
+        wide v = fused(load_pixels<Whole>(x + i) - mean, factor, shift);
         if constexpr (Add) v += load_pixels<Whole>(add + i);
         store_pixels<Whole>(apply_activation<A>(v), y + i);
       });
@@ -337,7 +337,7 @@ inline void norm_backward(cpu& d, activation a, statistics source, feature_view<
         for_pixels(
             0, chunks.pixels, [&]<bool Whole>(std::ptrdiff_t i, int) __attribute__((always_inline)) {
               const wide centred = load_pixels<Whole>(px + i) - mean;
-              store_pixels<Whole>((load_pixels<Whole>(pg + i) - mean_g - centred * slope) * factor, pdx + i);
+              store_pixels<Whole>(fused(-centred, slope, load_pixels<Whole>(pg + i) - mean_g) * factor, pdx + i);
             });
       });
 }

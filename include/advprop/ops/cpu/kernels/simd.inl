@@ -13,6 +13,28 @@ typedef float unaligned_half_vec __attribute__((vector_size(ADVPROP_TARGET_BYTES
 ADVPROP_INLINE vec load(const float* p) { return *reinterpret_cast<const unaligned_vec*>(p); }
 ADVPROP_INLINE void store(float* p, vec v) { *reinterpret_cast<unaligned_vec*>(p) = v; }
 
+/// a * b + c, rounded once where the target can. g++ makes of `a * b + c` one instruction or two, and of `a * b + c *
+/// d` either sum, as the code around it suggests: copies of one loop, for a row of tiles and for a single one, may then
+/// round differently. So numbers whose bits must not hang on the path to them are multiplied and added by this, and
+/// have no product beside a sum that does not stand here. clang's own multiply-add is never taken apart.
+template <class V>
+ADVPROP_INLINE V fused(V a, V b, V c) {
+#if ADVPROP_TARGET_FUSES && !defined(__clang__)
+#if defined(__aarch64__)
+  return vfmaq_f32(c, a, b);
+#else
+#if ADVPROP_TARGET_BYTES == 64
+  if constexpr (sizeof(V) == 64) return __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4);  // 4: the usual rounding
+#endif
+  if constexpr (sizeof(V) == 32) return __builtin_ia32_vfmaddps256(a, b, c);
+  if constexpr (sizeof(V) == 16) return __builtin_ia32_vfmaddps(a, b, c);
+#endif
+#else
+  return a * b + c;
+#endif
+}
+ADVPROP_INLINE vec fused(float a, vec b, vec c) { return fused(a - vec{}, b, c); }
+
 /// Asks for the cache lines of `Floats` floats that will soon be read; they may lie outside any array: nothing is read
 /// there.
 template <int Floats>

@@ -71,39 +71,41 @@ struct winograd<4> : winograd_stride_1<4> {
 
   template <class V>
   ADVPROP_INLINE static void input(const V (&d)[6], V (&r)[6]) {
-    const V even_a = d[4] - d[2] * V(b2), odd_a = (d[3] - d[1] * V(b2)) * V(a);
-    const V even_b = d[4] - d[2] * V(a2), odd_b = (d[3] - d[1] * V(a2)) * V(b);
-    r[0] = d[0] * V(product) + (d[4] - d[2] * V(sum));
-    r[1] = even_a + odd_a, r[2] = even_a - odd_a, r[3] = even_b + odd_b, r[4] = even_b - odd_b;
-    r[5] = d[1] * V(product) + (d[5] - d[3] * V(sum));
+    const V even_a = fused(-d[2], V(b2), d[4]), odd_a = fused(-d[1], V(b2), d[3]);
+    const V even_b = fused(-d[2], V(a2), d[4]), odd_b = fused(-d[1], V(a2), d[3]);
+    r[0] = fused(d[0], V(product), fused(-d[2], V(sum), d[4]));
+    r[1] = fused(odd_a, V(a), even_a), r[2] = fused(-odd_a, V(a), even_a);
+    r[3] = fused(odd_b, V(b), even_b), r[4] = fused(-odd_b, V(b), even_b);
+    r[5] = fused(d[1], V(product), fused(-d[3], V(sum), d[5]));
   }
   template <class V>
   ADVPROP_INLINE static void weight(const V (&g)[3], V (&r)[6]) {
-    const V even_a = (g[0] + g[2] * V(a2)) * V(at_a), odd_a = g[1] * V(a * at_a);
-    const V even_b = (g[0] + g[2] * V(b2)) * V(at_b), odd_b = g[1] * V(b * at_b);
+    const V even_a = fused(g[2], V(a2), g[0]), odd_a = g[1] * V(a * at_a);
+    const V even_b = fused(g[2], V(b2), g[0]), odd_b = g[1] * V(b * at_b);
     r[0] = g[0] * V(1 / product);
-    r[1] = even_a + odd_a, r[2] = even_a - odd_a, r[3] = even_b + odd_b, r[4] = even_b - odd_b;
+    r[1] = fused(even_a, V(at_a), odd_a), r[2] = fused(even_a, V(at_a), -odd_a);
+    r[3] = fused(even_b, V(at_b), odd_b), r[4] = fused(even_b, V(at_b), -odd_b);
     r[5] = g[2];
   }
   template <class V>
   ADVPROP_INLINE static void weight_adjoint(const V (&u)[6], V (&r)[3]) {
-    const V even_a = (u[1] + u[2]) * V(at_a), even_b = (u[3] + u[4]) * V(at_b);
-    r[0] = u[0] * V(1 / product) + (even_a + even_b);
-    r[1] = (u[1] - u[2]) * V(a * at_a) + (u[3] - u[4]) * V(b * at_b);
-    r[2] = even_a * V(a2) + even_b * V(b2) + u[5];
+    const V even_a = u[1] + u[2], even_b = (u[3] + u[4]) * V(at_b);
+    r[0] = fused(u[0], V(1 / product), fused(even_a, V(at_a), even_b));
+    r[1] = fused(u[1] - u[2], V(a * at_a), (u[3] - u[4]) * V(b * at_b));
+    r[2] = fused(even_a, V(a2 * at_a), fused(even_b, V(b2), u[5]));
   }
   template <class V>
   ADVPROP_INLINE static void output(const V (&m)[6], V (&r)[4]) {
     const V even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
     r[0] = m[0] + (even_a + even_b);
-    r[1] = odd_a * V(a) + odd_b * V(b);
-    r[2] = even_a * V(a2) + even_b * V(b2);
-    r[3] = odd_a * V(a * a2) + (odd_b * V(b * b2) + m[5]);
+    r[1] = fused(odd_a, V(a), odd_b * V(b));
+    r[2] = fused(even_a, V(a2), even_b * V(b2));
+    r[3] = fused(odd_a, V(a * a2), fused(odd_b, V(b * b2), m[5]));
   }
   template <class V>
   ADVPROP_INLINE static void output_adjoint(const V (&y)[4], V (&r)[6]) {
-    const V even_a = y[0] + y[2] * V(a2), odd_a = y[1] * V(a) + y[3] * V(a * a2);
-    const V even_b = y[0] + y[2] * V(b2), odd_b = y[1] * V(b) + y[3] * V(b * b2);
+    const V even_a = fused(y[2], V(a2), y[0]), odd_a = fused(y[3], V(a * a2), y[1] * V(a));
+    const V even_b = fused(y[2], V(b2), y[0]), odd_b = fused(y[3], V(b * b2), y[1] * V(b));
     r[0] = y[0];
     r[1] = even_a + odd_a, r[2] = even_a - odd_a, r[3] = even_b + odd_b, r[4] = even_b - odd_b;
     r[5] = y[3];
@@ -127,33 +129,34 @@ struct winograd_strided_base {
 
   template <class V>
   ADVPROP_INLINE static void finite(const V& d0, const V& d1, const V& d2, const V& d3, V* r) {
-    const V even_a = (d2 - d0 * V(b2)) * V(a), odd_a = d3 - d1 * V(b2);
-    const V even_b = (d2 - d0 * V(a2)) * V(b), odd_b = d3 - d1 * V(a2);
-    r[0] = odd_a + even_a, r[1] = odd_a - even_a, r[2] = odd_b + even_b, r[3] = odd_b - even_b;
+    const V even_a = fused(-d0, V(b2), d2), odd_a = fused(-d1, V(b2), d3);
+    const V even_b = fused(-d0, V(a2), d2), odd_b = fused(-d1, V(a2), d3);
+    r[0] = fused(even_a, V(a), odd_a), r[1] = fused(-even_a, V(a), odd_a);
+    r[2] = fused(even_b, V(b), odd_b), r[3] = fused(-even_b, V(b), odd_b);
   }
   template <class V>
   ADVPROP_INLINE static V infinite(const V& d0, const V& d2, const V& d4) {
-    return d0 * V(product) + (d4 - d2 * V(sum));
+    return fused(d0, V(product), fused(-d2, V(sum), d4));
   }
   template <class V>
   ADVPROP_INLINE static void weight(const V (&g)[3], V (&r)[6]) {
-    const V odd_a = g[2] * V(a), odd_b = g[2] * V(b);
-    r[0] = g[0] + odd_a, r[1] = g[0] - odd_a, r[2] = g[0] + odd_b, r[3] = g[0] - odd_b, r[4] = g[2], r[5] = g[1];
+    r[0] = fused(g[2], V(a), g[0]), r[1] = fused(-g[2], V(a), g[0]);
+    r[2] = fused(g[2], V(b), g[0]), r[3] = fused(-g[2], V(b), g[0]), r[4] = g[2], r[5] = g[1];
   }
   template <class V>
   ADVPROP_INLINE static void weight_adjoint(const V (&u)[6], V (&r)[3]) {
     r[0] = (u[0] + u[1]) + (u[2] + u[3]);
     r[1] = u[5];
-    r[2] = (u[0] - u[1]) * V(a) + (u[2] - u[3]) * V(b) + u[4];
+    r[2] = fused(u[0] - u[1], V(a), fused(u[2] - u[3], V(b), u[4]));
   }
   /// Without the share of infinity, which belongs to r[3].
   template <class V>
   ADVPROP_INLINE static void output(const V* m, V& r0, V& r1, V& r2, V& r3) {
     const V even_a = m[0] - m[1], odd_a = m[0] + m[1], even_b = m[2] - m[3], odd_b = m[2] + m[3];
-    r0 = even_a * V(at_a) + even_b * V(at_b);
-    r1 = odd_a * V(a * at_a) + odd_b * V(b * at_b);
-    r2 = even_a * V(a2 * at_a) + even_b * V(b2 * at_b);
-    r3 = odd_a * V(a * a2 * at_a) + odd_b * V(b * b2 * at_b);
+    r0 = fused(even_a, V(at_a), even_b * V(at_b));
+    r1 = fused(odd_a, V(a * at_a), odd_b * V(b * at_b));
+    r2 = fused(even_a, V(a2 * at_a), even_b * V(b2 * at_b));
+    r3 = fused(odd_a, V(a * a2 * at_a), odd_b * V(b * b2 * at_b));
   }
 
   /// f(of nine, of six, of five points; the first of its six and of its five).
@@ -182,9 +185,10 @@ struct winograd_strided : winograd_sizes<9, 8, 4, 9, 6, 5>, winograd_strided_bas
   }
   template <class V>
   ADVPROP_INLINE static void output_adjoint(const V (&y)[4], V (&r)[5]) {
-    const V even_a = (y[0] + y[2] * V(a2)) * V(at_a), odd_a = (y[1] + y[3] * V(a2)) * V(a * at_a);
-    const V even_b = (y[0] + y[2] * V(b2)) * V(at_b), odd_b = (y[1] + y[3] * V(b2)) * V(b * at_b);
-    r[0] = odd_a + even_a, r[1] = odd_a - even_a, r[2] = odd_b + even_b, r[3] = odd_b - even_b, r[4] = y[3];
+    const V even_a = fused(y[2], V(a2), y[0]), odd_a = fused(y[3], V(a2), y[1]) * V(a * at_a);
+    const V even_b = fused(y[2], V(b2), y[0]), odd_b = fused(y[3], V(b2), y[1]) * V(b * at_b);
+    r[0] = fused(even_a, V(at_a), odd_a), r[1] = fused(-even_a, V(at_a), odd_a);
+    r[2] = fused(even_b, V(at_b), odd_b), r[3] = fused(-even_b, V(at_b), odd_b), r[4] = y[3];
   }
   template <class F>
   static void for_terms(F f) {

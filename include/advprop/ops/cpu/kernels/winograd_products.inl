@@ -41,7 +41,7 @@ void winograd_product(const winograd_product_job& job) {
         for (int t = 0; t < T; ++t) {
           const float value = from[t * 8];
           ADVPROP_UNROLL
-          for (int v = 0; v < V; ++v) sum[t][v] += value * weight[v];
+          for (int v = 0; v < V; ++v) sum[t][v] = simd::fused(value, weight[v], sum[t][v]);
         }
       }
     }
@@ -106,7 +106,7 @@ void winograd_weight_product(const float* v, const float* w, std::ptrdiff_t tile
       for (int c = 0; c < rows; ++c) {
         const float value = a[c];
         ADVPROP_UNROLL
-        for (int k = 0; k < V; ++k) sum[c][k] += value * gradient[k];
+        for (int k = 0; k < V; ++k) sum[c][k] = simd::fused(value, gradient[k], sum[c][k]);
       }
     }
     ADVPROP_UNROLL

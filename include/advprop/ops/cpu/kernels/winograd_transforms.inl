@@ -278,7 +278,7 @@ void winograd_output(const winograd_grid& g, const float* m, std::ptrdiff_t pitc
       const float* added = after && after->add.data ? channel_block(after->add, n, b) + corner : nullptr;
       // A vector of one pixel's channels turns into one of pixels of a block, so that memory is written by the line.
       const auto put = [&]<bool Whole>(wide v, int h, std::ptrdiff_t at) __attribute__((always_inline)) {
-        if (scaled) v = v * factor[h] + shift[h];
+        if (scaled) v = fused(v, factor[h], shift[h]);
         if (added) v += load_pixels<Whole>(added + at);
         if (last == activation::relu) v = positive(v);
         if (last == activation::relu6) v = positive_to_6(v);
