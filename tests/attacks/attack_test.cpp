@@ -412,6 +412,29 @@ TEST_CASE(
   CHECK(!same_bits(attacked(m, attack::fgsm{.source = statistics::batch}, x, y), attacked(m, attack::fgsm{}, x, y)));
 }
 
+namespace {
+struct without_clamp {
+  float by;
+  void perturb(auto&, auto& images, const auto&, random_stream&) const {
+    transform(images, [b = by](float x) { return x + b; });
+  }
+};
+}  // namespace
+
+TEST_CASE("An attack that leaves pixels outside [0, 1] is told of") {
+  cpu d(1);
+  two m(d);
+  const auto y = labels(2);
+  tensor<float, 4> x({2, 8, 8, 1});
+  random_stream rng(3);
+  x.data()[64] = 0.75f;
+  CHECK_THROWS_WITH_AS(perturb(m, without_clamp{0.5f}, x.view(), y, rng, auxiliary),
+                       "perturb: the attack has left 1.25 in image 1 of the batch, outside [0, 1]", argument_error);
+  std::fill(x.begin(), x.end(), 0.5f);
+  CHECK_THROWS_WITH_AS(perturb(m, without_clamp{-1.5f}, x.view(), y, rng, auxiliary),
+                       "perturb: the attack has left -1 in image 0 of the batch, outside [0, 1]", argument_error);
+}
+
 TEST_CASE("With running statistics the attack on an image does not depend on its batch") {
   cpu d(1);
   two m(d);

@@ -1,6 +1,6 @@
 # Compiles one snippet twice. With -DCONTROL it must compile; without, it must not, and what the compiler prints must
-# match the regular expression (CMake's kind) of its first line, `// expect: <regex>`, in fewer than 25 lines; in 40 of
-# clang's, which draws the source of every instantiation.
+# match the regular expression (CMake's kind) of its first line, `// expect: <regex>`, in fewer than 25 lines, besides the
+# source that g++ draws after a bar; in 40 of clang's, which draws that of every instantiation, and without one.
 cmake_minimum_required(VERSION 3.25)
 set(flags -std=c++20 -fsyntax-only -DADVPROP_COMPILED -fno-diagnostics-color)  # without kernels: half the time
 list(REMOVE_DUPLICATES includes)
@@ -28,7 +28,8 @@ endif()
 if(NOT output MATCHES "${expected}")
   message(FATAL_ERROR "${name}: the error does not match `${expected}`:\n${output}")
 endif()
-string(REGEX MATCHALL "\n" lines "${output}")
+string(REGEX REPLACE "\n *[0-9]* \\|[^\n]*" "" told "${output}")
+string(REGEX MATCHALL "\n" lines "${told}")
 list(LENGTH lines count)
 set(limit 25)
 if(compiler MATCHES "clang")

@@ -221,6 +221,9 @@ TEST_CASE("Malformed files are refused with the reason") {
   } cases[] = {
       {"", "f: 0 bytes are too few for a safetensors file"},
       {std::string(7, '\0'), "f: 7 bytes are too few for a safetensors file"},
+      {std::string("PK\3\4\0\0\x08\x08", 8),
+       "f: is a zip archive, as PyTorch's .pth are, not a safetensors file; examples/advprop/convert.py makes one of "
+       "it"},
       {std::string(8, '\xff'), "f: absurd header length 18446744073709551615"},
       {std::string("\x01\xe1\xf5\x05\0\0\0\0", 8), "f: absurd header length 100000001"},
       {std::string("\x03\0\0\0\0\0\0\0{}", 10), "f: truncated: the header has 3 bytes, the file only 2"},

@@ -320,6 +320,44 @@ TEST_CASE("After a pass back that failed there is nothing to go back through") {
   CHECK_THROWS_WITH_AS(back(), "model: backward wants more than the last forward pass kept", argument_error);
 }
 
+namespace {
+/// y = x, which registers a number that it does not own up to, or says that it has twice as many channels.
+struct forgetful : brittle {
+  template <int In, class Domains, class Device>
+  class state : public brittle::state<In, Domains, Device> {
+   public:
+    void setup(registry& r, const std::string& name) { r.weight(join(name, "slope"), {1}, {}); }
+  };
+};
+struct boastful : brittle {
+  static constexpr shape output(shape s) { return {2 * s.channels, s.height, s.width}; }
+};
+}  // namespace
+
+TEST_CASE("A layer that is not what it says is refused, and named where the network is set up") {
+  cpu d(1);
+  struct hidden : architecture<normalize<mnist_statistics>, named<"own", forgetful>, convolution<4, 3>,
+                               global_average_pool, linear<4>> {};
+  using hidden_model = model<hidden, domains<2>, cpu>;
+  CHECK_THROWS_WITH_AS(hidden_model{d}, "model: layer 'own' registers 1 learnt numbers, its parameters() says 0",
+                       argument_error);
+  const char* const wanted =
+      " input has 1 channels, 2 are wanted; a layer before it gives another shape than its output() says";
+  const auto refused = [&]<class Network>(Network, const char* layer) {
+    model<Network, domains<1>, cpu> m(d);
+    CHECK_THROWS_WITH_AS(m.forward(images(2), pass::evaluate(main_domain)),
+                         (std::string(layer) + ": its" + wanted).c_str(), argument_error);
+  };
+  struct before_convolution
+      : architecture<normalize<mnist_statistics>, boastful, convolution<4, 3>, global_average_pool, linear<4>> {};
+  struct before_norm
+      : architecture<normalize<mnist_statistics>, boastful, batch_norm<>, global_average_pool, linear<4>> {};
+  struct before_linear : architecture<normalize<mnist_statistics>, global_average_pool, boastful, linear<4>> {};
+  refused(before_convolution{}, "convolution");
+  refused(before_norm{}, "batch_norm");
+  refused(before_linear{}, "linear");
+}
+
 TEST_CASE("Backward refuses gradients of another shape than the last forward pass") {
   cpu d(1);
   two m(d);

@@ -670,6 +670,58 @@ TEST_CASE("A last batch that gives no batch statistics is refused before the fir
   CHECK_NOTHROW(fit(wide, all, clean_training{}, sgd{}, {.epochs = 1}));
 }
 
+namespace {
+/// Clean training that notes when it is asked.
+struct noting {
+  std::vector<double>* epochs;
+  clean_training inner{};
+  int parts() const { return inner.parts(); }
+  std::string part_name(int i) const { return inner.part_name(i); }
+  int streams() const { return inner.streams(); }
+  template <class Model>
+  step_metrics gradients(Model& m, std::span<const labelled_images> data, const step_options& o) const {
+    epochs->push_back(o.epoch);
+    return inner.gradients(m, data, o);
+  }
+};
+}  // namespace
+
+TEST_CASE("A method is told how far the run is, by a resumed one, too") {
+  const folder f;
+  cpu d(1);
+  const dataset data = quarters(8);
+  std::vector<double> epochs;
+  const auto run = [&](int until, bool resume) {
+    two m(d);
+    fit(m, data, noting{&epochs}, sgd{},
+        {.epochs = until,
+         .batch = 4,
+         .schedule = schedule::constant(),
+         .checkpoint = f.file("state"),
+         .resume = resume});
+  };
+  run(1, false);
+  run(2, true);
+  CHECK(epochs == std::vector<double>{0, 0.5, 1, 1.5});
+}
+
+TEST_CASE("Batches of which a batch norm gets one value are refused before the first step, whole ones, too") {
+  cpu d(1);
+  model<narrow, domains<2>, cpu> m(d);
+  const dataset data = quarters(9);
+  loader ones(data, {.batch = 1}), tens(data, {.batch = 10}), threes(data, {.batch = 3});
+  CHECK_THROWS_WITH_AS(
+      fit(m, ones, clean_training{}, sgd{}, {.epochs = 1}),
+      "fit: a batch has 1 image, and of the network's maps of one pixel a batch norm would be given one "
+      "value per channel",
+      argument_error);
+  adversarial_propagation method{attack::pgd{.steps = 1}};
+  method.auxiliary[0].share = 0.3f;
+  CHECK_THROWS_WITH_AS(fit(m, threes, method, sgd{}, {.epochs = 1}),
+                       doctest::Contains("fit: a batch has 3 images, and"), argument_error);
+  CHECK_NOTHROW(fit(m, tens, clean_training{}, sgd{}, {.epochs = 1}));
+}
+
 TEST_CASE("Which last batches are too small depends on what the method makes of them") {
   cpu d(1);
   model<narrow, domains<2>, cpu> m(d);
@@ -703,7 +755,7 @@ TEST_CASE("Which last batches are too small depends on what the method makes of 
           "leave none of 1 images for the clean pass; the loader's drop_last leaves it out");
   // Micro-batches count, not the batch.
   o.micro_batch = 1;
-  refused(two_left, clean_training{}, "fit: an epoch's last batch has 2 images, and");
+  refused(two_left, clean_training{}, "fit: a batch has 4 images, and");
   o.micro_batch = 2;
   trains(two_left, clean_training{});
 }

@@ -132,8 +132,7 @@ TEST_CASE("Layers learn at rates of their own, by the first that names them; dec
       {{"block", 0.5f}},
       {{"fc.bias", 0}, {"fc", 2}, {"conv1", 0}},
       {{"block.bn2.aux_bn.0", 0.25f}, {"block.bn2", 0}, {"bn1.weight", 3}},
-      {{"fc", 1}, {"", 0}},
-      {{"", 0.5f}, {"fc", 7}}};  // the second is never asked
+      {{"fc", 1}, {"", 0}}};
   for (const auto& list : lists) {
     CAPTURE(detail::described(list));
     check_sgd({.learning_rate = 0.05f, .weight_decay = 0.1f, .clip_norm = 2, .layer_rates = list});
@@ -188,11 +187,13 @@ TEST_CASE("Rates of layers that there are not, negative ones, and a network that
       CHECK_THROWS_WITH_AS(state_type(o, m), (name + ": layer_rates" + text).c_str(), argument_error);
     };
     refused({{"fc", 1}, {"layer4", 0.1f}}, ": the network has no tensor or layer 'layer4'");
+    refused({{"", 0.5f}, {"fc", 0}}, ": 'fc' is never asked: names before it have all its tensors");
+    refused({{"fc.weight", 1}, {"fc.bias", 1}, {"fc", 0}},
+            ": 'fc' is never asked: names before it have all its tensors");
     refused({{"f", 1}}, ": the network has no tensor or layer 'f'");
     refused({{"fc", -1}}, ": the factor of 'fc' is -1, must be 0 or more");
     refused({{"fc", NAN}}, ": the factor of 'fc' is nan, must be 0 or more");
     refused({{"", 0}}, " keep every tensor as it is, so that nothing would be learned");
-    refused({{"", 0}, {"fc", 1}}, " keep every tensor as it is, so that nothing would be learned");
     o.layer_rates = {{"bn1.running_mean", 0}};  // a name of the network, though not of what is learnt
     CHECK_NOTHROW(state_type(o, m));
   });

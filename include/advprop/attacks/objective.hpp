@@ -80,9 +80,23 @@ class objective {
   objective_options options_;
 };
 
+namespace detail {
+/// A clamp that an attack forgot. NaN is left to the losses, which name the step: the network may be what made it.
+template <class Device>
+void check_perturbed(Device& d, const_image_view images) {
+  if constexpr (requires { d.dry(); })
+    if (d.dry()) return;
+  const float* bad = std::find_if(images.begin(), images.end(), [](float v) { return v < 0 || v > 1; });
+  if (bad != images.end())
+    fail<argument_error>("perturb: the attack has left ", *bad, " in image ", (bad - images.begin()) / images.stride(),
+                         " of the batch, outside [0, 1]");
+}
+}  // namespace detail
+
 /// Runs `attack` on `images` in place, through one domain of `net`; images in the host's memory go to the device and
 /// back. `label_smoothing` and `noise` are the training pass's; they count only for attacks that want them. Throws
-/// `argument_error` where targets do not fit the images, or the host's images are not in [0, 1].
+/// `argument_error` where targets do not fit the images, the host's images are not in [0, 1], or an attack in the
+/// host's memory has left a pixel outside.
 template <class Model, attack_policy Attack>
 void perturb(Model& net, const Attack& attack, image_view images, const target_view& labels, random_stream& rng,
              domain through = main_domain, float label_smoothing = 0, const layer_noise& noise = {}) {
@@ -107,6 +121,7 @@ void perturb(Model& net, const Attack& attack, image_view images, const target_v
     }
   }
   attack.perturb(target, batch, labels, rng);
+  if constexpr (!requires { requires !device::host_memory; }) detail::check_perturbed(net.device(), images);
 }
 
 }  // namespace advprop

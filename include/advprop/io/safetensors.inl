@@ -239,6 +239,10 @@ ADVPROP_API safetensors safetensors::parse(std::span<const std::byte> bytes, std
   const std::string& file = result.name_;
 
   if (bytes.size() < prefix) fail<file_error>(file, ": ", bytes.size(), " bytes are too few for a safetensors file");
+  if (std::memcmp(bytes.data(), "PK\3\4", 4) == 0)
+    fail<file_error>(file,
+                     ": is a zip archive, as PyTorch's .pth are, not a safetensors file; examples/advprop/convert.py "
+                     "makes one of it");
   std::uint64_t length;
   std::memcpy(&length, bytes.data(), prefix);
   if (length > header_limit) fail<file_error>(file, ": absurd header length ", length);

@@ -63,6 +63,7 @@ class norm_state {
   [[gnu::noinline]] feature_map<Device> forward(context<Domains, Device>& c, const norm_spec& s,
                                                 const feature_map<Device>& x, const feature_map<Device>& added,
                                                 bool measured = false) {
+    check_channels("batch_norm", x, s.channels);
     check_added(x, added);
     const bool backward = c.keep != wrt::nothing;
     const bool needs_x = has(c.keep, wrt::parameters) || c.source == statistics::batch || s.after == activation::silu;

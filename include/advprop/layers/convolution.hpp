@@ -123,6 +123,7 @@ class conv_state {
 
  private:
   feature_map<Device> result_for(context<Domains, Device>& c, const conv_spec& s, const feature_map<Device>& x) {
+    check_channels("convolution", x, s.in);
     const shape out{s.out, s.output(x.image().height), s.output(x.image().width)};
     if (out.height < 1 || out.width < 1)
       fail<argument_error>("convolution: a ", s.kernel, "x", s.kernel, " kernel does not fit an image of ",

@@ -93,6 +93,14 @@ feature_map<Device> writable(Device& device, const feature_map<Device>& x, bool 
 }
 
 namespace detail {
+/// An operation reads as many channels as its layer was made for. Throws `argument_error` where there are others.
+template <class Device>
+void check_channels(const char* layer, const feature_map<Device>& x, int wanted) {
+  if (x.image().channels != wanted)
+    fail<argument_error>(layer, ": its input has ", x.image().channels, " channels, ", wanted,
+                         " are wanted; a layer before it gives another shape than its output() says");
+}
+
 /// to += added; into new memory where somebody else holds that of `to`, as another branch's gradient may be.
 template <class Device>
 void add_onto(Device& device, const feature_map<Device>& added, feature_map<Device>& to) {

@@ -34,6 +34,7 @@ struct linear {
       if (x.image().height != 1 || x.image().width != 1)
         fail<argument_error>("linear: the input is ", x.image().height, "x", x.image().width,
                              ", not 1x1; put global_average_pool before it");
+      detail::check_channels("linear", x, In);
       feature_map<Device> y(c.device, x.batch(), {Out, 1, 1});
       linear_forward(c.device, x, c.store.weight(weight_), c.store.bias(bias_), y);
       x_ = saved_if(has(c.keep, wrt::parameters) && learns(c), x);

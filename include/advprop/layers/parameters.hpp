@@ -68,6 +68,8 @@ class registry {
   int blocks() const { return blocks_; }
   /// How many tensors there are so far, all of a batch norm counted as one: the place of the next.
   int places() const { return static_cast<int>(tensors_.size() + norms_.size()); }
+  /// How many learnt numbers there are so far, in one domain's view.
+  std::size_t numbers() const { return weights_ + biases_ + 2 * norm_channels_; }
 
  private:
   template <class Domains, class Device>
@@ -87,6 +89,10 @@ class registry {
   std::size_t weights_ = 0, biases_ = 0, norm_channels_ = 0;
   int blocks_ = 0;
 };
+
+/// Throws `argument_error` where a layer registered another number of learnt numbers than its `parameters` says: what
+/// lies below the first layer that learns gets no gradients.
+[[gnu::cold]] ADVPROP_API void check_registered(const std::string& layer, std::size_t numbers, long told);
 
 /// Throws `argument_error` where two tensors have one name: no checkpoint could tell them apart.
 [[gnu::cold]] ADVPROP_API void check_names(const std::vector<parameter>& table);

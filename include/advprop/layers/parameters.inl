@@ -59,6 +59,12 @@ ADVPROP_API std::size_t registry::add(std::size_t& block, const std::string& nam
   return at;
 }
 
+ADVPROP_API void check_registered(const std::string& layer, std::size_t numbers, long told) {
+  if (static_cast<long>(numbers) != told)
+    fail<argument_error>("model: layer '", layer, "' registers ", numbers, " learnt numbers, its parameters() says ",
+                         told);
+}
+
 ADVPROP_API void check_names(const std::vector<parameter>& table) {
   std::vector<std::string_view> names;
   for (const parameter& p : table) names.push_back(p.name);

@@ -224,10 +224,13 @@ class chain {
   using layer = typename slot::run;
 
   [[gnu::cold]] void setup(registry& r, const std::string& name) {
+    const std::string own = join(name, name_of<typename slot::written>(slot::position));
+    const std::size_t before = r.numbers();
     if constexpr (repeat_layer<layer> && !named_layer<typename slot::written>)
       node_.setup(r, name, slot::position);
     else
-      node_.setup(r, join(name, name_of<typename slot::written>(slot::position)));
+      node_.setup(r, own);
+    check_registered(own, r.numbers() - before, layer::parameters(all::places[I].channels));
     end_ = r.places();
     rest_.setup(r, name);
   }

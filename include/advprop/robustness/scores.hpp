@@ -48,10 +48,11 @@ ADVPROP_API double relative_mean_corruption_error(const corruption_scores& error
 enum class calibration { l1, rms };
 
 /// Mean distance of confidence and accuracy over bins, each weighted by its images; a fraction. Bins are adaptive:
-/// `bin` images each, in the order of confidence, the last one with what remains (Hendrycks et al. 2019, "Deep Anomaly
-/// Detection with Outlier Exposure", appendix). Their script leaves the last bin out of the sum; here it counts.
+/// `images_per_bin` images each, in the order of confidence, the last one with what remains (Hendrycks et al. 2019,
+/// "Deep Anomaly Detection with Outlier Exposure", appendix). Their script leaves the last bin out of the sum; here it
+/// counts.
 ADVPROP_API double calibration_error(std::span<const float> confidences, std::span<const char> correct, calibration how,
-                                     int bin = 100);
+                                     int images_per_bin = 100);
 
 /// The fraction of images whose label is among the k largest logits (images x classes; a tie counts for the lower
 /// class). With `subset`, only those logits compete, and labels are positions in it: ImageNet-A and -R keep 200 of

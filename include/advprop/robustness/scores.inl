@@ -51,17 +51,18 @@ ADVPROP_API double relative_mean_corruption_error(const corruption_scores& error
 }
 
 ADVPROP_API double calibration_error(std::span<const float> confidences, std::span<const char> correct, calibration how,
-                                     int bin) {
+                                     int images_per_bin) {
   const std::size_t count = confidences.size();
   if (count == 0 || correct.size() != count)
     fail<argument_error>("calibration_error: ", count, " confidences but ", correct.size(), " decisions");
-  if (bin < 1) fail<argument_error>("calibration_error: bin is ", bin, ", must be 1 or more");
+  if (images_per_bin < 1)
+    fail<argument_error>("calibration_error: images_per_bin is ", images_per_bin, ", must be 1 or more");
   for (const float c : confidences) detail::check_fraction("calibration_error", double{c});
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, {}, [&](std::size_t i) { return confidences[i]; });
 
-  const std::size_t size = static_cast<std::size_t>(bin), bins = std::max<std::size_t>(count / size, 1);
+  const std::size_t size = static_cast<std::size_t>(images_per_bin), bins = std::max<std::size_t>(count / size, 1);
   double sum = 0;
   for (std::size_t b = 0; b < bins; ++b) {
     const std::size_t first = b * size, last = b + 1 == bins ? count : first + size;

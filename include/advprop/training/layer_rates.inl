@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <advprop/core/error.hpp>
@@ -29,17 +30,24 @@ ADVPROP_API std::vector<learnt_part> learnt_parts(const char* optimizer, const s
     if (!(r.factor >= 0 && std::isfinite(r.factor)))
       fail<argument_error>(optimizer, ": layer_rates: the factor of '", r.name, "' is ", shortest(r.factor),
                            ", must be 0 or more");
-  std::vector<bool> named(rates.size());
+  std::vector<bool> named(rates.size()), used(rates.size());  // of any tensor; as its first
   std::vector<learnt_part> each;
   for (const parameter& p : table) {
-    for (std::size_t i = 0; i < rates.size(); ++i)
-      if (lies_in(p.name, rates[i].name)) named[i] = true;
+    bool first = true;
+    for (std::size_t i = 0; i < rates.size(); ++i) {
+      if (!lies_in(p.name, rates[i].name)) continue;
+      named[i] = true;
+      if (std::exchange(first, false)) used[i] = true;
+    }
     if (p.role == role::mean || p.role == role::variance) continue;
     each.push_back({p.offset, p.count, rate_of(p, rates), p.offset < decayed});
   }
   if (const auto unknown = std::find(named.begin(), named.end(), false); unknown != named.end())
     fail<argument_error>(optimizer, ": layer_rates: the network has no tensor or layer '",
                          rates[static_cast<std::size_t>(unknown - named.begin())].name, "'");
+  if (const auto late = std::find(used.begin(), used.end(), false); late != used.end())
+    fail<argument_error>(optimizer, ": layer_rates: '", rates[static_cast<std::size_t>(late - used.begin())].name,
+                         "' is never asked: names before it have all its tensors");
   std::sort(each.begin(), each.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<learnt_part> parts;
   for (const learnt_part& p : each) {

@@ -33,7 +33,7 @@ template <class O, class Model>
 concept optimizer_policy = requires(const O& optimizer, Model& net, detail::state_of<O, Model>& state, double factor) {
   detail::state_of<O, Model>(optimizer, net);
   state.step(factor);
-  { state.slot(0) } -> std::same_as<std::span<float>>;
+  { std::as_const(state).slot(0) } -> std::same_as<std::span<float>>;
   { state.slots[0] } -> std::convertible_to<const char*>;
   { state.updates } -> std::same_as<std::int64_t&>;
   { optimizer.description() } -> std::same_as<std::string>;

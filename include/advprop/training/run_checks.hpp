@@ -15,21 +15,21 @@
 
 namespace advprop::detail {
 
-/// Throws `argument_error` where a loader's last batch is too small for the method, as where a batch norm would see one
-/// value per channel.
+/// Throws `argument_error` where a loader's batches, or its last one, are too small for the method, as where a batch
+/// norm would see one value per channel.
 template <class Model, class Method>
-[[gnu::cold]] void check_last_batches(std::span<loader* const> data, const Method& method, int micro_batch) {
+[[gnu::cold]] void check_batches(std::span<loader* const> data, const Method& method, int micro_batch) {
   if constexpr (tells_smallest_pass<Method>) {
     std::vector<int> whole;
     for (const loader* l : data) whole.push_back(l->options().batch);
-    for (std::size_t i = 0; i < data.size(); ++i) {
-      const loader& l = *data[i];
+    const auto check = [&](std::size_t i, int count) {
       std::vector<int> images = whole;
-      images[i] = l.images() - (l.batches() - 1) * l.options().batch;
-      if (images[i] == whole[i]) continue;
+      const bool last = images[i] != count;
+      images[i] = count;
       const auto refuse = [&](const auto&... why) {
-        fail<argument_error>("fit: an epoch's last batch has ", images[i], images[i] == 1 ? " image" : " images",
-                             why..., "; the loader's drop_last leaves it out");
+        fail<argument_error>("fit: ", last ? "an epoch's last batch has " : "a batch has ", count,
+                             count == 1 ? " image" : " images", why...,
+                             last ? "; the loader's drop_last leaves it out" : "");
       };
       int pass = 0;
       try {
@@ -37,9 +37,13 @@ template <class Model, class Method>
       } catch (const argument_error& e) {
         refuse(": ", e.what());
       }
-      const shape image{Model::channels, l.image().height, l.image().width};
+      const shape image{Model::channels, data[i]->image().height, data[i]->image().width};
       if (pass == 1 && smallest_norm<typename Model::network_type>(image) == 1)
         refuse(", and of the network's maps of one pixel a batch norm would be given one value per channel");
+    };
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      if (data[i]->images() >= whole[i]) check(i, whole[i]);
+      check(i, data[i]->images() - (data[i]->batches() - 1) * whole[i]);
     }
   }
 }
@@ -77,7 +81,7 @@ template <class Model, class Method>
     fail<argument_error>("fit: micro_batch is ", options.micro_batch,
                          ", but the method takes whole batches; see training_method");
   options.schedule.check();
-  check_last_batches<Model>(data, method, options.micro_batch);
+  check_batches<Model>(data, method, options.micro_batch);
 }
 
 }  // namespace advprop::detail

@@ -43,6 +43,9 @@ struct step_options {
   random_stream rng{};
   /// How many of a part's images go through the network at a time, at most; 0: all of them.
   int micro_batch = 0;
+  /// Epochs since the run began, with fractions: for methods that change on the way. A method has no other memory, as a
+  /// resumed run would not find it.
+  double epoch = 0;
 
   /// The masks of part `part` and those after it. `matched`: every part of the step has the same.
   layer_noise noise(int part, bool matched) const { return {rng.split(stream_tag::layers), part, matched}; }

@@ -96,11 +96,12 @@ class training_run {
     now.begin = clock::now();
     bring_batches();
     now.images = streams_[0].images.extent(0);
-    now.factor = options_.schedule.factor(at_.epoch + static_cast<double>(at_.step_of_epoch) / steps_, options_.epochs);
+    const double epoch = at_.epoch + static_cast<double>(at_.step_of_epoch) / steps_;
+    now.factor = options_.schedule.factor(epoch, options_.epochs);
     now.rate = rate_ = now.factor * optimizer_.learning_rate;
     const step_options how{options_.label_smoothing,
                            random_stream(options_.seed.value, 1).split(static_cast<std::uint64_t>(at_.step)),
-                           options_.micro_batch};
+                           options_.micro_batch, epoch};
     std::vector<int> sizes;
     for (const labelled_images& s : streams_) sizes.push_back(s.images.extent(0));
     now.call = work_[sizes].run(net_.device(), [&] {
