@@ -339,7 +339,7 @@ TEST_CASE("A layer that is not what it says is refused, and named where the netw
   struct hidden : architecture<normalize<mnist_statistics>, named<"own", forgetful>, convolution<4, 3>,
                                global_average_pool, linear<4>> {};
   using hidden_model = model<hidden, domains<2>, cpu>;
-  CHECK_THROWS_WITH_AS(hidden_model{d}, "model: layer 'own' registers 1 learnt numbers, its parameters() says 0",
+  CHECK_THROWS_WITH_AS(hidden_model{d}, "model: layer 0 registers 1 learnt numbers, its parameters() says 0",
                        argument_error);
   const char* const wanted =
       " input has 1 channels, 2 are wanted; a layer before it gives another shape than its output() says";

@@ -33,8 +33,8 @@ struct context {
   int bottom = -1;  ///< the place of the lowest tensor that the way back has to come to; -1: back to the images
 
   /// Whether there is a way back to what lies before `place`, as `registry::places` counted when a layer was set up.
-  /// Where there is none, nobody wants the gradient of the layer's input: it may return an empty map, as those of this
-  /// library do, and a layer that is made of others must, as they may have given it none.
+  /// Where there is none, nobody looks at the gradient of the layer's input: what it returns may be any map, or none,
+  /// and what layers that it is made of have returned must not be read.
   bool reaches(int place) const { return bottom < place; }
   /// Has a layer that ends before place `end` save nothing if there is no way back to it; returns what `keep` is to be
   /// again behind it.

@@ -69,7 +69,10 @@ class registry {
   /// How many tensors there are so far, all of a batch norm counted as one: the place of the next.
   int places() const { return static_cast<int>(tensors_.size() + norms_.size()); }
   /// How many learnt numbers there are so far, in one domain's view.
-  std::size_t numbers() const { return weights_ + biases_ + 2 * norm_channels_; }
+  [[gnu::cold]] std::size_t numbers() const;
+  /// A layer has been set up, before which there were `before` numbers: `places()`. Throws `argument_error` where it
+  /// registered others than the `told` of its `parameters`: below the first layer that learns there are no gradients.
+  [[gnu::cold]] int layer_ends(std::size_t before, long told, const std::string& name, int position) const;
 
  private:
   template <class Domains, class Device>
@@ -89,10 +92,6 @@ class registry {
   std::size_t weights_ = 0, biases_ = 0, norm_channels_ = 0;
   int blocks_ = 0;
 };
-
-/// Throws `argument_error` where a layer registered another number of learnt numbers than its `parameters` says: what
-/// lies below the first layer that learns gets no gradients.
-[[gnu::cold]] ADVPROP_API void check_registered(const std::string& layer, std::size_t numbers, long told);
 
 /// Throws `argument_error` where two tensors have one name: no checkpoint could tell them apart.
 [[gnu::cold]] ADVPROP_API void check_names(const std::vector<parameter>& table);

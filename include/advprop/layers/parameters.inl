@@ -59,10 +59,13 @@ ADVPROP_API std::size_t registry::add(std::size_t& block, const std::string& nam
   return at;
 }
 
-ADVPROP_API void check_registered(const std::string& layer, std::size_t numbers, long told) {
-  if (static_cast<long>(numbers) != told)
-    fail<argument_error>("model: layer '", layer, "' registers ", numbers, " learnt numbers, its parameters() says ",
-                         told);
+ADVPROP_API std::size_t registry::numbers() const { return weights_ + biases_ + 2 * norm_channels_; }
+
+ADVPROP_API int registry::layer_ends(std::size_t before, long told, const std::string& name, int position) const {
+  if (const std::size_t own = numbers() - before; static_cast<long>(own) != told)
+    fail<argument_error>("model: layer ", position, name.empty() ? "" : " of '" + name + "'", " registers ", own,
+                         " learnt numbers, its parameters() says ", told);
+  return places();
 }
 
 ADVPROP_API void check_names(const std::vector<parameter>& table) {

@@ -224,24 +224,24 @@ class chain {
   using layer = typename slot::run;
 
   [[gnu::cold]] void setup(registry& r, const std::string& name) {
-    const std::string own = join(name, name_of<typename slot::written>(slot::position));
     const std::size_t before = r.numbers();
     if constexpr (repeat_layer<layer> && !named_layer<typename slot::written>)
       node_.setup(r, name, slot::position);
     else
-      node_.setup(r, own);
-    check_registered(own, r.numbers() - before, layer::parameters(all::places[I].channels));
-    end_ = r.places();
+      node_.setup(r, join(name, name_of<typename slot::written>(slot::position)));
+    end_ = r.layer_ends(before, layer::parameters(all::places[I].channels), name, slot::position);
     rest_.setup(r, name);
   }
   /// Turns x into the output.
   void forward(context<Domains, Device>& c, feature_map<Device>& x) {
     if constexpr (folds) {
       const wrt keep = c.keep_until(rest_.end_);
-      const bool joins = rest_.node_.joins(c);
-      if (joins) x = node_.forward(c, rest_.node_, std::move(x));
+      if (rest_.node_.joins(c)) {
+        x = node_.forward(c, rest_.node_, std::move(x));
+        c.keep = keep;
+        return rest_.rest_.forward(c, x);
+      }
       c.keep = keep;
-      if (joins) return rest_.rest_.forward(c, x);
     }
     const wrt keep = c.keep_until(end_);
     x = node_.forward(c, std::move(x));
@@ -264,10 +264,7 @@ class chain {
     constexpr wrt mine = all::places[I].learnt_before && has(W, wrt::parameters) ? wrt::both : W;
     constexpr bool wanted = has(W, wrt::input) || all::places[I + 1].learnt_before;
     rest_.template backward<W>(c, dy, pending_of<Device>(node_));
-    if (!c.reaches(end_)) {
-      dy = {};
-      return;
-    }
+    if (!c.reaches(end_)) return;
     if constexpr (wanted && folding_layer<layer>) {
       dy = node_.template backward<mine>(c, std::move(dy), std::move(added));
     } else if constexpr (wanted) {
@@ -356,11 +353,11 @@ class node<L, In, Domains, Device> {
                                detail::pending_activation<Device>* below = nullptr) {
     constexpr wrt inner = learnt && has(W, wrt::parameters) ? wrt::both : W;
     for (std::size_t i = children_.size(); i-- > 1;) {
-      if (!c.reaches(ends_[i])) return {};
+      if (!c.reaches(ends_[i])) return dy;
       dy = detail::backward_onto<inner>(children_[i], c, std::move(dy), detail::pending_of<Device>(children_[i - 1]));
     }
     if (children_.empty()) return dy;
-    if (!c.reaches(ends_[0])) return {};
+    if (!c.reaches(ends_[0])) return dy;
     return detail::backward_onto<W>(children_[0], c, std::move(dy), below);
   }
   detail::pending_activation<Device>* pending() {
