@@ -270,6 +270,18 @@ TEST_CASE("A checkpoint knows its optimizer, its schedule and its average") {
                          doctest::Contains("is the checkpoint of another run"), file_error);
     CHECK(snapshot(m) == before);
   };
+  const auto difference = [&](const fit_options& options, averaged_weights<two>* follower, const std::string& said) {
+    CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, optimizer, options, follower),
+                         (f.file("c") + ": is the checkpoint of another run: " + said).c_str(), file_error);
+  };
+  fit_options smoothed = o;
+  smoothed.label_smoothing = 0.1f;
+  difference(smoothed, &average, "it has \"smoothing 0\", this one \"smoothing 0.1\"");
+  difference(smoothed, nullptr, "it has \"smoothing 0; average 0.5 warm-up\", this one \"smoothing 0.1\"");
+  difference(o, nullptr, "it has \"average 0.5 warm-up\", which this one has not");
+  fit_options cut = o;
+  cut.micro_batch = 2;
+  difference(cut, &average, "it has not \"micro-batch 2\", as this one");
   refused(o, adamw{}, &average);
   refused(o, sgd{}, &average);
   refused(o, rmsprop{.epsilon = 2e-3f}, &average);

@@ -33,6 +33,9 @@ struct run_position {
                                                       const average_options* average, bool keeps_best,
                                                       double stochastic_depth);
 
+/// What two such descriptions do not have in common, for an error.
+[[gnu::cold]] ADVPROP_API std::string run_difference(const std::string& checkpoint, const std::string& own);
+
 /// What an error adds where there is something to go back to.
 [[gnu::cold]] ADVPROP_API std::string last_good_state(const fit_options& o);
 
@@ -88,7 +91,7 @@ template <class Model, class State>
                                          std::span<loader* const> data, const std::string& fingerprint) {
   const archive in = archive::read(path);
   if (const auto run = in.get<std::string>("run"); run != fingerprint)
-    fail<file_error>(path, ": is the checkpoint of another run (\"", run, "\", this one is \"", fingerprint, "\")");
+    fail<file_error>(path, ": is the checkpoint of another run: ", run_difference(run, fingerprint));
   const run_position at = position_of(in);
   const std::vector<loader_state> states = loader_states_of(in, data.size());
   const auto updates = in.get<std::int64_t>("updates");

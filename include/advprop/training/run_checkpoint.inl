@@ -1,10 +1,12 @@
 // The definitions of run_checkpoint.hpp (core/linkage.hpp).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <advprop/training/run_checkpoint.hpp>
@@ -30,6 +32,30 @@ ADVPROP_API std::string run_fingerprint(const fit_options& o, std::span<loader* 
     if (!own.shuffle) s += " in order";
   }
   return s;
+}
+
+ADVPROP_API std::string run_difference(const std::string& checkpoint, const std::string& own) {
+  const auto parts = [](std::string_view text) {
+    std::vector<std::string_view> list;
+    while (true) {
+      const std::size_t end = text.find("; ");
+      list.push_back(text.substr(0, end));
+      if (end == text.npos) return list;
+      text.remove_prefix(end + 2);
+    }
+  };
+  const auto beyond = [](std::vector<std::string_view> list, const std::vector<std::string_view>& other) {
+    for (const std::string_view part : other)
+      if (const auto at = std::find(list.begin(), list.end(), part); at != list.end()) list.erase(at);
+    std::string text;
+    for (const std::string_view part : list) text.append(text.empty() ? "" : "; ").append(part);
+    return text;
+  };
+  std::string theirs = beyond(parts(checkpoint), parts(own)), mine = beyond(parts(own), parts(checkpoint));
+  if (theirs.empty() && mine.empty()) theirs = checkpoint, mine = own;  // the same in another order
+  if (theirs.empty()) return "it has not \"" + mine + "\", as this one";
+  if (mine.empty()) return "it has \"" + theirs + "\", which this one has not";
+  return "it has \"" + theirs + "\", this one \"" + mine + "\"";
 }
 
 ADVPROP_API std::string last_good_state(const fit_options& o) {
