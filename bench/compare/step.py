@@ -164,7 +164,7 @@ class runner:
     def call(self, x, domain):
         if self.pass_graphs:
             torch.compiler.cudagraph_mark_step_begin()
-        with torch.autocast("cuda", torch.bfloat16) if self.bfloat16 else contextlib.nullcontext():
+        with torch.autocast(self.device, torch.bfloat16) if self.bfloat16 else contextlib.nullcontext():
             if not self.torchvision:
                 return self.compiled(x, domain)
             self.net.route(domain)
@@ -256,7 +256,8 @@ def main():
     parser.add_argument("--warm-up", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--precision", choices=("float32", "tf32", "bfloat16"), default="float32", help="on a GPU")
+    parser.add_argument("--precision", choices=("float32", "tf32", "bfloat16"), default="float32",
+                        help="tf32 on a GPU; bfloat16 by autocast")
     parser.add_argument("--check", action="store_true", help="another row that says whether a step's numbers are the eager ones")
     parser.add_argument("--wait", action="store_true", help="a row when ready, then another for each line of standard input")
     arguments = parser.parse_args()
