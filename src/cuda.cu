@@ -48,7 +48,7 @@ namespace advprop {
   template void dropout_forward(basic_cuda<T>& d, float rate, random_stream r, view_of<const T> x, view_of<T> y); \
   template void dropout_backward(basic_cuda<T>& d, float rate, random_stream r, view_of<const T> dy, view_of<T> dx); \
   template void drop_images(basic_cuda<T>& d, float rate, random_stream r, view_of<const T> x, view_of<T> y); \
-  template pending_loss cross_entropy(basic_cuda<T>& d, view_of<const T> logits, const target_view& targets, float smoothing, float weight, view_of<T> dlogits); \
+  template pending_loss cross_entropy(basic_cuda<T>& d, view_of<const T> logits, const target_view& targets, float smoothing, float weight, view_of<T> dlogits, float* losses); \
   template void softmax(basic_cuda<T>& d, view_of<const T> logits, view<float, 2> probabilities); \
   template void predict(basic_cuda<T>& d, view_of<const T> logits, label_view best); \
   template void predict_worst(basic_cuda<T>& d, view_of<const T> logits, label_view worst, const target_view& own);
@@ -75,13 +75,14 @@ ADVPROP_LOOP_OF_IMAGES(normalised_step)
 ADVPROP_LOOP_OF_IMAGES(shrink)
 ADVPROP_LOOP_OF_IMAGES(scaled_start)
 ADVPROP_LOOP_OF_IMAGES(accumulate)
+ADVPROP_LOOP_OF_IMAGES(exceeds)
+ADVPROP_LOOP_OF_IMAGES(choose)
 
 namespace evaluation = robustness::loops;
 ADVPROP_LOOP(evaluation::into_ball)
 ADVPROP_LOOP(evaluation::factor)
 ADVPROP_LOOP(evaluation::carried_on)
 ADVPROP_LOOP_OF_THREE(evaluation::moved)
-ADVPROP_LOOP_OF_IMAGES(evaluation::choose)
 ADVPROP_LOOP_OF_IMAGES(evaluation::sign_step)
 ADVPROP_LOOP_OF_IMAGES(evaluation::step)
 #define ADVPROP_LOOP_OF_PIXELS(F) \

@@ -15,6 +15,7 @@
 #include <advprop/attacks/momentum.hpp>
 #include <advprop/attacks/none.hpp>
 #include <advprop/attacks/pgd.hpp>
+#include <advprop/attacks/strongest.hpp>
 #include <advprop/core/uncertainty.hpp>
 #include <advprop/data/augment.hpp>
 #include <advprop/data/auto_augment.hpp>

@@ -11,6 +11,7 @@
 #include <advprop/attacks/none.hpp>
 #include <advprop/attacks/objective.hpp>
 #include <advprop/attacks/pgd.hpp>
+#include <advprop/attacks/strongest.hpp>
 
 namespace attack_test {
 
@@ -74,6 +75,7 @@ void each_attack(F f) {
   f("momentum", attack::momentum_ifgsm{.epsilon = 4, .step = 1, .steps = 6}, 4.f);
   f("gradient descent", attack::gradient_descent{.epsilon = 2, .step = 1, .steps = 3}, 5.f);
   f("none", attack::none{}, 0.f);
+  f("strongest", attack::strongest(attack::pgd{.step = 2}, attack::fgsm{.epsilon = 3}, attack::none{}), 4.f);
   f("a user's own", one_step{}, 4.f);
 }
 
@@ -104,6 +106,11 @@ struct recorder {
     ones.resize(images.extents());
     std::fill(ones.begin(), ones.end(), 1.f);
     return {*device, ones.view()};
+  }
+  image_numbers<cpu> losses(const device_images<cpu>& images, const target_view&) {
+    image_numbers<cpu> to(*device, images.extent(0));
+    std::fill(to.begin(), to.end(), 1.f);
+    return to;
   }
   image_buffer<cpu> copy(const device_images<cpu>& images) {
     image_buffer<cpu> to(*device, images.extents());
@@ -194,6 +201,7 @@ TEST_CASE("Epsilon 0 returns the images bit for bit and asks the network nothing
   check(attack::momentum_ifgsm{.epsilon = 0});
   check(attack::gradient_descent{.epsilon = 0});
   check(attack::none{});
+  check(attack::strongest(attack::pgd{.epsilon = 0}, attack::none{}));
   CHECK(asked.asked.empty());
 }
 

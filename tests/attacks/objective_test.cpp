@@ -94,6 +94,39 @@ TEST_CASE("How many images a pass takes at once changes no bit of the gradient")
 }
 
 TEST_CASE(
+    "Losses are each image's own, from a pass of their own or from the gradient's, however many images it takes") {
+  cpu d(2);
+  two m(d, seed{3});
+  scramble(m);
+  auto x = images(7);
+  const auto y = labels(7);
+  const device_images<cpu> batch(d, x.view());
+  for (const float smoothing : {0.f, 0.2f}) {
+    std::vector<float> expected;
+    for (int n = 0; n < 7; ++n) {
+      const auto logits = m.forward(view(x.view()).slice(n, 1), pass::attack(auxiliary));
+      expected.push_back(static_cast<float>(
+          cross_entropy(d, logits, target_view(y.view()).slice(n, 1), smoothing, 1, feature_view<float>{}).loss));
+    }
+    for (const int at_once : {0, 1, 3, 7}) {
+      CAPTURE(at_once);
+      objective<two> o(m, {.through = auxiliary, .label_smoothing = smoothing, .at_once = at_once});
+      const auto alone = o.losses(batch, y.view());
+      CHECK(std::vector<float>(alone.begin(), alone.end()) == expected);
+      const image_numbers<cpu> beside(d, 7);
+      const auto gradient = o.input_gradient(batch, y.view(), beside);
+      CHECK(std::vector<float>(beside.begin(), beside.end()) == expected);
+      const auto same = o.input_gradient(batch, y.view());
+      CHECK(same_bits(std::span(gradient.begin(), gradient.end()), std::span(same.begin(), same.end())));
+    }
+  }
+  objective<two> o(m, {.through = auxiliary});
+  CHECK_THROWS_WITH_AS(o.input_gradient(batch, y.view(), image_numbers<cpu>(d, 6)),
+                       "objective: there is room for 6 losses of 7 images", argument_error);
+  CHECK_THROWS_AS(o.losses(batch, labels(6).view()), argument_error);
+}
+
+TEST_CASE(
     "A small network takes as many images at once as the caches hold; a large one and batch statistics take all") {
   const cpu one(1), two_threads(2);
   const std::ptrdiff_t cache = detail::second_level_cache() / 4;

@@ -113,6 +113,7 @@ TEST_CASE("An attack changes neither weights nor statistics, keeps to its ball, 
     if (same_start) CHECK(worst <= 4.f / 255);
   };
   check(attack::pgd{.epsilon = 4, .step = 1, .steps = 2}, true);
+  check(attack::strongest(attack::pgd{.epsilon = 4, .step = 4, .steps = 1}, attack::pgd{.steps = 2}), true);
   check(attack::pgd{.epsilon = 60, .step = 30, .steps = 2, .norm = attack::norm::l2}, false);
   check(attack::momentum_ifgsm{.epsilon = 4, .step = 1, .steps = 2}, true);
   check(attack::gradient_descent{.epsilon = 2, .step = 1, .steps = 2}, true);

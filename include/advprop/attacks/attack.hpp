@@ -24,6 +24,11 @@ struct objective_archetype {
   /// The gradient, for each image, of that image's own cross-entropy loss against its label, or its soft target where
   /// there is one: it does not depend on the batch size. In memory of its own.
   image_buffer<cpu> input_gradient(const device_images<cpu>& images, const target_view& labels);
+  /// The same, and the losses themselves from the same pass.
+  image_buffer<cpu> input_gradient(const device_images<cpu>& images, const target_view& labels,
+                                   const image_numbers<cpu>& losses);
+  /// These losses alone, one an image, in the device's memory: a pass forward.
+  image_numbers<cpu> losses(const device_images<cpu>& images, const target_view& labels);
   /// A copy of the images, in memory of its own.
   image_buffer<cpu> copy(const device_images<cpu>& images);
   /// For each image, the class with the smallest logit; with `own` given, neither its label nor, where a third class is

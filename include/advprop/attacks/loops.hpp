@@ -71,4 +71,14 @@ struct accumulate {
   }
 };
 
+/// The other number where the image is chosen.
+struct choose {
+  static constexpr bool in_cuda_library = true;
+  ADVPROP_HD float operator()(float v, float other, float chosen) const { return chosen != 0 ? other : v; }
+};
+struct exceeds {
+  static constexpr bool in_cuda_library = true;
+  ADVPROP_HD float operator()(float, float v, float other) const { return v > other; }
+};
+
 }  // namespace advprop::attack::loops

@@ -29,21 +29,25 @@ class objective {
   objective(Model& net, objective_options options) : net_(&net), options_(options) {}
 
   image_buffer<device_type> input_gradient(const device_images<device_type>& images, const target_view& labels) {
-    image_buffer<device_type> gradient(net_->device(), images.extents());
-    const int batch = images.extent(0);
-    check_targets("objective", labels, batch, Model::classes, !net_->device().memory().owns(labels.data()));
-    const int group = images_at_once(batch, {channels, images.extent(1), images.extent(2)});
-    for (int first = 0; first < batch; first += group) {
-      const int count = std::min(group, batch - first);
-      auto logits = net_->logits(images.slice(first, count), how(), wrt::input, options_.noise);
-      feature_map<device_type> dlogits(net_->device(), count, logits.image());
-      // The weight undoes the mean: each image gets the gradient of its own loss.
-      cross_entropy(net_->device(), logits, labels.slice(first, count), options_.label_smoothing,
-                    static_cast<float>(count), dlogits);
-      logits = {};
-      net_->template backward<wrt::input>(std::move(dlogits), gradient.slice(first, count));
-    }
-    return gradient;
+    return gradient_and_losses(images, labels, nullptr);
+  }
+
+  image_buffer<device_type> input_gradient(const device_images<device_type>& images, const target_view& labels,
+                                           const image_numbers<device_type>& losses) {
+    if (losses.extent(0) < images.extent(0))
+      fail<argument_error>("objective: there is room for ", losses.extent(0), " losses of ", images.extent(0),
+                           " images");
+    return gradient_and_losses(images, labels, losses.data());
+  }
+
+  image_numbers<device_type> losses(const device_images<device_type>& images, const target_view& labels) {
+    image_numbers<device_type> to(net_->device(), images.extent(0));
+    for_groups(images, labels, [&](int first, int count) {
+      const auto logits = net_->logits(images.slice(first, count), how(), wrt::nothing, options_.noise);
+      cross_entropy(net_->device(), logits, labels.slice(first, count), options_.label_smoothing, 1, {},
+                    to.data() + first);
+    });
+    return to;
   }
 
   image_buffer<device_type> copy(const device_images<device_type>& images) {
@@ -66,13 +70,32 @@ class objective {
   int classes() const { return Model::classes; }
 
  private:
-  static constexpr int channels = Model::channels;
+  image_buffer<device_type> gradient_and_losses(const device_images<device_type>& images, const target_view& labels,
+                                                float* losses) {
+    image_buffer<device_type> gradient(net_->device(), images.extents());
+    for_groups(images, labels, [&](int first, int count) {
+      auto logits = net_->logits(images.slice(first, count), how(), wrt::input, options_.noise);
+      feature_map<device_type> dlogits(net_->device(), count, logits.image());
+      // The weight undoes the mean: each image gets the gradient of its own loss.
+      cross_entropy(net_->device(), logits, labels.slice(first, count), options_.label_smoothing,
+                    static_cast<float>(count), dlogits, losses ? losses + first : nullptr);
+      logits = {};
+      net_->template backward<wrt::input>(std::move(dlogits), gradient.slice(first, count));
+    });
+    return gradient;
+  }
 
-  /// Where no image knows of another, a pass may take a few at a time: then they stay in the processor's caches from
-  /// layer to layer.
-  int images_at_once(int batch, shape image) const {
-    if (options_.source == statistics::batch || options_.drop) return batch;
-    return options_.at_once > 0 ? std::min(options_.at_once, batch) : net_->images_at_once(batch, image);
+  /// f(first, count). Where no image knows of another, a pass may take a few at a time: then they stay in the
+  /// processor's caches from layer to layer.
+  template <class F>
+  void for_groups(const device_images<device_type>& images, const target_view& labels, F f) {
+    const int batch = images.extent(0);
+    check_targets("objective", labels, batch, Model::classes, !net_->device().memory().owns(labels.data()));
+    int group = batch;
+    if (options_.source == statistics::running && !options_.drop)
+      group = options_.at_once > 0 ? std::min(options_.at_once, batch)
+                                   : net_->images_at_once(batch, {Model::channels, images.extent(1), images.extent(2)});
+    for (int first = 0; first < batch; first += group) f(first, std::min(group, batch - first));
   }
   pass how() const { return pass::attack(options_.through, options_.source, options_.drop); }
 

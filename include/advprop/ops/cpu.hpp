@@ -235,10 +235,11 @@ ADVPROP_API void fill_normal(cpu& d, random_stream r, image_view x) ADVPROP_OPER
 /// Softmax cross entropy against (1 - smoothing) * p + smoothing / classes, p being one-hot or the soft target. What is
 /// correct is counted against the labels; a tie of logits counts for the lower class. Overwrites dlogits (data null:
 /// not wanted; may be the logits' memory) with weight / batch * (softmax * the target's sum - target). A NaN logit
-/// makes the loss NaN and counts as a miss.
+/// makes the loss NaN and counts as a miss. `losses`: each image's own, where they are wanted.
 ADVPROP_API loss_result cross_entropy(cpu& d, feature_view<const float> logits, const target_view& targets,
-                                      float smoothing, float weight, feature_view<float> dlogits)
-    ADVPROP_OPERATION_WITH_WORKSPACE(cross_entropy(d, logits, targets, smoothing, weight, dlogits));
+                                      float smoothing, float weight, feature_view<float> dlogits,
+                                      float* losses = nullptr)
+    ADVPROP_OPERATION_WITH_WORKSPACE(cross_entropy(d, logits, targets, smoothing, weight, dlogits, losses));
 
 /// probabilities (batch x classes) = softmax of every image's logits.
 ADVPROP_API void softmax(cpu& d, feature_view<const float> logits, view<float, 2> probabilities)

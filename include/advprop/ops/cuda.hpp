@@ -222,7 +222,7 @@ void fill_normal(cuda_device& d, random_stream r, image_view x);
 
 template <class T>
 pending_loss cross_entropy(basic_cuda<T>& d, view_of<const T> logits, const target_view& targets, float smoothing,
-                           float weight, view_of<T> dlogits);
+                           float weight, view_of<T> dlogits, float* losses = nullptr);
 template <class T>
 void softmax(basic_cuda<T>& d, view_of<const T> logits, view<float, 2> probabilities);
 template <class T>

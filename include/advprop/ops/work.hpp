@@ -315,7 +315,7 @@ work_item fill_normal(const D&, const random_stream&, const_image_view x) {
 }
 
 template <class D>
-work_item cross_entropy(const D& d, map<D> logits, const target_view&, float, float, map<D> dlogits) {
+work_item cross_entropy(const D& d, map<D> logits, const target_view&, float, float, map<D> dlogits, const float*) {
   return item("cross_entropy", logits, logits, bytes(d, logits), bytes(d, dlogits));
 }
 template <class D>

@@ -231,8 +231,8 @@ class apgd_search {
       if (better) a.best = a.loss;
       return better ? 1.f : 0.f;
     });
-    transform(some(best_), some(x_), numbers_, loops::choose());
-    transform(some(best_gradient_), some(gradient_), numbers_, loops::choose());
+    transform(some(best_), some(x_), numbers_, attack::loops::choose());
+    transform(some(best_gradient_), some(gradient_), numbers_, attack::loops::choose());
   }
 
   /// The next point: x + s (step(x) - x) + (1 - s) (x - the point before), with both the step and the sum projected.
@@ -266,8 +266,8 @@ class apgd_search {
       if (a.halved) a.step /= 2;
       return a.halved ? 1.f : 0.f;
     });
-    transform(some(x_), some(best_), numbers_, loops::choose());
-    transform(some(gradient_), some(best_gradient_), numbers_, loops::choose());
+    transform(some(x_), some(best_), numbers_, attack::loops::choose());
+    transform(some(gradient_), some(best_gradient_), numbers_, attack::loops::choose());
   }
 
   const apgd& how_;

@@ -26,11 +26,6 @@ struct square_window {
 
 namespace loops {
 
-/// The other number where the image is chosen.
-struct choose {
-  static constexpr bool in_cuda_library = true;
-  ADVPROP_HD float operator()(float v, float other, float chosen) const { return chosen != 0 ? other : v; }
-};
 /// Into the L-infinity ball and into [0,1].
 struct into_ball {
   static constexpr bool in_cuda_library = true;

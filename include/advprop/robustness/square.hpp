@@ -151,7 +151,7 @@ class square_search {
       at(i).margin = std::min(at(i).margin, m);
     }
     upload(better, numbers_);
-    transform(some(best_), some(candidates_), numbers_, loops::choose());
+    transform(some(best_), some(candidates_), numbers_, attack::loops::choose());
     for (int i = count() - 1; i >= 0; --i) {
       if (is_correct(row(i), at(i).label)) continue;
       batch_.robust[static_cast<std::size_t>(at(i).image)] = 0;

@@ -119,8 +119,8 @@ ADVPROP_CUDA_API pending_loss::operator loss_result() const {
 
 template <class T>
 pending_loss cross_entropy(basic_cuda<T>& d, view_of<const T> logits, const target_view& targets, float smoothing,
-                           float weight, view_of<T> dlogits) {
-  ADVPROP_NOTE(cross_entropy(d, logits, targets, smoothing, weight, dlogits));
+                           float weight, view_of<T> dlogits, float* losses) {
+  ADVPROP_NOTE(cross_entropy(d, logits, targets, smoothing, weight, dlogits, losses));
   using namespace detail;
   const int classes = logits.channels, batch = logits.batch;
   const resident<int> labels(d, targets.data(), batch);
@@ -140,6 +140,7 @@ pending_loss cross_entropy(basic_cuda<T>& d, view_of<const T> logits, const targ
       dz[i] = T(share * (own.shares * p - shares(n, static_cast<int>(i % classes))));
     });
   }
+  if (losses) each(d, batch, [=] ADVPROP_HD(std::ptrdiff_t n) { losses[n] = results[n].loss; });
   auto* sums = static_cast<float*>(d.state().pinned(sizeof(image_loss)));
   column_sums<3>(
       d, 1, batch, 1, nothing_to_prepare(),

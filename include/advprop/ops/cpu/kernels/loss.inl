@@ -16,7 +16,7 @@ inline exponentials sum_exponentials(const float* z, int classes) {
 }  // namespace detail
 
 inline loss_result cross_entropy(cpu& d, feature_view<const float> logits, const target_view& targets, float smoothing,
-                                 float weight, feature_view<float> dlogits) {
+                                 float weight, feature_view<float> dlogits, float* losses) {
   using namespace detail;
   struct image_result {
     double loss;
@@ -50,6 +50,7 @@ inline loss_result cross_entropy(cpu& d, feature_view<const float> logits, const
     int rank = 0;
     for (int k = 0; k < classes; ++k) rank += z[k] > own || (z[k] == own && k < label);
     results[n] = {loss, std::isnan(loss) ? classes : rank};
+    if (losses) losses[n] = static_cast<float>(loss);
     if (!dlogits.data) return;
     float* dz = dlogits.data + n * stride;
     const double share = double(weight) / logits.batch;
