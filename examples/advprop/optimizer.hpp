@@ -25,6 +25,8 @@ struct chosen_optimizer {
   template <class Model>
   class state {
    public:
+    static constexpr bool queued =
+        sgd::state<Model>::queued && rmsprop::state<Model>::queued && adamw::state<Model>::queued;
     static constexpr std::array slots{"first", "second"};  // sgd has no second
     std::int64_t updates = 0;
 
