@@ -7,6 +7,7 @@
 #include <advprop/advprop.hpp>
 
 #include "../models/harness.hpp"
+#include "../training/lion.hpp"
 
 namespace fit_test {
 
@@ -168,6 +169,28 @@ TEST_CASE("Training that queues steps ahead is the same, to the bit, as training
   check(rmsprop{});
   check(adamw{.learning_rate = 0.01f});
   check(unknown{plain});
+  check(own_optimizer::lion{.weight_decay = 0.1f});
+}
+
+TEST_CASE("What an optimizer of the user's does to weights reaches the copies that convolutions have of them") {
+  cpu c(1);
+  cuda d;
+  model<harness::small, domains<2>, cpu> expected(c, seed{3});
+  network net(d, seed{3});
+  const auto images = harness::images(4);
+  const auto logits = [&](auto& of) { return predict_logits(of, images.view()); };
+  const auto before = logits(net);
+  CHECK(harness::distance(before, logits(expected)) < 1e-4);
+  const own_optimizer::lion optimizer{.learning_rate = 0.01f};
+  own_optimizer::lion::state<network> there(optimizer, net);
+  own_optimizer::lion::state<model<harness::small, domains<2>, cpu>> here(optimizer, expected);
+  random_stream r(2);
+  for (float& g : expected.gradients()) g = r.uniform(-1, 1);
+  memory_copy(d, std::span<const float>(expected.gradients()), net.gradients());
+  there.step();
+  here.step();
+  CHECK(harness::distance(logits(net), logits(expected)) < 1e-4);
+  CHECK(harness::distance(logits(net), before) > 1e-2);
 }
 
 TEST_CASE("Micro-batches are queued and captured as their whole step is, with the same bits, and resume to them") {
@@ -214,7 +237,7 @@ TEST_CASE("A step in micro-batches is the CPU's") {
   const auto images = harness::images(7);
   const auto labels = harness::labels(7);
   const labelled_images batch{images.view(), labels};
-  const adversarial_propagation unattacked{attack::none{}};  // whose result hangs on no sign of a number near zero
+  const adversarial_propagation unattacked{attack::none{}};  // whose result depends on no sign of a number near zero
   const step_options options{0.1f, random_stream(3), 3};
   expected.zero_gradients();
   net.zero_gradients();

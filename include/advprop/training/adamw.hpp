@@ -20,14 +20,14 @@ struct adamw {
   float clip_norm = 0;                    ///< largest L2 length of all gradients together; 0: no clipping
   std::vector<layer_rate> layer_rates{};  ///< parts that learn at a rate of their own
 
-  std::string description() const { return detail::described("adamw", options(), layer_rates); }
+  std::string description() const { return optimizer_description("adamw", options(), layer_rates); }
 
   template <class Model>
   class state;
 
  private:
-  std::array<detail::optimizer_option, 7> options() const {
-    using option = detail::optimizer_option;
+  std::array<optimizer_option, 7> options() const {
+    using option = optimizer_option;
     return {{{"learning_rate", learning_rate, option::not_negative},
              {"beta1", beta1, option::below_one},
              {"beta2", beta2, option::below_one},
@@ -39,12 +39,13 @@ struct adamw {
 };
 
 template <class Model>
-class adamw::state : public detail::optimizer_state<Model, 2> {
+class adamw::state : public optimizer_state<Model, 2> {
  public:
+  static constexpr bool queued = true;
   static constexpr std::array slots{"mean", "mean_square"};
 
   state(const adamw& options, Model& net)
-      : detail::optimizer_state<Model, 2>(net, "adamw", options.options(), options.decay_rule, options.layer_rates),
+      : optimizer_state<Model, 2>(net, "adamw", options.options(), options.decay_rule, options.layer_rates),
         options_(options) {}
 
   /// One update from the model's gradients; the schedule's factor multiplies the learning rate.

@@ -1,6 +1,7 @@
 // What an optimizer offers to the training loop, and what the ones here have in common.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <concepts>
@@ -13,6 +14,7 @@
 #include <advprop/core/error.hpp>
 #include <advprop/core/linkage.hpp>
 #include <advprop/core/number_text.hpp>
+#include <advprop/core/shape.hpp>
 #include <advprop/device/arena.hpp>
 #include <advprop/training/layer_rates.hpp>
 
@@ -47,25 +49,27 @@ enum class decay_rule {
   all                  ///< scales and shifts, too: PyTorch's optimizers over all of a model's parameters
 };
 
-namespace detail {
-
-/// One option of an optimizer: flags and enumerators as numbers.
+/// One option of an optimizer, for its description and its errors: flags and enumerators as numbers.
 struct optimizer_option {
   const char* name;
   float value;
   enum range { any, not_negative, above_zero, below_one } allowed = any;
 };
 
+/// "lion learning_rate 0.001 ...", which `optimizer_policy` asks for.
+ADVPROP_API std::string optimizer_description(const char* optimizer, std::span<const optimizer_option> options,
+                                              std::span<const layer_rate> rates);
+
+namespace detail {
 ADVPROP_API void check_options(const char* optimizer, std::span<const optimizer_option> options);
+}
 
-ADVPROP_API std::string described(const char* optimizer, std::span<const optimizer_option> options,
-                                  std::span<const layer_rate> rates);
-
-/// `Slots` arrays beside the model's block of learnt numbers, in its order.
+/// What the optimizers here have in common, and one of your own may have: `Slots` arrays beside the model's block of
+/// learnt numbers, in its order and all 0 at first; which layers learn, at what rate, and what decays. examples/
+/// custom_optimizer.cpp makes one of it.
 template <class Model, int Slots>
 class optimizer_state {
  public:
-  static constexpr bool queued = true;
   std::int64_t updates = 0;
 
   optimizer_state(const optimizer_state&) = delete;  // it would be at work on the same numbers
@@ -76,17 +80,17 @@ class optimizer_state {
   }
 
  protected:
-  /// Throws `argument_error` for an option out of range.
+  /// Throws `argument_error` for an option out of range, and as `layer_rate` says.
   optimizer_state(Model& net, const char* optimizer, std::span<const optimizer_option> options, decay_rule rule,
                   std::span<const layer_rate> rates)
       : net_(&net) {
     net.gradients();  // have memory before a step is captured
-    check_options(optimizer, options);
+    detail::check_options(optimizer, options);
     const std::size_t decayed = rule == decay_rule::all       ? net.values().size()
                                 : rule == decay_rule::weights ? net.decayed()
                                                               : net.decayed() + net.biases();
-    parts_ = learnt_parts(optimizer, net.table(), decayed, rates);
-    learning_ = net.learning(changed_tensors(net.table(), rates));
+    parts_ = detail::learnt_parts(optimizer, net.table(), decayed, rates);
+    learning_ = net.learning(detail::changed_tensors(net.table(), rates));
     for (int i = 0; i < Slots; ++i) {
       slots_[static_cast<std::size_t>(i)] = net.device().memory().allocate(net.values().size() * sizeof(float));
       fill(net.device(), 0.f, slot(i));
@@ -99,7 +103,7 @@ class optimizer_state {
   template <class Spec>
   void clip(Spec& spec, float clip_norm) {
     if (!(clip_norm > 0)) return;
-    for (const learnt_part& p : parts_)
+    for (const detail::learnt_part& p : parts_)
       if (p.rate == 0) fill(device(), 0.f, net_->gradients().subspan(p.first, p.count));
     if constexpr (requires(float* factor) { clip_factor(device(), net_->gradients(), clip_norm, factor); }) {
       if (!factor_) factor_ = device().memory().allocate(sizeof(float));
@@ -116,23 +120,34 @@ class optimizer_state {
   /// learning rate, and `weight_decay` or 0.
   template <class Update>
   void for_parts(float weight_decay, Update&& update) const {
-    const auto call = [&]<std::size_t... I>(std::index_sequence<I...>, const learnt_part& p) {
+    const auto call = [&]<std::size_t... I>(std::index_sequence<I...>, const detail::learnt_part& p) {
       update(p.rate, p.decays ? weight_decay : 0, net_->values().subspan(p.first, p.count),
              net_->gradients().subspan(p.first, p.count), slot(static_cast<int>(I)).subspan(p.first, p.count)...);
     };
-    for (const learnt_part& p : parts_)
+    for (const detail::learnt_part& p : parts_)
       if (p.rate > 0) call(std::make_index_sequence<static_cast<std::size_t>(Slots)>(), p);
+  }
+
+  /// x[i] = f(x[i], a[i], b[i]) of spans of one size, as `transform` does over images: on CUDA, f must be ADVPROP_HD.
+  /// No guard holds it back, so an optimizer of these is not `queued`.
+  template <class F>
+  void transform_numbers(std::span<float> x, std::span<const float> a, std::span<const float> b, F f) const {
+    constexpr std::size_t most = 1 << 30;  // numbers that an extent counts
+    for (std::size_t first = 0; first < x.size(); first += most) {
+      const std::array line{1, 1, 1, static_cast<int>(std::min(most, x.size() - first))};
+      transform(device(), image_view(x.data() + first, line), const_image_view(a.data() + first, line),
+                const_image_view(b.data() + first, line), f);
+    }
+    if constexpr (requires { device().changed(x); }) device().changed(x);
   }
 
  private:
   Model* net_;
-  std::vector<learnt_part> parts_;
+  std::vector<detail::learnt_part> parts_;
   learning_claim learning_;
   std::array<arena::block, static_cast<std::size_t>(Slots)> slots_;
   arena::block factor_;  // of clipped gradients, on a device that computes it without the host
 };
-
-}  // namespace detail
 
 }  // namespace advprop
 

@@ -7,9 +7,9 @@
 
 #include <advprop/training/optimizer.hpp>
 
-namespace advprop::detail {
+namespace advprop {
 
-ADVPROP_API void check_options(const char* optimizer, std::span<const optimizer_option> options) {
+ADVPROP_API void detail::check_options(const char* optimizer, std::span<const optimizer_option> options) {
   for (const auto& [name, value, allowed] : options) {
     const auto refuse = [&, n = name, v = value](const char* range) {
       fail<argument_error>(optimizer, ": ", n, " is ", shortest(v), ", must be ", range);
@@ -21,11 +21,11 @@ ADVPROP_API void check_options(const char* optimizer, std::span<const optimizer_
   }
 }
 
-ADVPROP_API std::string described(const char* optimizer, std::span<const optimizer_option> options,
-                                  std::span<const layer_rate> rates) {
+ADVPROP_API std::string optimizer_description(const char* optimizer, std::span<const optimizer_option> options,
+                                              std::span<const layer_rate> rates) {
   std::string text = optimizer;
   for (const auto& o : options) text += std::string(" ") + o.name + " " + shortest(o.value);
-  return text + described(rates);
+  return text + detail::described(rates);
 }
 
-}  // namespace advprop::detail
+}  // namespace advprop

@@ -22,14 +22,14 @@ struct rmsprop {
   float clip_norm = 0;                    ///< largest L2 length of all gradients together; 0: no clipping
   std::vector<layer_rate> layer_rates{};  ///< parts that learn at a rate of their own
 
-  std::string description() const { return detail::described("rmsprop", options(), layer_rates); }
+  std::string description() const { return optimizer_description("rmsprop", options(), layer_rates); }
 
   template <class Model>
   class state;
 
  private:
-  std::array<detail::optimizer_option, 7> options() const {
-    using option = detail::optimizer_option;
+  std::array<optimizer_option, 7> options() const {
+    using option = optimizer_option;
     return {{{"learning_rate", learning_rate, option::not_negative},
              {"decay", decay, option::below_one},
              {"momentum", momentum, option::below_one},
@@ -41,12 +41,13 @@ struct rmsprop {
 };
 
 template <class Model>
-class rmsprop::state : public detail::optimizer_state<Model, 2> {
+class rmsprop::state : public optimizer_state<Model, 2> {
  public:
+  static constexpr bool queued = true;
   static constexpr std::array slots{"mean_square", "velocity"};
 
   state(const rmsprop& options, Model& net)
-      : detail::optimizer_state<Model, 2>(net, "rmsprop", options.options(), options.decay_rule, options.layer_rates),
+      : optimizer_state<Model, 2>(net, "rmsprop", options.options(), options.decay_rule, options.layer_rates),
         options_(options) {
     fill(net.device(), 1.f, this->slot(0));
   }

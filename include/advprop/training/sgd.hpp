@@ -19,14 +19,14 @@ struct sgd {
   float clip_norm = 0;                    ///< largest L2 length of all gradients together; 0: no clipping
   std::vector<layer_rate> layer_rates{};  ///< parts that learn at a rate of their own
 
-  std::string description() const { return detail::described("sgd", options(), layer_rates); }
+  std::string description() const { return optimizer_description("sgd", options(), layer_rates); }
 
   template <class Model>
   class state;
 
  private:
-  std::array<detail::optimizer_option, 6> options() const {
-    using option = detail::optimizer_option;
+  std::array<optimizer_option, 6> options() const {
+    using option = optimizer_option;
     return {{{"learning_rate", learning_rate, option::not_negative},
              {"momentum", momentum, option::below_one},
              {"weight_decay", weight_decay, option::not_negative},
@@ -37,12 +37,13 @@ struct sgd {
 };
 
 template <class Model>
-class sgd::state : public detail::optimizer_state<Model, 1> {
+class sgd::state : public optimizer_state<Model, 1> {
  public:
+  static constexpr bool queued = true;
   static constexpr std::array slots{"velocity"};
 
   state(const sgd& options, Model& net)
-      : detail::optimizer_state<Model, 1>(net, "sgd", options.options(), options.decay_rule, options.layer_rates),
+      : optimizer_state<Model, 1>(net, "sgd", options.options(), options.decay_rule, options.layer_rates),
         options_(options) {}
 
   /// One update from the model's gradients; the schedule's factor multiplies the learning rate.
