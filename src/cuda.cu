@@ -63,7 +63,6 @@ using namespace attack::loops;
 #define ADVPROP_LOOP(F) template void transform_numbers(cuda_device&, image_view, const_image_view, F);
 ADVPROP_LOOP(free_sign_step)
 ADVPROP_LOOP(noisy_start)
-ADVPROP_LOOP(zero)
 ADVPROP_LOOP(difference)
 ADVPROP_LOOP(random_length)
 #define ADVPROP_LOOP_OF_THREE(F) \

@@ -11,8 +11,7 @@ namespace advprop::program {
 template <class Device>
 tensor<float, 2> device_target<Device>::logits_of(const_image_view images) {
   image_buffer<Device> there(device(), images.extents());
-  memory_copy(device(), std::span<const float>(images.begin(), images.end()),
-              std::span<float>(there.begin(), there.end()));
+  copy_images(device(), images, there);
   tensor<float, 2> z({images.extent(0), this->classes()});
   logits(there, z);
   return z;

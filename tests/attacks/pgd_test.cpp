@@ -36,15 +36,6 @@ TEST_CASE("paper gives epsilon + 1 steps of one pixel, but a single one for epsi
   CHECK(attack::pgd::paper(1).steps == 1);
 }
 
-TEST_CASE("guarded raises a step that could not reach the edge and changes nothing else") {
-  CHECK(attack::pgd{.epsilon = 8, .step = 1, .steps = 4}.guarded().step == 2);
-  CHECK(attack::pgd{.epsilon = 4, .step = 1, .steps = 5}.guarded().step == 1);
-  CHECK(attack::pgd{.epsilon = 4, .step = 3, .steps = 1}.guarded().step == 4);
-  CHECK(attack::pgd{.epsilon = 4, .step = 1, .steps = 0}.guarded().step == 1);
-  const auto g = attack::pgd{.epsilon = 8, .steps = 4, .goal = attack::goal::least_likely, .smoothed = true}.guarded();
-  CHECK((g.epsilon == 8 && g.steps == 4 && g.goal == attack::goal::least_likely && g.smoothed));
-}
-
 namespace {
 /// Every pixel shall grow.
 struct uphill {
@@ -89,7 +80,6 @@ TEST_CASE("A step that is not named reaches epsilon, in L-infinity by a pixel at
   CHECK(moved(attack::ifgsm{.epsilon = 4, .steps = 2}) == doctest::Approx(4).epsilon(1e-4));
   CHECK(attack::pgd{}.description() == attack::pgd{.step = 1}.description());
   CHECK(attack::pgd{.epsilon = 16}.description() != attack::pgd{.epsilon = 16, .step = 1}.description());
-  CHECK(attack::pgd{.epsilon = 20}.guarded().step == 4);
 }
 
 TEST_CASE("FGSM and I-FGSM are PGD from the clean image") {

@@ -11,6 +11,7 @@
 
 #include <advprop/attacks/arithmetic.hpp>
 #include <advprop/attacks/device_images.hpp>
+#include <advprop/attacks/loops.hpp>
 #include <advprop/core/number_text.hpp>
 #include <advprop/core/spec.hpp>
 #include <advprop/core/target_view.hpp>
@@ -92,6 +93,29 @@ std::string described(const char* name, const Attack& attack,
                                          {"dropped", static_cast<float>(attack.dropped)}});
 }
 
+/// The optional members, and what an attack without them means.
+template <class Attack>
+statistics source_of(const Attack& attack) {
+  if constexpr (requires { attack.source; })
+    return attack.source;
+  else
+    return statistics::running;
+}
+template <class Attack>
+bool smoothed_of(const Attack& attack) {
+  if constexpr (requires { attack.smoothed; })
+    return attack.smoothed;
+  else
+    return false;
+}
+template <class Attack>
+bool dropped_of(const Attack& attack) {
+  if constexpr (requires { attack.dropped; })
+    return attack.dropped;
+  else
+    return false;
+}
+
 /// Throws `argument_error` naming the attack and the member for values that make no sense. Pixels of 255; the Euclidean
 /// length of a whole perturbation may be more than one pixel can change.
 inline void check(const char* name, float epsilon, float step, int steps, bool euclidean = false) {
@@ -107,6 +131,23 @@ inline void check(const char* name, float epsilon, float step, int steps, bool e
 inline float step_for(float step, float epsilon, int steps, bool euclidean = false) {
   if (step > 0 || steps < 1) return step;
   return std::fmax(euclidean ? 0.f : 1.f, epsilon / static_cast<float>(steps));
+}
+
+/// Whether a search begins at noise: draws a number where that is left to chance.
+inline bool starts_at_noise(attack::start start, float clean_start, random_stream& rng) {
+  return start == attack::start::uniform && !(clean_start > 0 && rng.uniform() < clean_start);
+}
+inline void check_clean_start(const char* name, float clean_start) {
+  if (!(clean_start >= 0 && clean_start <= 1))
+    fail<argument_error>("attack::", name, ": clean_start is ", clean_start, ", must be in [0, 1]");
+}
+/// A point of the L-infinity ball of radius e around each image, and in [0,1].
+template <class Device>
+void start_in_ball(const device_images<Device>& images, const device_images<Device>& original, float e,
+                   random_stream& rng) {
+  fill_uniform(*images.device, rng, -e, e, images);
+  rng.skip(static_cast<std::uint64_t>(images.size()));
+  transform(images, original, loops::noisy_start{e});
 }
 
 /// What the loss is taken for, and +1 to climb it or -1 to descend.

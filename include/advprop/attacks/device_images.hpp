@@ -54,10 +54,14 @@ struct image_numbers : image_buffer<Device> {
   image_numbers(Device& d, int images) : image_buffer<Device>(d, {images, 1, 1, 1}) {}
 };
 
-/// to = from; equal shapes.
+/// to = from; equal shapes. Either may lie in the host's memory.
+template <class Device>
+void copy_images(Device& d, const_image_view from, image_view to) {
+  memory_copy(d, std::span<const float>(from.begin(), from.end()), std::span<float>(to.begin(), to.end()));
+}
 template <class Device>
 void copy_images(const device_images<Device>& from, const device_images<Device>& to) {
-  memory_copy(*to.device, std::span<const float>(from.begin(), from.end()), std::span<float>(to.begin(), to.end()));
+  copy_images(*to.device, from, to);
 }
 
 namespace detail {

@@ -30,17 +30,12 @@ struct gradient_descent {
   }
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("gradient_descent", epsilon, step, steps);
-    if (!(clean_start >= 0 && clean_start <= 1))
-      fail<argument_error>("attack::gradient_descent: clean_start is ", clean_start, ", must be in [0, 1]");
+    detail::check_clean_start("gradient_descent", clean_start);
     if (epsilon == 0) return;
     const auto target = detail::aim(goal, objective, images, labels, rng);
-    const float e = epsilon / 255, a = target.direction * step / 255;
-    if (start == attack::start::uniform && !(clean_start > 0 && rng.uniform() < clean_start)) {
-      const auto original = objective.copy(images);
-      fill_uniform(*images.device, rng, -e, e, images);
-      rng.skip(static_cast<std::uint64_t>(images.size()));
-      transform(images, original, loops::noisy_start{e});
-    }
+    const float a = target.direction * step / 255;
+    if (detail::starts_at_noise(start, clean_start, rng))
+      detail::start_in_ball(images, objective.copy(images), epsilon / 255, rng);
     for (int i = 0; i < steps; ++i) {
       const auto gradient = objective.input_gradient(images, target.at);
       transform(images, gradient, loops::free_sign_step{a});

@@ -26,10 +26,6 @@ struct noisy_start {
   float epsilon;
   ADVPROP_HD float operator()(float noise, float x0) const { return project(x0 + noise, x0, epsilon); }
 };
-struct zero {
-  static constexpr bool in_cuda_library = true;
-  ADVPROP_HD float operator()(float, float) const { return 0; }
-};
 struct difference {
   static constexpr bool in_cuda_library = true;
   ADVPROP_HD float operator()(float x, float x0) const { return x - x0; }

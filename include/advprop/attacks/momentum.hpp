@@ -1,6 +1,8 @@
 // Momentum I-FGSM.
 #pragma once
 
+#include <span>
+
 #include <advprop/attacks/attack.hpp>
 #include <advprop/attacks/loops.hpp>
 
@@ -31,8 +33,8 @@ struct momentum_ifgsm {
     if (epsilon == 0) return;
     const auto target = detail::aim(goal, objective, images, labels, rng);
     const auto original = objective.copy(images);
-    auto velocity = objective.copy(images);
-    transform(velocity, original, loops::zero());
+    const image_buffer velocity(*images.device, images.extents());
+    fill(*images.device, 0.f, std::span<float>(velocity.begin(), velocity.end()));
     const image_numbers sizes(*images.device, images.extent(0));
     const float e = epsilon / 255, a = target.direction * detail::step_for(step, epsilon, steps) / 255;
     for (int i = 0; i < steps; ++i) {

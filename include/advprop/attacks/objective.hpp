@@ -52,8 +52,7 @@ class objective {
 
   image_buffer<device_type> copy(const device_images<device_type>& images) {
     image_buffer<device_type> to(net_->device(), images.extents());
-    memory_copy(net_->device(), std::span<const float>(images.begin(), images.end()),
-                std::span<float>(to.begin(), to.end()));
+    copy_images(images, to);
     return to;
   }
 
@@ -104,6 +103,12 @@ class objective {
 };
 
 namespace detail {
+/// Whether a device's memory is not the host's.
+template <class Device>
+concept separate_memory = requires {
+  requires !Device::host_memory;
+};
+
 /// A clamp that an attack forgot. NaN is left to the losses, which name the step: the network may be what made it.
 template <class Device>
 void check_perturbed(Device& d, const_image_view images) {
@@ -126,25 +131,24 @@ void perturb(Model& net, const Attack& attack, image_view images, const target_v
   objective_options o;
   o.through = through;
   o.noise = noise;
-  if constexpr (requires { attack.source; }) o.source = attack.source;
-  if constexpr (requires { attack.smoothed; }) o.label_smoothing = attack.smoothed ? label_smoothing : 0;
-  if constexpr (requires { attack.dropped; }) o.drop = attack.dropped;
+  o.source = attack::detail::source_of(attack);
+  o.label_smoothing = attack::detail::smoothed_of(attack) ? label_smoothing : 0;
+  o.drop = attack::detail::dropped_of(attack);
   using device = typename Model::device_type;
   check_targets("perturb", labels, images.extent(0), Model::classes, !net.device().memory().owns(labels.data()));
   check_host_images("perturb", net.device(), images);
   objective<Model> target(net, o);
   device_images<device> batch(net.device(), images);
-  if constexpr (requires { requires !device::host_memory; }) {
+  if constexpr (detail::separate_memory<device>) {
     if (!net.device().memory().owns(images.data())) {
       auto there = target.copy(batch);
       attack.perturb(target, there, labels, rng);
-      memory_copy(net.device(), std::span<const float>(there.begin(), there.end()),
-                  std::span<float>(images.begin(), images.end()));
+      copy_images(net.device(), there, images);
       return;
     }
   }
   attack.perturb(target, batch, labels, rng);
-  if constexpr (!requires { requires !device::host_memory; }) detail::check_perturbed(net.device(), images);
+  if constexpr (!detail::separate_memory<device>) detail::check_perturbed(net.device(), images);
 }
 
 }  // namespace advprop

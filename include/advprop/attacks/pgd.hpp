@@ -32,13 +32,6 @@ struct pgd {
     p.steps = epsilon == 1 ? 1 : epsilon + 1;
     return p;
   }
-  /// With the authors' guard: the step is at least epsilon / steps, so that the ball's edge can be reached.
-  [[nodiscard]] pgd guarded() const {
-    pgd p = *this;
-    p.step = own_step();
-    if (steps > 0) p.step = std::fmax(p.step, epsilon / static_cast<float>(steps));
-    return p;
-  }
 
   std::string description() const {
     return detail::described("pgd", *this,
@@ -51,14 +44,12 @@ struct pgd {
   }
   void perturb(auto& objective, auto& images, const auto& labels, random_stream& rng) const {
     detail::check("pgd", epsilon, step, steps, norm == attack::norm::l2);
-    if (!(clean_start >= 0 && clean_start <= 1))
-      fail<argument_error>("attack::pgd: clean_start is ", clean_start, ", must be in [0, 1]");
+    detail::check_clean_start("pgd", clean_start);
     if (epsilon == 0) return;
     const auto target = detail::aim(goal, objective, images, labels, rng);
     const auto original = objective.copy(images);
     const float e = epsilon / 255, a = target.direction * own_step() / 255;
-    if (start == attack::start::uniform && !(clean_start > 0 && rng.uniform() < clean_start))
-      begin(images, original, e, rng);
+    if (detail::starts_at_noise(start, clean_start, rng)) begin(images, original, e, rng);
     for (int i = 0; i < steps; ++i) {
       const auto gradient = objective.input_gradient(images, target.at);
       if (norm == attack::norm::linf) {
@@ -75,16 +66,10 @@ struct pgd {
 
   /// Uniform noise: in the cube for L-infinity; for L2 a uniform direction with a length uniform in [0, e].
   void begin(auto& images, const auto& original, float e, random_stream& rng) const {
+    if (norm == attack::norm::linf) return detail::start_in_ball(images, original, e, rng);
     auto& device = *images.device;
-    const auto count = static_cast<std::uint64_t>(images.size());
-    if (norm == attack::norm::linf) {
-      fill_uniform(device, rng, -e, e, images);
-      rng.skip(count);
-      transform(images, original, loops::noisy_start{e});
-      return;
-    }
     fill_normal(device, rng, images);
-    rng.skip(2 * count);
+    rng.skip(2 * static_cast<std::uint64_t>(images.size()));
     const image_numbers lengths(device, images.extent(0)), shares(device, images.extent(0));
     image_norms(device, images, lengths.data());
     fill_uniform(device, rng, 0, 1, shares);

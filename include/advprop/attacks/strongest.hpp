@@ -24,11 +24,11 @@ struct strongest {
   bool dropped = false;
 
   /// Throws `argument_error` where attacks differ in their `source`, `smoothed` or `dropped`.
-  explicit strongest(Attacks... a) : attacks(std::move(a)...), source(source_of(std::get<0>(attacks))) {
-    smoothed = smoothed_of(std::get<0>(attacks));
-    dropped = dropped_of(std::get<0>(attacks));
+  explicit strongest(Attacks... a) : attacks(std::move(a)...), source(detail::source_of(std::get<0>(attacks))) {
+    smoothed = detail::smoothed_of(std::get<0>(attacks));
+    dropped = detail::dropped_of(std::get<0>(attacks));
     const auto same = [&](const auto& b) {
-      return source_of(b) == source && smoothed_of(b) == smoothed && dropped_of(b) == dropped;
+      return detail::source_of(b) == source && detail::smoothed_of(b) == smoothed && detail::dropped_of(b) == dropped;
     };
     if (!std::apply([&](const auto&... b) { return (same(b) && ...); }, attacks))
       fail<argument_error>("attack::strongest: its attacks must have one source, smoothed and dropped");
@@ -66,20 +66,6 @@ struct strongest {
           }
         },
         attacks);
-  }
-
- private:
-  static statistics source_of(const auto& a) {
-    if constexpr (requires { a.source; }) return a.source;
-    return statistics::running;
-  }
-  static bool smoothed_of(const auto& a) {
-    if constexpr (requires { a.smoothed; }) return a.smoothed;
-    return false;
-  }
-  static bool dropped_of(const auto& a) {
-    if constexpr (requires { a.dropped; }) return a.dropped;
-    return false;
   }
 };
 

@@ -80,7 +80,7 @@ class adversarial_propagation {
     });
     return text;
   }
-  /// Throws `argument_error` for shares that cannot be had of so many images.
+  /// Throws `argument_error` for shares that cannot be had of that many images.
   int smallest_pass(std::span<const int> images, int micro_batch) const {
     int least = images[0];
     for (const own_share& part : share_out(images))
@@ -138,8 +138,8 @@ class adversarial_propagation {
       if (from.extent(0) == 0) return;
       memory[k] = net.device().memory().allocate(sizeof(float) * static_cast<std::size_t>(from.size()));
       const image_view adversarial(static_cast<float*>(memory[k].data()), from.extents());
-      memory_copy(net.device(), std::span<const float>(from.begin(), from.end()),
-                  std::span<float>(adversarial.begin(), adversarial.end()));
+      check_host_images("step", net.device(), from);  // or the attack would be blamed
+      copy_images(net.device(), from, adversarial);
       images[1 + k] = {adversarial, parts[1 + k].images.labels};
       craft(net, attack, adversarial, images[1 + k].labels, k, options);
     });
@@ -158,7 +158,7 @@ class adversarial_propagation {
   struct own_share {
     int stream = 0, first = 0, count = 0;
   };
-  /// What the clean pass has of batches of so many images, then what each auxiliary domain has.
+  /// What the clean pass has of batches of that many images, then what each auxiliary domain has.
   std::array<own_share, 1 + sizeof...(Attacks)> share_out(std::span<const int> images) const {
     std::array<own_share, 1 + sizeof...(Attacks)> parts;
     int taken = 0;

@@ -30,8 +30,8 @@ struct concatenation {
       fail<argument_error>("step: images of ", other[1], "x", other[2], "x", other[3], " among images of ", own[1], "x",
                            own[2], "x", own[3]);
     const image_view to = static_cast<const image_view&>(images).slice(filled, n);
-    memory_copy(*images.device, std::span<const float>(part.images.begin(), part.images.end()),
-                std::span<float>(to.begin(), to.end()));
+    check_host_images("step", *images.device, part.images);  // or the attack would be blamed
+    copy_images(*images.device, part.images, to);
     std::copy_n(part.labels.data(), n, labels.data() + filled);
     if (part.labels.soft.data() && soft.size() == 0) {
       soft.resize({labels.extent(0), classes});
