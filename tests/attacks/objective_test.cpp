@@ -136,6 +136,8 @@ TEST_CASE(
   CHECK(one.images_at_once(5, cache / 16, 1000) == 5);
   CHECK(one.images_at_once(64, 10 * cache, 1000) == 1);
   CHECK(one.images_at_once(64, cache / 16, 100 * cache) == 64);
+  CHECK(one.images_at_once(250, cache, 16 * cache) == 32);  // maps of twice the weights' size, in equal shares
+  CHECK(one.images_at_once(8, 100 * cache, 16 * cache) == 1);
   static_assert(largest_map<resnet20<10>>({3, 32, 32}) == 16 * 32 * 32);
   static_assert(largest_map<resnet50<10>>({3, 224, 224}) == 64 * 112 * 112);
   static_assert(largest_map<efficientnet_b0<10>>({3, 224, 224}) == 96 * 112 * 112);

@@ -24,6 +24,15 @@ TEST_CASE("parallel_for on one thread runs in order, on the caller's thread") {
 }
 
 #ifdef _OPENMP
+TEST_CASE("There are no more processors than OpenMP is told to use") {
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(1);  // as OMP_NUM_THREADS does
+  CHECK(processors() == 1);
+  omp_set_num_threads(1000);
+  CHECK(processors() == omp_get_num_procs());
+  omp_set_num_threads(before);
+}
+
 TEST_CASE("parallel_for gives each of the wanted threads one contiguous range") {
   std::vector<int> thread(100), team(100);
   parallel_for(2, 100, [&](std::ptrdiff_t i) {

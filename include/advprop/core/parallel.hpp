@@ -1,6 +1,7 @@
 // The one place where threads start: OpenMP, static schedule.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #ifdef _OPENMP
 #include <omp.h>
@@ -8,10 +9,10 @@
 
 namespace advprop {
 
-/// Processors this process may use.
+/// Processors this process may use: fewer where OMP_NUM_THREADS says so.
 inline int processors() {
 #ifdef _OPENMP
-  return omp_get_num_procs();
+  return std::min(omp_get_num_procs(), omp_get_max_threads());
 #else
   return 1;
 #endif

@@ -63,12 +63,14 @@ class cpu {
   void convolutions(convolution_policy p) { convolutions_ = p; }
 
   /// How many images of a batch should go through a network together where none knows of another: equal shares whose
-  /// largest maps, `map` numbers per image, take at most half of the threads' second-level caches. All of them where
-  /// the network has so many weights that these are what moves through the caches.
+  /// largest maps, `map` numbers per image, take at most half of the threads' second-level caches. Where the network
+  /// has so many weights that these are what moves through the caches, as many as have maps of twice the weights' size:
+  /// more would gain nothing, and take memory.
   int images_at_once(int batch, std::ptrdiff_t map, std::ptrdiff_t weights) const {
     const std::ptrdiff_t cache = detail::second_level_cache() / std::ptrdiff_t{sizeof(float)};
-    if (weights > 4 * cache || batch < 1) return batch;
-    const std::ptrdiff_t most = std::max<std::ptrdiff_t>(threads_ * cache / (2 * std::max<std::ptrdiff_t>(map, 1)), 1);
+    if (batch < 1) return batch;
+    const std::ptrdiff_t numbers = weights > 4 * cache ? 2 * weights : threads_ * cache / 2;
+    const std::ptrdiff_t most = std::max<std::ptrdiff_t>(numbers / std::max<std::ptrdiff_t>(map, 1), 1);
     const std::ptrdiff_t shares = (batch + most - 1) / most;
     return static_cast<int>((batch + shares - 1) / shares);
   }
