@@ -22,7 +22,7 @@ using image_bytes::bytes;
 TEST_CASE("files that Pillow or its own writer made decode to Pillow's pixels") {
   int count = 0;
   for (const std::string& name : golden_images::file().names()) {
-    if (!detail::ends_with(name, ".file")) continue;
+    if (!name.ends_with(".file")) continue;
     CAPTURE(name);
     const std::string key = name.substr(0, name.size() - 5);
     CHECK(difference(decode_image(golden_images::bytes(name), name), image(key + ".rgb")) == 0);

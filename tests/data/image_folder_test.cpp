@@ -75,6 +75,9 @@ TEST_CASE("classes and images come in byte order; extensions of any case, deeper
   root.add("a/notes.txt", text);
   root.add("a/png", text);
   root.add("Z/1.png", 8);
+  root.add("a/.ipynb_checkpoints/1-checkpoint.png", 10);  // hidden: programs' copies and previews
+  root.add("a/._1.png", text);
+  std::filesystem::create_directory(root / ".thumbnails");
   root.write("stray.png", image_bytes::png(flat(9)));
   std::filesystem::create_symlink("nowhere", root / "a/dead.txt");
   std::filesystem::create_symlink("nowhere", root / "dead.png");

@@ -310,6 +310,28 @@ TEST_CASE("a loader ends promptly at any moment, with slow sources too") {
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
 }
 
+TEST_CASE("soft labels that a batch's augmentation makes must be shares") {
+  const dataset d = numbered(8);
+  const auto with = [&](float first, float second) {
+    const auto set = [=](image_batch& b, int classes, stream&) {
+      b.soft.resize({b.labels.extent(0), classes});
+      std::fill(b.soft.begin(), b.soft.end(), 0.f);
+      for (int i = 0; i < b.soft.extent(0); ++i) b.soft(i, 0) = first, b.soft(i, 1) = second;
+    };
+    loader l(
+        d, {.batch = 4, .workers = 0}, [](single_image, stream&) {}, set);
+    l.next();
+  };
+  CHECK_NOTHROW(with(0.3f, 0.7f));
+  CHECK_THROWS_WITH_AS(
+      with(0.9f, 0.9f),
+      "loader: the shares that classes have of image 0 of a batch add up to 1.8; they must be 0 or more "
+      "and add up to 1",
+      argument_error);
+  CHECK_THROWS_WITH_AS(with(-1, 2), doctest::Contains("are negative or NaN"), argument_error);
+  CHECK_THROWS_WITH_AS(with(NAN, 1), doctest::Contains("are negative or NaN"), argument_error);
+}
+
 TEST_CASE("options out of range, no images and wrong labels are refused") {
   const dataset d = numbered(10);
   const auto make = [&](loader_options o) { loader l(d, o); };

@@ -163,20 +163,23 @@ TEST_CASE(
   CHECK(same_bits(tensor_of(pair, "bn1.aux_bn.0.bias"), tensor_of(from, "bn1.aux_bn.0.bias")));
 }
 
-TEST_CASE("\"module.\" before every name and missing counters are as good") {
+TEST_CASE("What torch.compile and DataParallel put before every name, and missing counters, are as good") {
   const folder f;
   cpu d(1);
   two m(d), n(d);
   fill(m, 1);
   save(m, f.file("m"));
-  rewrite(f.file("m"), f.file("parallel"), [](auto& name, auto&, auto&) {
-    name = "module." + name;
-    return name.find("num_batches") == std::string::npos;
-  });
-  fill(n, 2);
-  CHECK_NOTHROW(load(n, f.file("parallel")));
-  CHECK((same_bits(n.values(), m.values()) && same_bits(n.running(), m.running())));
-  CHECK(n.batches_tracked(0) == 20);
+  for (const std::string before : {"module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."}) {
+    CAPTURE(before);
+    rewrite(f.file("m"), f.file("wrapped"), [&](auto& name, auto&, auto&) {
+      name = before + name;
+      return name.find("num_batches") == std::string::npos;
+    });
+    fill(n, 2);
+    CHECK_NOTHROW(load(n, f.file("wrapped")));
+    CHECK((same_bits(n.values(), m.values()) && same_bits(n.running(), m.running())));
+    CHECK(n.batches_tracked(0) == 20);
+  }
 }
 
 TEST_CASE("A file that does not fit is refused with the tensor's name, and the model stays as it was") {

@@ -38,7 +38,7 @@ struct argument_error : error {
   using error::error;
 };
 
-/// A number that training cannot go on with: a NaN or infinite loss.
+/// A number that nothing can go on with: a NaN or infinite loss, weight, logit or score.
 struct numeric_error : error {
   using error::error;
 };

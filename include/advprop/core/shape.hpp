@@ -28,7 +28,7 @@ struct feature_view {
   }
 };
 
-/// One extent a dimension.
+/// One extent per dimension.
 template <int Rank>
 using extents_of = std::array<int, static_cast<std::size_t>(Rank)>;
 

@@ -22,7 +22,7 @@ struct sample_statistics {
 /// Throws `argument_error` where there are none.
 ADVPROP_API sample_statistics statistics_of(std::span<const double> values);
 
-/// How probable it is that Student's t of so many degrees of freedom is at least as far from 0 as `t`, which may be
+/// How probable it is that Student's t of that many degrees of freedom is at least as far from 0 as `t`, which may be
 /// infinite (Abramowitz & Stegun 26.7.3 and 26.7.4). Throws `argument_error` for less than one degree.
 ADVPROP_API double student_p_value(double t, int degrees);
 

@@ -1,4 +1,4 @@
-// Images of 8 bits a channel and any size, random changes to them, and how those compose.
+// Images of 8 bits a channel and any size, and what changes them.
 #pragma once
 
 #include <algorithm>

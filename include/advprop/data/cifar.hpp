@@ -28,7 +28,7 @@ inline constexpr cifar_format cifar100_format{100, 20};
 /// for a content that is empty or no whole number of records, and for a label out of range.
 ADVPROP_API void parse_cifar(byte_span bytes, cifar_format format, const std::string& name, dataset& into);
 
-/// Any number of records from one file.
+/// Any number of records from one file. Throws as `read_decompressed` and `parse_cifar`.
 ADVPROP_API dataset read_cifar(const std::string& path, cifar_format format, std::size_t limit = default_size_limit);
 
 /// In the order of the labels.
@@ -36,10 +36,12 @@ ADVPROP_API dataset read_cifar(const std::string& path, cifar_format format, std
   return {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
 }
 
-/// CIFAR-10 from the folder "cifar-10-batches-bin": 50,000 or 10,000 images.
+/// CIFAR-10 from the folder "cifar-10-batches-bin": 50,000 or 10,000 images. Throws `file_error` naming the file that
+/// is missing or has another number of records, and as `parse_cifar`.
 [[gnu::cold]] ADVPROP_API dataset load_cifar10(const std::string& folder, split part);
 
-/// CIFAR-100 (the 100 fine classes) from the folder "cifar-100-binary": 50,000 or 10,000 images.
+/// CIFAR-100 (the 100 fine classes) from the folder "cifar-100-binary": 50,000 or 10,000 images. Throws as
+/// `load_cifar10`.
 [[gnu::cold]] ADVPROP_API dataset load_cifar100(const std::string& folder, split part);
 
 }  // namespace advprop

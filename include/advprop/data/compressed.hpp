@@ -21,19 +21,15 @@ using byte_span = std::span<const std::uint8_t>;
 /// The most bytes that a file of a data set may hold, decompressed, unless the caller says otherwise.
 inline constexpr std::size_t default_size_limit = std::size_t{2} << 30;
 
-namespace detail {
-
-ADVPROP_API bool ends_with(const std::string& s, const char* end);
-
-}  // namespace detail
-
-/// Decompresses a gzip file's bytes (one member or several); `name` is what errors call it.
+/// Decompresses a gzip file's bytes (one member or several). Throws `file_error` beginning with `name` where they are
+/// truncated, corrupt, followed by others, or more than `limit`.
 ADVPROP_API byte_vector gunzip(byte_span bytes, const std::string& name, std::size_t limit = default_size_limit);
 
-/// Decompresses an xz file's bytes (one stream or several); `name` is what errors call it.
+/// Decompresses an xz file's bytes (one stream or several). Throws as `gunzip`.
 ADVPROP_API byte_vector unxz(byte_span bytes, const std::string& name, std::size_t limit = default_size_limit);
 
 /// A file's content; names ending in .gz and .xz are decompressed. The limit holds for the file and for its content.
+/// Throws `file_error` where it cannot be read, and as `gunzip`.
 ADVPROP_API byte_vector read_decompressed(const std::string& path, std::size_t limit = default_size_limit);
 
 /// The first file of `folder` that has one of the names, plain or with .gz or .xz behind it. Throws `file_error` naming

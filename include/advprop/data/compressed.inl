@@ -122,8 +122,8 @@ ADVPROP_API byte_vector unxz(byte_span bytes, const std::string& name, std::size
 
 ADVPROP_API byte_vector read_decompressed(const std::string& path, std::size_t limit) {
   byte_vector bytes = read_file<std::uint8_t>(path, limit);
-  if (detail::ends_with(path, ".gz")) return gunzip(bytes, path, limit);
-  if (detail::ends_with(path, ".xz")) return unxz(bytes, path, limit);
+  if (path.ends_with(".gz")) return gunzip(bytes, path, limit);
+  if (path.ends_with(".xz")) return unxz(bytes, path, limit);
   return bytes;
 }
 

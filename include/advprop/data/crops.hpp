@@ -1,4 +1,4 @@
-// Crops and flips of 8-bit images of any size: what ImageNet training and evaluation use.
+// Crops of 8-bit images of any size: what ImageNet training and evaluation use.
 #pragma once
 
 #include <advprop/core/error.hpp>

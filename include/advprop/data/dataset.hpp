@@ -91,7 +91,8 @@ struct dataset {
 
   /// Throws `argument_error` unless every image has its pixels and a label in range, and all classes or none a name.
   void check() const;
-  /// A copy of images [first, first + count).
+  /// A copy of images [first, first + count). Throws `argument_error`, as those below, for images that are not there,
+  /// and for none.
   [[nodiscard]] dataset subset(int first, int count) const;
   /// A copy of these images, in this order.
   [[nodiscard]] dataset subset(const std::vector<int>& images) const;
@@ -154,7 +155,8 @@ struct image_batch {
   target_view targets() const { return {labels.view(), soft.size() == 0 ? view<const float, 2>() : soft.view()}; }
 };
 
-/// Images [first, first + count) in order, as they are: for evaluation and pictures.
+/// Images [first, first + count) in order, as they are: for evaluation and pictures. Throws `argument_error` where they
+/// are not there, and what the source throws.
 template <source S>
 image_batch read_batch(const S& s, int first, int count) {
   if (first < 0 || count < 1 || first > s.size() - count)

@@ -23,14 +23,16 @@ struct idx_array {
 ADVPROP_API idx_array parse_idx(byte_span bytes, int rank, const std::string& name);
 
 /// One-channel images (IDX of count x height x width) and their labels (IDX of count) as a data set of `classes`.
-/// `limit`: the most bytes a file may hold, decompressed.
+/// `limit`: the most bytes a file may hold, decompressed. Throws `file_error` as `read_decompressed` and `parse_idx`,
+/// for a label out of range, and where there are not as many labels as images.
 ADVPROP_API dataset read_idx(const std::string& image_path, const std::string& label_path, int classes,
                              std::size_t limit = default_size_limit);
 
-/// MNIST from a folder with the four official files.
+/// MNIST from a folder with the four official files. Throws as `find_file` and `read_idx`.
 ADVPROP_API dataset load_mnist(const std::string& folder, split part);
 
 /// Fashion-MNIST (Xiao, Rasul, Vollgraf 2017): MNIST's file names, other images. Debian: package dataset-fashion-mnist.
+/// Throws as `load_mnist`.
 ADVPROP_API dataset load_fashion_mnist(const std::string& folder, split part);
 
 }  // namespace advprop

@@ -65,7 +65,8 @@ struct folder_files {
 }  // namespace detail
 
 /// The JPEG and PNG files of a folder's class folders: classes are numbered in byte order of their names, and images
-/// come class by class in byte order of their folders and names, deeper folders too. Symbolic links to files and
+/// come class by class in byte order of their folders and names, deeper folders too. Names that begin with a
+/// dot are left out. Symbolic links to files and
 /// folders are followed; a class visits each real folder once. A cheap copy; copies and subsets share the files, the
 /// cache and what was skipped. Several threads may read at once. `folder_view` makes it a source for training.
 class image_folder {
@@ -92,7 +93,7 @@ class image_folder {
     return files_->skipped;
   }
 
-  /// These images, in this order.
+  /// These images, in this order. Throws `argument_error` for one that is not there, and for none.
   image_folder subset(const std::vector<int>& images) const;
   /// Images first, first + step, ...
   image_folder every(int step, int first = 0) const;

@@ -29,7 +29,8 @@ struct folder_entry {
   bool is_folder = false;
 };
 
-/// What a folder holds, in byte order of the names, which is how Python sorts them.
+/// What a folder holds, in byte order of the names, which is how Python sorts them. Hidden names are left out:
+/// programs keep copies and previews of images in such files and folders (.ipynb_checkpoints, ._photo.jpg).
 [[gnu::cold]] inline std::vector<folder_entry> list_folder(const std::string& path) {
   const auto close = [](DIR* d) { ::closedir(d); };
   const std::unique_ptr<DIR, decltype(close)> open(::opendir(path.c_str()), close);
@@ -37,7 +38,7 @@ struct folder_entry {
   std::vector<folder_entry> entries;
   for (errno = 0; const dirent* e = ::readdir(open.get()); errno = 0) {
     const std::string name = e->d_name;
-    if (name == "." || name == "..") continue;
+    if (name.starts_with('.')) continue;
     struct stat status;
     const bool found = ::stat((path + "/" + name).c_str(), &status) == 0;  // not so: a dead link, a file like others
     entries.push_back({name, found && S_ISDIR(status.st_mode)});

@@ -140,7 +140,8 @@ class loader {
   loader(S&& s, const loader_options& options, A augment)
       : loader(std::forward<S>(s), options, std::move(augment), no_mix{}) {}
 
-  /// `whole` then changes each batch, as `mixup`, `cutmix` and `mix` do.
+  /// `whole` then changes each batch, as `mixup`, `cutmix` and `mix` do. `next` throws `argument_error` where it leaves
+  /// soft labels that are negative or do not add up to 1.
   template <detail::source_argument S, augmentation A, batch_augmentation M>
   loader(S&& s, const loader_options& options, A augment, M whole) {
     check_options(options, s.size());

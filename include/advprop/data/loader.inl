@@ -3,15 +3,18 @@
 
 #include <algorithm>
 #include <climits>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <numeric>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include <advprop/core/number_text.hpp>
 #include <advprop/data/loader.hpp>
 
 namespace advprop::detail {
@@ -98,6 +101,23 @@ ADVPROP_API void loader_engine::work() {
   }
 }
 
+/// What a batch's augmentation has made of the labels.
+[[gnu::cold]] inline void check_shares(view<const float, 2> soft) {
+  for (int i = 0; i < soft.extent(0); ++i) {
+    double sum = 0;
+    bool sensible = true;
+    for (int c = 0; c < soft.extent(1); ++c) {
+      sensible = sensible && soft(i, c) >= 0;
+      sum += double{soft(i, c)};
+    }
+    if (!sensible || !(std::fabs(sum - 1) <= 1e-3))
+      fail<argument_error>(
+          "loader: the shares that classes have of image ", i, " of a batch ",
+          sensible ? "add up to " + shortest(static_cast<float>(sum)) : std::string("are negative or NaN"),
+          "; they must be 0 or more and add up to 1");
+  }
+}
+
 ADVPROP_API void loader_engine::make(std::int64_t n, slot& s) {
   s.error = nullptr;
   try {
@@ -119,6 +139,7 @@ ADVPROP_API void loader_engine::make(std::int64_t n, slot& s) {
     if (finish_ && !stopping_) {
       random_stream rng = base.split(std::uint64_t{1} << 32 | static_cast<std::uint64_t>(index));  // no image's
       finish_(s.batch, rng);
+      check_shares(s.batch.soft.view());
     }
   } catch (...) {
     s.error = std::current_exception();

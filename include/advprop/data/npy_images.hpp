@@ -33,7 +33,7 @@ class npy_images {
   const std::uint8_t* bytes(int i) const { return files_->pixels + (first_ + i) * files_->image.size(); }
   void read(int i, float* out) const { detail::to_unit(bytes(i), files_->image.size(), out); }
 
-  /// Images [first, first + count).
+  /// Images [first, first + count). Throws `argument_error` where they are not there.
   npy_images subset(int first, int count) const;
 
  private:

@@ -44,7 +44,7 @@ void random_erasing::erase(int height, int width, int channels, random_stream& r
   if (!(rng.uniform() < probability)) return;
   const std::optional<pixel_region> hole = choose(height, width, rng);
   if (!hole) return;
-  random_stream noise = rng.split(rng.next());  // so that what follows does not hang on the hole's size
+  random_stream noise = rng.split(rng.next());  // so that what follows does not depend on the hole's size
   for (int y = hole->top; y < hole->top + hole->height; ++y)
     for (int x = hole->left; x < hole->left + hole->width; ++x)
       for (int c = 0; c < channels; ++c)

@@ -160,11 +160,11 @@ template <class Model>
 
 }  // namespace detail
 
-/// Reads a model written by `save`, by PyTorch ("module." stripped) or by timm with split batch norms, in whichever
-/// dialect its names are. An ordinary checkpoint fills auxiliary sets from main. Throws `file_error` that counts what
-/// is missing, unexpected and of another shape and names the first of each, or names a tensor that is not finite, or
-/// gives both normalizations where the file records another than the network's, and then leaves the model as it was.
-/// For fine-tuning: `load(net, path, {.classifier = false})`.
+/// Reads a model written by `save`, by PyTorch ("module." and "_orig_mod." stripped) or by timm with split batch norms,
+/// in whichever dialect its names are. An ordinary checkpoint fills auxiliary sets from main. Throws `file_error` that
+/// counts what is missing, unexpected and of another shape and names the first of each, or names a tensor that is not
+/// finite, or gives both normalizations where the file records another than the network's, and then leaves the model as
+/// it was. For fine-tuning: `load(net, path, {.classifier = false})`.
 template <class Model>
 load_report load(Model& net, const std::string& path, const load_options& options = {}) {
   return detail::read_model(safetensors::read(path), net, false, options);

@@ -30,10 +30,13 @@ ADVPROP_API void put_metadata(safetensors_writer& out, checkpoint_metadata about
 
 /// The table's names as the file has them.
 ADVPROP_API std::vector<std::string> fitting::recognise(const std::vector<parameter>& table) {
-  // Weights saved from torch's DataParallel carry "module." before every name.
-  std::string prefix = "module.";
-  for (const auto& t : file_.tensors())
-    if (!t.name.starts_with(prefix)) prefix.clear();
+  // Weights saved from torch's DataParallel or torch.compile carry these before every name, in either order.
+  std::string prefix;
+  for (const char* wrapper : {"module.", "_orig_mod.", "module."}) {
+    const std::string longer = prefix + wrapper;
+    if (std::ranges::all_of(file_.tensors(), [&](const auto& t) { return t.name.starts_with(longer); }))
+      prefix = longer;
+  }
   std::vector<std::string> own, best;
   for (const parameter& p : table) own.push_back(p.name);
   std::ptrdiff_t most = -1;

@@ -245,7 +245,8 @@ ADVPROP_API safetensors safetensors::parse(std::span<const std::byte> bytes, std
                      "makes one of it");
   std::uint64_t length;
   std::memcpy(&length, bytes.data(), prefix);
-  if (length > header_limit) fail<file_error>(file, ": absurd header length ", length);
+  if (length > header_limit)
+    fail<file_error>(file, ": is not a safetensors file: its header would have ", length, " bytes");
   if (length > bytes.size() - prefix)
     fail<file_error>(file, ": truncated: the header has ", length, " bytes, the file only ", bytes.size() - prefix);
   const auto* text = reinterpret_cast<const char*>(bytes.data()) + prefix;
