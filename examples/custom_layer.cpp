@@ -1,4 +1,4 @@
-// A layer of one's own: a descriptor with its output shape, its number of parameters, and a state with four functions.
+// A layer of one's own: a descriptor with its output shape, its number of parameters, and a state with three functions.
 #include <cstdio>
 
 #include <advprop/advprop.hpp>

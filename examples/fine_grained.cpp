@@ -20,8 +20,7 @@ int main(int argc, char** argv) try {
   const folder_view strong(
       files, {.size = size},
       pipeline(random_resized_crop{size}, horizontal_flip{}, auto_augment{auto_augment_policy::imagenet}));
-  const folder_view test(image_folder(folder + "/val"), {.size = size},
-                         [crop = center_crop{size}](byte_image& image, random_stream&) { crop(image); });
+  const folder_view test(image_folder(folder + "/val"), {.size = size}, center_crop{size});
   loader first(clean, {.batch = batch, .augment_stream = 0}), second(strong, {.batch = batch, .augment_stream = 1});
   loader* const streams[] = {&first, &second};
 

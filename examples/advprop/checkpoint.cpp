@@ -142,7 +142,14 @@ void load_initial(runner& net, const settings& s, const image_source& train) {
   if (!s.keep_classifier) kept.classes = 0, kept.class_names.clear();  // of the layer that is left out
   check_images(s.initial, kept, train);
   const load_options options{.classifier = s.keep_classifier, .same_normalization = false};
-  tell_of_names(s.initial, s.model, net.load(s.initial, options).dialect);
+  try {
+    tell_of_names(s.initial, s.model, net.load(s.initial, options).dialect);
+  } catch (const file_error& e) {
+    std::string text = e.what();  // the library's name for it is a member
+    if (const std::size_t at = text.find("load everything else with {.classifier = false}"); at != text.npos)
+      fail<file_error>(text.substr(0, at), "--new-classifier loads everything else");
+    throw;
+  }
 }
 
 }  // namespace advprop::program

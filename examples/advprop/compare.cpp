@@ -320,8 +320,9 @@ void compare(const settings& given) {
   planned_runs all = plan_runs(given, std::move(chosen), data);
   const auto held = folder.hold();
   std::optional<seeds_told> seeds;
+  std::vector<detail::descriptor> held_besides;
   if (given.seeds > 1)
-    for (const auto& m : all.methods) run_folder(given.out + "/" + m.name).hold();
+    for (const auto& m : all.methods) held_besides.push_back(run_folder(given.out + "/" + m.name).hold());
   train(all, data, [&] {
     if (given.force) clear(given, all);
   });

@@ -16,6 +16,7 @@ void convert(const settings& given) {
   if (s.sets > 0 && domain > 0)
     fail<argument_error>("--domain ", s.domain, " makes an ordinary network, --aux ", s.sets,
                          " one with auxiliary sets: give one of them");
+  check_output(s, {s.checkpoint});
   any_device device(std::make_unique<cpu>(s.threads));
   runner_options network;
   network.model = s.model;

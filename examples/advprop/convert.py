@@ -80,6 +80,9 @@ def write(path, save):
     temporary = path + ".advprop-tmp"
     try:
         save(temporary)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # safetensors makes files for their owner alone
         os.replace(temporary, path)
     finally:
         if os.path.exists(temporary):
@@ -114,7 +117,7 @@ def main():
     a = parser.parse_args()
     try:
         convert(a.source, a.target, a.key, a.ema)
-    except (Refusal, OSError) as e:
+    except (Refusal, OSError, SafetensorError) as e:
         sys.exit(f"convert: {e}")
 
 

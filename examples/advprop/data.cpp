@@ -5,16 +5,20 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <iterator>
+#include <mutex>
 #include <span>
 #include <system_error>
 #include <utility>
 
 #include <advprop/core/number_text.hpp>
+#include <advprop/core/parallel.hpp>
 #include <advprop/data/augment.hpp>
 #include <advprop/data/auto_augment.hpp>
 #include <advprop/data/cifar.hpp>
+#include <advprop/data/class_list.hpp>
 #include <advprop/data/color_jitter.hpp>
 #include <advprop/data/crops.hpp>
 #include <advprop/data/hold_out.hpp>
@@ -124,7 +128,10 @@ std::vector<int> spread(const image_folder& f, int images) {
 
 std::string part_folder(const settings& s, bool training) {
   const std::string top = folder_of(s);
-  return top + (training ? "/train" : file_exists(top + "/val") ? "/val" : "/test");
+  if (training) return top + "/train";
+  for (const char* part : {"/val", "/test"})
+    if (file_exists(top + part)) return top + part;
+  fail<file_error>(top, ": has neither a folder val nor a folder test");
 }
 
 /// The class folders of training or of test images (these class by class in turn), `images` of them spread evenly over
@@ -135,12 +142,6 @@ image_folder open_folder(const settings& s, bool training, int images, const cha
   if (images > f.size()) fail<argument_error>(option, " is ", images, ", ", path, " has ", f.size());
   return training ? f.subset(spread(f, images)) : some_of(f, images);
 }
-
-/// Without randomness: the middle of the image.
-struct middle {
-  center_crop crop;
-  void operator()(byte_image& image, random_stream&) const { crop(image); }
-};
 
 std::string folder_name(const settings& s) {
   const std::string path = folder_of(s);
@@ -241,8 +242,8 @@ image_folder some_of(const image_folder& f, int images) {
 image_source looked_at(const settings& s, const image_folder& f, std::string name, look how) {
   if (how == look::whole)
     return {std::move(name), folder_view(f, {.size = s.image_size}, whole_image{s.image_size, filter_of(s)})};
-  const middle crop{{s.image_size, s.crop_fraction, filter_of(s)}};
-  return {std::move(name), folder_view(f, {.size = s.image_size}, crop)};
+  return {std::move(name),
+          folder_view(f, {.size = s.image_size}, center_crop{s.image_size, s.crop_fraction, filter_of(s)})};
 }
 
 dataset test_bytes(const settings& s) { return load_bytes(s, split::test, s.test_images, "--test-images"); }
@@ -251,6 +252,17 @@ image_folder test_folder(const settings& s) { return open_folder(s, false, s.tes
 image_source load_test_data(const settings& s) {
   if (!known(s.data).load) return evaluated(s, test_folder(s));
   return source_of(load_bytes(s, split::test, s.test_images, "--test-images"));
+}
+
+std::vector<std::string> listed_classes(const std::string& path, int classes) {
+  auto names = read_class_list(path);
+  if (static_cast<int>(names.size()) != classes)
+    fail<file_error>(path, ": has ", names.size(), " classes, the network ", classes);
+  return names;
+}
+
+std::vector<std::string> logit_names(const settings& s, const image_source& test) {
+  return s.class_list.empty() ? test.class_names : listed_classes(s.class_list, test.classes);
 }
 
 std::string content_of(const image_source& images) {
@@ -275,6 +287,25 @@ std::string content_of(const image_source& images) {
   return hash.text();
 }
 
+void check_readable(const image_source& images, int threads) {
+  if (!images.of_files()) return;
+  std::mutex mutex;
+  std::exception_ptr error;
+  std::ptrdiff_t broken = images.size();
+  parallel_for(threads > 0 ? threads : processors(), images.size(), [&](std::ptrdiff_t i) {
+    try {
+      std::vector<float> pixels(static_cast<std::size_t>(images.image().size()));
+      images.read(static_cast<int>(i), pixels.data());
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (i >= broken) return;
+      broken = i;
+      error = std::current_exception();
+    }
+  });
+  if (error) std::rethrow_exception(error);
+}
+
 std::string told_of_skipped(std::vector<std::string> files) {
   std::sort(files.begin(), files.end());
   files.erase(std::unique(files.begin(), files.end()), files.end());
@@ -297,14 +328,14 @@ data_sets load_data(const settings& s) {
     std::optional<divided<dataset>> parts;
     if (s.validation > 0) parts = parts_of(s, all);
     d.train = source_of(std::move(all));
-    d.content = content_of(d.train);
+    d.content.training = content_of(d.train);
     if (parts) {
       d.train = source_of(std::move(parts->training));
       d.validation = source_of(std::move(parts->validation));
     }
   } else {
     d.folders = open_folder(s, true, s.train_images, "--train-images");
-    d.content = content_of(evaluated(s, *d.folders));
+    d.content.training = content_of(evaluated(s, *d.folders));
     if (s.validation > 0) {
       const auto parts = parts_of(s, *d.folders);
       d.folders = parts.training;
@@ -313,6 +344,7 @@ data_sets load_data(const settings& s) {
     d.train = evaluated(s, *d.folders);
   }
   d.test = load_test_data(s);
+  d.content.test = content_of(d.test);
   if (d.folders) check_classes(s, d);
   return d;
 }

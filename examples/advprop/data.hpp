@@ -22,7 +22,7 @@ struct data_sets {
   image_source train, test;                // as they are evaluated
   std::optional<image_source> validation;  // what `--validation` sets aside
   std::optional<image_folder> folders;     // of training images, where they come from files
-  std::string content;                     // `content_of` the training images, with those that are set aside
+  data_contents content;
 
   /// What is measured after each epoch.
   const image_source& watched() const { return validation ? *validation : test; }
@@ -33,8 +33,17 @@ struct data_sets {
 data_sets load_data(const settings& s);
 image_source load_test_data(const settings& s);
 
-/// A hash of all labels and of up to 64 images, spread evenly: the same wherever the files lie.
+/// A hash of all labels and pixels; of image files, of their sizes and the pixels of up to 64, spread evenly: the same
+/// wherever the files lie.
 std::string content_of(const image_source& images);
+
+/// The names in a list of a network's classes. Throws `file_error`, also where they are not as many.
+std::vector<std::string> listed_classes(const std::string& path, int classes);
+/// Class names in the order of the logits.
+std::vector<std::string> logit_names(const settings& s, const image_source& test);
+
+/// Reads every image of files once. Throws what the first one that cannot be read throws.
+void check_readable(const image_source& images, int threads);
 
 /// What to say of broken files that were skipped, each once; empty where there are none.
 std::string told_of_skipped(std::vector<std::string> files);
@@ -68,7 +77,7 @@ std::string name_of(const channel_statistics& s);
 /// What the checkpoints of a run say of its network.
 checkpoint_metadata metadata_of(const settings& s, const data_sets& data);
 
-/// Of so many training images, those of an epoch that are left out because they fill no batch; where all of them fill
+/// Of that many training images, those of an epoch that are left out because they fill no batch; where all of them fill
 /// none they are one smaller batch.
 int left_out(const settings& s, int images);
 

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <advprop/core/parallel.hpp>
-#include <advprop/data/class_list.hpp>
 #include <advprop/io/file.hpp>
 #include <advprop/io/text.hpp>
 
@@ -182,7 +181,7 @@ evaluation_result run_evaluation(const settings& s, const std::vector<checkpoint
   for (const auto& file : files) check_images(file.path, file.metadata, r.test);
   for (const auto& file : files) tell_of_classes(file.path, file.metadata, r.test);
   r.imagenet = s.data == "folder";
-  r.logit_names = s.class_list.empty() ? r.test.class_names : read_class_list(s.class_list);
+  r.logit_names = logit_names(s, r.test);
   r.sets = sets_of(s, r.test);
   const auto strengths = strengths_of(s);
   if (!s.out.empty()) {

@@ -117,6 +117,9 @@ void attack_scores::add(const attack_scores& block) {
 attack_scores attack_block(runner& net, any_target& target, const image_source& images, int first, int count,
                            int domain, const strength& s) {
   if (s.attack == "pgd") return run_pgd(net, images, first, count, domain, s);
+  if (s.attack == "ensemble" && images.classes < 4)
+    fail<argument_error>("--robust-attack ensemble: its targeted APGD needs 4 classes or more, there are ",
+                         images.classes, "; --robust-attack apgd,fab,square does without");
   robustness::ensemble_options o;
   o.epsilon = s.epsilon;
   o.norm = s.norm;

@@ -23,15 +23,6 @@ namespace {
 using kind = viewed_set::kind;
 using robustness::corruption;
 
-/// Class names in the order of the logits.
-std::vector<std::string> logit_names(const settings& s, const image_source& test) {
-  if (s.class_list.empty()) return test.class_names;
-  auto names = read_class_list(s.class_list);
-  if (static_cast<int>(names.size()) != test.classes)
-    fail<file_error>(s.class_list, ": has ", names.size(), " classes, the network ", test.classes);
-  return names;
-}
-
 viewed_set corrupted_set(corruption c, int severity, int images) {
   viewed_set v;
   v.which = kind::corruption;

@@ -48,7 +48,7 @@ struct resumed_at {
   double seconds = 0;  // of the epoch that it is in
 };
 
-resumed_at read_position(const settings& s, const std::string& content, const run_folder& folder) {
+resumed_at read_position(const settings& s, const data_contents& content, const run_folder& folder) {
   if (!s.resume) return {};
   if (!file_exists(folder.training())) {
     if (file_exists(folder.summary()))
@@ -98,8 +98,8 @@ evaluation evaluate_domains(runner& net, const image_source& images, std::uint64
 /// What all measurements of a trained network depend on: the run and its epoch, the test images, the program.
 std::string measured_under(const settings& s, const data_sets& data, int epoch) {
   content_hash hash;
-  const std::string all = version() + identity(s, data.content) + content_of(data.test) + s.device + s.engines +
-                          s.frost + " " + std::to_string(epoch);
+  const std::string all =
+      version() + identity(s, data.content) + s.device + s.engines + s.frost + " " + std::to_string(epoch);
   hash.add(std::span<const char>(all));
   return hash.text();
 }
@@ -404,6 +404,10 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
                   : before.complete ? "this run is complete"
                                     : "going on in epoch " + std::to_string(before.epoch + 1));
   watch.message(memory_of(planned));
+  if (!before.complete && s.broken == "fail") {  // an epoch's training would be lost by what is found after it
+    check_readable(data.watched(), s.threads);
+    if (data.validation) check_readable(data.test, s.threads);
+  }
 
   experiment_result r;
   r.name = name;

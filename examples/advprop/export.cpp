@@ -10,6 +10,7 @@ void export_onnx(const settings& given) {
   const checkpoint_facts file = facts_of(given.checkpoint);
   const settings s = seen_as_recorded(completed(given, file), {&file, 1});
   const int domain = domain_in(s, file);
+  check_output(s, {s.checkpoint});
   any_device device(std::make_unique<cpu>(s.threads));
   const auto net = load_network(device, s, file, {s.channels, s.classes}, domain, required_normalization(s, file));
   const int size = s.image_size > 0 ? s.image_size : s.model.starts_with("efficientnet-") ? native_size(s.model) : 0;

@@ -27,6 +27,10 @@ class single_domain {
   int parts() const { return clean_ ? 1 : adversarial_.parts(); }
   int streams() const { return 1; }
   std::string part_name(int i) const { return clean_ ? "clean" : adversarial_.part_name(i); }
+  int smallest_pass(std::span<const int> images, int micro_batch) const {
+    return clean_ ? clean_training().smallest_pass(images, micro_batch)
+                  : adversarial_.smallest_pass(images, micro_batch);
+  }
   template <class Model>
   step_metrics gradients(Model& net, std::span<const labelled_images> streams, const step_options& options) const {
     return clean_ ? clean_training().gradients(net, streams, options) : adversarial_.gradients(net, streams, options);
@@ -37,7 +41,7 @@ class single_domain {
   adversarial_training<chosen_attack> adversarial_{{}};
 };
 
-/// The library's method for a model with so many auxiliary domains.
+/// The library's method for a model with that many auxiliary domains.
 template <int Auxiliaries>
 auto method_for(const chosen_method& m) {
   if constexpr (Auxiliaries == 0) {

@@ -98,7 +98,7 @@ void data_options(CLI::App& app, settings& s) {
   app.add_option("--data-dir", s.data_dir, "Folder with its files; for fashion-mnist Debian's, unless given")
       ->take_last()
       ->group("Data");
-  number(app, "--test-images", s.test_images, 0, many, "The first so many test images (folder: spread evenly); 0: all")
+  number(app, "--test-images", s.test_images, 0, many, "The first N test images (folder: spread evenly); 0: all")
       ->group("Data");
   view_options(app, s, "Images in folders");
   number(app, "--cache", s.cache, 0, many, "MiB of decoded images to keep in memory")->group("Images in folders");
@@ -110,7 +110,7 @@ void normalization_option(CLI::App& app, settings& s) {
 }
 void train_data_options(CLI::App& app, settings& s) {
   normalization_option(app, s);
-  number(app, "--train-images", s.train_images, 0, many, "The first so many training images; 0: all")->group("Data");
+  number(app, "--train-images", s.train_images, 0, many, "The first N training images; 0: all")->group("Data");
   app.add_option("--validation", s.validation,
                  "Training images to set aside, class by class, and to measure after each epoch instead of the test "
                  "images: how many, or which share of them; 0: none")
@@ -150,6 +150,7 @@ void aux_options(CLI::App& app, settings& s) {
                  "advprop: augmentation of each auxiliary domain's images, once or once for each [as --augment; for "
                  "--attack none: auto on folders, else cutout]")
       ->check(CLI::IsMember({"none", "basic", "cutout", "auto", "rand"}))
+      ->delimiter(',')
       ->allow_extra_args(false)
       ->group("Data");
 }
@@ -162,7 +163,7 @@ CLI::Option* model_options(CLI::App& app, settings& s) {
 void attack_options(CLI::App& app, settings& s, bool lists) {
   const char* group = "Attack";
   auto* attack = app.add_option("--attack", s.attacks,
-                                lists ? "Once, or once for each auxiliary domain [pgd]; none there: "
+                                lists ? "Once, or one for each auxiliary domain, as pgd,none [pgd]; none there: "
                                         "a domain of images with cutout"
                                       : "May be given several times")
                      ->check(CLI::IsMember({"none", "fgsm", "ifgsm", "pgd", "pgd-l2", "mifgsm", "gd"}))
@@ -170,10 +171,11 @@ void attack_options(CLI::App& app, settings& s, bool lists) {
   const auto values = [&](const std::string& option, auto& list, int most, const std::string& text) {
     app.add_option(option, list, text)
         ->check(within<typename std::remove_reference_t<decltype(list)>::value_type>(0, most))
+        ->delimiter(',')
         ->group(group)
         ->allow_extra_args(false);
   };
-  attack->allow_extra_args(false);
+  attack->delimiter(',')->allow_extra_args(false);
   // Of pgd-l2 more than 255 is possible; whose value it is, is not known yet.
   values("--epsilon", s.epsilons, 100000,
          "Largest change of a pixel, of pgd-l2 the length of the whole change, pixels of 255; once, or once an attack "
@@ -234,7 +236,7 @@ void training_options(CLI::App& app, settings& s) {
        "Of the learning rate")
       ->group(group);
   number(app, "--decay-rate", s.decay_rate, 1e-9, 1, "exponential, staircase: factor ...")->group(group);
-  number(app, "--decay-every", s.decay_every, 1e-9, 1e9, "... every so many epochs")->group(group);
+  number(app, "--decay-every", s.decay_every, 1e-9, 1e9, "... every N epochs")->group(group);
   number(app, "--warm-up", s.warm_up, 0, 1e6, "Epochs of linear rise before")->group(group);
   app.add_option("--milestones", s.milestones, "step: epochs after which it falls to a tenth [half, three quarters]")
       ->delimiter(',')
@@ -330,7 +332,7 @@ void run_options(CLI::App& app, settings& s) {
                      ->group("Run");
   app.add_flag("--force", s.force, "Replace the run in --out")->excludes(resume)->group("Run");
   number(app, "--checkpoint-steps", s.checkpoint_steps, 0, many,
-         "Also save the state after every so many steps; 0: each epoch")
+         "Also save the state after every N steps; 0: each epoch")
       ->group("Run");
   const char* group = "Measured after training";
   number(app, "--robust-images", s.robust_images, 0, many, "Test images that are attacked; 0: all")->group(group);
@@ -424,7 +426,7 @@ void training_run_options(CLI::App& app, settings& s) {
 void train_command(CLI::App& app, settings& s) {
   training_run_options(app, s);
   number(app, "--patience", s.patience, 0, 1e6,
-         "--select best: training ends when so many epochs in a row were no better; 0: after --epochs")
+         "--select best: training ends when N epochs in a row were no better; 0: after --epochs")
       ->group("Training");
   run_options(app, s);
   configuration_option(app, s);
@@ -436,7 +438,7 @@ void compare_command(CLI::App& app, settings& s) {
   model_options(app, s);
   training_options(app, s);
   number(app, "--seeds", s.seeds, 1, 1000,
-         "Train every method so many times, with --seed and those that follow, and tell means, deviations and paired "
+         "Train every method N times, with --seed and those that follow, and tell means, deviations and paired "
          "differences")
       ->group("Run");
   attack_options(app, s, true);

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include <advprop/core/parallel.hpp>
-#include <advprop/data/class_list.hpp>
 #include <advprop/data/crops.hpp>
 #include <advprop/data/image_color.hpp>
 #include <advprop/data/image_file.hpp>
@@ -24,6 +23,7 @@
 #include "checkpoint.hpp"
 #include "choices.hpp"
 #include "commands.hpp"
+#include "data.hpp"
 #include "table.hpp"
 
 namespace advprop::program {
@@ -52,11 +52,7 @@ std::vector<std::string> files_of(const std::vector<std::string>& given) {
 /// As many as the network has, in the order of its logits.
 std::vector<std::string> class_names(const settings& s, const checkpoint_metadata& recorded) {
   std::vector<std::string> names = recorded.class_names;
-  if (!s.class_list.empty()) {
-    names = read_class_list(s.class_list);
-    if (static_cast<int>(names.size()) != s.classes)
-      fail<file_error>(s.class_list, ": has ", names.size(), " classes, the network ", s.classes);
-  }
+  if (!s.class_list.empty()) names = listed_classes(s.class_list, s.classes);
   for (int i = static_cast<int>(names.size()); i < s.classes; ++i) names.push_back(std::to_string(i));
   return names;
 }
@@ -135,6 +131,13 @@ void predict(const settings& given) {
   const auto names = class_names(s, file.metadata);
   const auto files = files_of(s.images);
   std::optional<atomic_file> out;  // before there is anything to lose
+  if (!s.out.empty()) {
+    auto read = files;
+    read.insert(read.end(), {s.checkpoint, s.class_list});
+    check_output(s, read);
+    if (const auto kind = std::filesystem::path(s.out).extension(); kind == ".jpg" || kind == ".jpeg" || kind == ".png")
+      fail<argument_error>("--out is ", s.out, ", the name of an image: predictions are written as CSV");
+  }
   if (!s.out.empty()) out.emplace(s.out);
   const std::ptrdiff_t at_once = images_at_once(s);
   any_device device = device_of(s);

@@ -18,7 +18,7 @@ struct quantity {
   double value = 0;   // in seconds, or a fraction
   std::string unit = "%";
   bool less_is_better = false;
-  int images = 0;  // an accuracy: of so many; an error over several versions of images is none
+  int images = 0;  // of an accuracy: of how many; an error over several versions of images is none
 
   /// In its unit, without it: "88.35".
   std::string text(double v) const;

@@ -29,7 +29,7 @@ class run_folder {
   /// Whether there are files of a training run.
   bool has_run() const;
   /// Makes the folder where it is missing. Throws `file_error`, also while another process holds what this returns.
-  detail::descriptor hold() const;
+  [[nodiscard]] detail::descriptor hold() const;
   /// Removes the run in it. Throws `file_error`.
   void clear() const;
 

@@ -64,7 +64,7 @@ class runner {
   /// What evaluation looks at and attacks. Where there is an average, nothing else may be asked while it lives.
   virtual std::unique_ptr<any_target> target(int domain) = 0;
 
-  /// Of a network on a dry device: with batches of so many images that are `size` pixels high and wide; those of
+  /// Of a network on a dry device: with batches of `batch` images that are `size` pixels high and wide; those of
   /// training in micro-batches, unless `micro_batch` is 0.
   virtual run_plan plan(const chosen_method& method, const chosen_optimizer& optimizer, double average, int size,
                         int batch, int micro_batch, int evaluated, int attacked) = 0;

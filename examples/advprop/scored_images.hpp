@@ -28,7 +28,7 @@ struct image_scores {
     int image, predicted;  // predicted: a logit
     double confidence;
   };
-  int images = 0, top1 = 0, top5 = 0;  // of so many, so many right
+  int images = 0, top1 = 0, top5 = 0;  // how many, and how many of them right
   double loss = 0;
   double calibration_l1 = 0, calibration_rms = 0;
   std::vector<int> predicted;        // of every image, where they are kept: a logit

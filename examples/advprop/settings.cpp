@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 
 #include <advprop/core/error.hpp>
 #include <advprop/io/text.hpp>
@@ -273,13 +274,22 @@ std::vector<std::pair<std::string, std::string>> described(const settings& s) {
   return result;
 }
 
-std::string identity(const settings& s, const std::string& content) {
+std::string identity(const settings& s, const data_contents& content) {
   metrics_entry j = training(s);
   j.erase("patience");
   if (!schedule_of(s).by_length()) j.erase("epochs");
   j["test-images"] = s.test_images;  // on which epochs were measured
-  j["content of training images"] = content;
+  j["content of training images"] = content.training;
+  j["content of test images"] = content.test;
   return j.dump();
+}
+
+void check_output(const settings& s, const std::vector<std::string>& inputs) {
+  for (const std::string& input : inputs) {
+    std::error_code none;  // one of the two is not there
+    if (std::filesystem::equivalent(s.out, input, none))
+      fail<argument_error>("--out is ", s.out, ", which is read: it would be lost");
+  }
 }
 
 std::string changes(const metrics_entry& old, const metrics_entry& now) {

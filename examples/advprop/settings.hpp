@@ -119,9 +119,18 @@ metrics_entry to_json(const settings& s);
 /// The same as texts.
 std::vector<std::pair<std::string, std::string>> described(const settings& s);
 
-/// What must not change when a run is resumed: what decides its bits. `content` is the training images'. How many
+/// Hashes of a run's images.
+struct data_contents {
+  std::string training;  // with those that are set aside
+  std::string test;
+};
+
+/// What must not change when a run is resumed: what decides its bits and what its epochs are measured on. How many
 /// epochs there are is not of it where that decides none of them.
-std::string identity(const settings& s, const std::string& content);
+std::string identity(const settings& s, const data_contents& content);
+
+/// Throws `argument_error` where `--out` names one of the files that are read.
+void check_output(const settings& s, const std::vector<std::string>& inputs);
 
 /// In which members two objects differ: "seed was 1, is 2; batch was ...".
 std::string changes(const metrics_entry& old, const metrics_entry& now);

@@ -349,7 +349,7 @@ validation)
   contains progress "this run is complete"
   run train $options --epochs 4 --validation 32 --select best --patience 4 --out patient --resume
   cmp best/model.safetensors patient/model.safetensors || die "with more patience it chose other weights"
-  # So is one for more epochs, where the schedule does not hang on them.
+  # So is one for more epochs, where the schedule does not depend on them.
   run train $options --epochs 2 --validation 32 --select best --out longer
   run train $options --epochs 4 --validation 32 --select best --out longer --resume
   cmp best/model.safetensors longer/model.safetensors || die "the longer run chose other weights"
@@ -706,6 +706,10 @@ EOF
   cp others/train/class1/0.png others/train/class0/0.png
   refused 1 'is the checkpoint of another run (content of training images was "[0-9a-f]*", is "[0-9a-f]*")$' \
     train --config recipe.toml $common --data-dir others --out killed --aux-augment rand --resume
+  cp images/train/class0/0.png others/train/class0/0.png
+  cp others/val/class1/0.png others/val/class0/0.png
+  refused 1 'is the checkpoint of another run (content of test images was "[0-9a-f]*", is "[0-9a-f]*")$' \
+    train --config recipe.toml $common --data-dir others --out killed --aux-augment rand --resume
   # What was skipped is told: the two files that are no images, and one that breaks off.
   mkdir torn
   cp -r images/val torn/val
@@ -739,6 +743,13 @@ EOF
   rm images/train/class3/text.JPEG
   refused 1 "images/train/class4/empty.png: " train $common --out bad
   rm images/train/class4/empty.png
+  # A test image that breaks off is found before there is an epoch to lose.
+  cp -r images late
+  cp torn/val/class2/1.png late/val/class2/1.png
+  refused_late "late/val/class2/1.png: " train $common --data-dir late --method clean --out bad
+  lacks stderr "epoch 1"
+  mv late/val late/other
+  refused 1 "^advprop: late: has neither a folder val nor a folder test$" train $common --data-dir late --out bad
   refused 1 "nowhere.toml: " train --config nowhere.toml $common --out bad
   printf 'batch = 20\nepochs = [1,\n' >broken.toml
   refused 1 "broken.toml: line " train --config broken.toml $common --out bad
@@ -974,6 +985,12 @@ convert)
   run export $names --normalization fashion-mnist --image-size 28 --checkpoint plain.safetensors --no-fold --out plain.onnx
   cmp main.onnx plain.onnx || die "the recorded input stage is not what the options say"
   contains main.onnx BatchNormalization
+  # What is read is not written over, by whatever name.
+  ln -s main.safetensors link.safetensors
+  for command in "convert --checkpoint main.safetensors --out link.safetensors" "export --checkpoint link.safetensors --out ./main.safetensors"; do
+    # shellcheck disable=SC2086 # several words
+    refused 1 "--out is .*main.safetensors, which is read: it would be lost$\|--out is link.safetensors, which is read" $command
+  done
   lacks aux.onnx BatchNormalization
   ;;
 
@@ -1032,6 +1049,11 @@ predict)
   [ ! -e bad.csv ] || die "a refused prediction left a file"
   refused 1 "^advprop: nowhere/all.csv: cannot open its folder" predict --checkpoint out/model.safetensors $one --out nowhere/all.csv
   [ ! -s stdout ] || die "predicted before --out was looked at"
+  for written in out/model.safetensors classes.txt images/val/class3/0.png; do
+    refused 1 "--out is $written, which is read: it would be lost$" \
+      predict --checkpoint out/model.safetensors --class-list classes.txt $one --out $written
+  done
+  refused 1 "--out is images/val/class5/0.png, the name of an image" predict --checkpoint out/model.safetensors $one --out images/val/class5/0.png
   # What memory cannot hold is not tried.
   if [ "$(memory)" -lt 17000 ]; then
     refused 1 "^advprop: --image-size 10000: resnet20 takes [0-9,]* MiB for one image, and there are [0-9,]* MiB of memory$" \
@@ -1057,6 +1079,10 @@ plan)
   contains stdout "^memory planned: .* MiB for a training step, .* for an evaluation, .* under attack"
   run plan $options --convolution direct >stdout
   contains stdout "^layer2.0.conv2  *conv_backward_weight  *direct "
+  # A list in one word is one of several.
+  run plan --model resnet20 --method advprop --aux 2 --attack pgd --attack none --epsilon 2 --epsilon 3 --steps 2 --steps 1 >several
+  run plan --model resnet20 --method advprop --aux 2 --attack pgd,none --epsilon 2,3 --steps 2,1 >stdout
+  cmp several stdout || die "lists of attacks are read otherwise"
   run plan --data folder --image-size 40 --classes 10 $options >stdout
   contains stdout "^resnet20, 16 images of 3x40x40"
   refused 1 "built with" plan --model resnet21
