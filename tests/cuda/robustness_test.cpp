@@ -70,7 +70,7 @@ double apart(const tensor<float, 4>& a, const tensor<float, 4>& b) {
   return count / double(a.size());
 }
 
-/// A GPU rounds otherwise, and in another batch otherwise again: the fate of an image at the edge may hang on that.
+/// A GPU rounds otherwise, and in another batch otherwise again: the fate of an image at the edge may depend on that.
 #ifdef ADVPROP_GPU_TESTS
 constexpr int most_others = 2;
 #else

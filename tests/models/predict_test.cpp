@@ -50,6 +50,13 @@ TEST_CASE("Probabilities are the softmax of the logits, and classes the largest"
   }
 }
 
+TEST_CASE("A dry run's network predicts nothing") {
+  cpu dry(dry_run{});
+  two net(dry);
+  CHECK_THROWS_WITH_AS(predict_classes(net, harness::images(2)),
+                       "predict: the network's device is for dry runs and computes nothing", argument_error);
+}
+
 TEST_CASE("No images have no predictions, and what cannot be asked is refused") {
   cpu d(1);
   two m(d);

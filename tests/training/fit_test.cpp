@@ -317,7 +317,7 @@ TEST_CASE("A run killed twice, on other numbers of threads, ends in the same bit
 }
 
 TEST_CASE(
-    "A finished run is gone on with for more epochs, to the same bits, where the schedule does not hang on them") {
+    "A finished run is gone on with for more epochs, to the same bits, where the schedule does not depend on them") {
   const folder f;
   const auto train = [&](int epochs, const schedule& rates, bool resume) {
     cpu d(1);
@@ -732,6 +732,19 @@ TEST_CASE("Batches of which a batch norm gets one value are refused before the f
   CHECK_THROWS_WITH_AS(fit(m, threes, method, sgd{}, {.epochs = 1}),
                        doctest::Contains("fit: a batch has 3 images, and"), argument_error);
   CHECK_NOTHROW(fit(m, tens, clean_training{}, sgd{}, {.epochs = 1}));
+}
+
+TEST_CASE("What is wrong with the method is not put down to the last batch") {
+  cpu d(1);
+  model<narrow, domains<2>, cpu> m(d);
+  const dataset data = quarters(9);
+  loader batches(data, {.batch = 128});
+  adversarial_propagation method{attack::pgd{.steps = 1}};
+  method.auxiliary[0].share = 2;
+  CHECK_THROWS_WITH_AS(
+      fit(m, batches, method, sgd{}, {.epochs = 1}),
+      "fit: an epoch's last batch has 9 images: adversarial_propagation: share is 2, must be in (0, 1]",
+      argument_error);
 }
 
 TEST_CASE("Which last batches are too small depends on what the method makes of them") {

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "../models/harness.hpp"
+#include "lion.hpp"
 
 namespace optimizers_test {
 
@@ -88,6 +89,14 @@ void check_adamw(const adamw& o) {
   });
 }
 
+void check_lion(const own_optimizer::lion& o) {
+  check(o, 0, [&](double decay, double& w, double g, double& m, double&, double rate, double) {
+    const double c = double(o.beta1) * m + (1 - double(o.beta1)) * g;
+    w -= rate * ((c > 0) - (c < 0) + decay * w);
+    m = double(o.beta2) * m + (1 - double(o.beta2)) * g;
+  });
+}
+
 /// One of each kind, for what must hold for all.
 template <class F>
 void with_each(F f) {
@@ -124,6 +133,17 @@ TEST_CASE("AdamW equals the formula: both rules of decay, other betas, clipping"
   check_adamw({.weight_decay = 0.5f, .decay_rule = decay_rule::weights_and_biases});
   check_adamw({.weight_decay = 0.5f, .decay_rule = decay_rule::all, .layer_rates = {{"bn1", 0.5f}}});
   check_adamw({.beta1 = 0.5f, .beta2 = 0.8f, .epsilon = 0.1f, .weight_decay = 0, .clip_norm = 2});
+}
+
+TEST_CASE("An optimizer of one's own has rules of decay and layers' rates from what all are made of") {
+  check_lion({});
+  check_lion({.learning_rate = 0.05f, .beta1 = 0.5f, .weight_decay = 0.1f});
+  check_lion({.weight_decay = 0.1f, .decay_rule = decay_rule::all, .layer_rates = {{"fc", 2}, {"block", 0}}});
+  cpu d(1);
+  two m(d);
+  using state = own_optimizer::lion::state<two>;
+  CHECK_THROWS_WITH_AS(state({.learning_rate = -1}, m), "lion: learning_rate is -1, must be 0 or more", argument_error);
+  CHECK(own_optimizer::lion{.layer_rates = {{"fc", 2}}}.description() == "lion learning_rate 0.001 layer_rates fc 2");
 }
 
 TEST_CASE("Layers learn at rates of their own, by the first that names them; decay and clipping follow") {
@@ -186,11 +206,11 @@ TEST_CASE("Rates of layers that there are not, negative ones, and a network that
       o.layer_rates = std::move(rates);
       CHECK_THROWS_WITH_AS(state_type(o, m), (name + ": layer_rates" + text).c_str(), argument_error);
     };
-    refused({{"fc", 1}, {"layer4", 0.1f}}, ": the network has no tensor or layer 'layer4'");
+    refused({{"fc", 1}, {"layer4", 0.1f}}, ": the network has no tensor or layer 'layer4', only conv1, bn1, block, fc");
     refused({{"", 0.5f}, {"fc", 0}}, ": 'fc' is never asked: names before it have all its tensors");
     refused({{"fc.weight", 1}, {"fc.bias", 1}, {"fc", 0}},
             ": 'fc' is never asked: names before it have all its tensors");
-    refused({{"f", 1}}, ": the network has no tensor or layer 'f'");
+    refused({{"f", 1}}, ": the network has no tensor or layer 'f', only conv1, bn1, block, fc");
     refused({{"fc", -1}}, ": the factor of 'fc' is -1, must be 0 or more");
     refused({{"fc", NAN}}, ": the factor of 'fc' is nan, must be 0 or more");
     refused({{"", 0}}, " keep every tensor as it is, so that nothing would be learned");

@@ -263,6 +263,8 @@ TEST_CASE("a dry run takes no memory for what it plans, and refuses a device tha
   cpu device(1);
   model<resnet20<10>, domains<1>, cpu> real(device);
   CHECK_THROWS_AS(plan_evaluation(real, 1, 32, 32), argument_error);
+  CHECK_THROWS_WITH_AS(plan_evaluation(net, 0, 32, 32), "plan_evaluation: batch, height and width must be positive",
+                       argument_error);
 }
 
 }  // namespace plan_test

@@ -180,7 +180,7 @@ class basic_cuda : public cuda_device {
 
   /// Needs neither a GPU nor its driver. cuDNN chooses its engines on the GPU, so their workspace is left out of the
   /// arena's peak (`work_log::library_workspace` bounds it), and they are taken to do what follows a convolution, too.
-  /// Sums are dealt to so many multiprocessors, by default an H100's.
+  /// Sums are dealt to that many multiprocessors, by default an H100's.
   explicit basic_cuda(dry_run d, float32_products products = float32_products::exact,
                       engine_choice engines = engine_choice::timed, int multiprocessors = 132)
       : cuda_device(d, products, engines, multiprocessors) {}
@@ -190,8 +190,8 @@ class basic_cuda : public cuda_device {
 
   static constexpr std::ptrdiff_t elements(int batch, shape s) { return batch * s.size(); }
 
-  /// How many images a pass over at least so many should have, where the number shrinks again and again and the others
-  /// may be anything: cuDNN's plans are made for one batch size, so there should be few.
+  /// How many images a pass over at least that many should have, where the number shrinks again and again and the
+  /// others may be anything: cuDNN's plans are made for one batch size, so there should be few.
   static constexpr int padded_batch(int images) {
     return images < 16 ? 16 : static_cast<int>(std::bit_ceil(static_cast<unsigned>(images)));
   }

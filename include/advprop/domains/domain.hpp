@@ -33,7 +33,6 @@ struct domains {
   static_assert(N >= 1, "domains<N>: there is at least the main domain");
 
   static constexpr int count = N;
-  static constexpr share shared = S;
   static constexpr int statistic_sets = S == share::statistics ? 1 : N;
   static constexpr int affine_sets = S == share::affine ? 1 : N;
 

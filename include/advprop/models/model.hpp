@@ -75,7 +75,6 @@ class model {
              .images = images.extents(),
              .learning = store_.learning()->version()};
     auto c = bind(keep);
-    c.keep = keep;
     feature_map<Device> y = body_.forward(c, Network::input::forward(*device_, images));
     last_.keep = keep;  // only now: after an exception there is nothing to go back through
     last_.result = y.image();
@@ -211,7 +210,7 @@ class model {
             .groups = last_.groups,
             .source = last_.source,
             .update = last_.update,
-            .keep = last_.keep,
+            .keep = kept,
             .drop = last_.drop,
             .noise = last_.noise,
             .depth = last_.depth,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <type_traits>
 #include <vector>
 
 #include <advprop/core/error.hpp>
@@ -38,7 +39,7 @@ class host_logits {
   using element = typename Device::element;
   static constexpr std::ptrdiff_t row = Device::elements(1, {Classes, 1, 1});
 
-  /// The numbers of so many images.
+  /// The numbers of that many images.
   feature_view<element> rows(int images) {
     numbers_.resize(static_cast<std::size_t>(row * images));
     return {numbers_.data(), images, Classes, 1, 1};
@@ -69,7 +70,10 @@ inline void check_answers(view<const float, 2> answers, int first) {
 /// f(logits, first, count) for images [first, first + count), all in turn.
 template <class Model, class F>
 void for_logits(Model& net, const_image_view images, domain through, int batch, F&& f) {
+  static_assert(!std::is_const_v<Model>, "predict: a network has state while it computes, so it must not be const");
   if (batch < 1) fail<argument_error>("predict: batch is ", batch, ", must be 1 or more");
+  if constexpr (requires { net.device().dry(); })
+    if (net.device().dry()) fail<argument_error>("predict: the network's device is for dry runs and computes nothing");
   check_host_images("predict", net.device(), images);
   for (int first = 0; first < images.extent(0); first += batch) {
     const int count = std::min(batch, images.extent(0) - first);

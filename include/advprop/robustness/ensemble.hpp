@@ -43,7 +43,7 @@ struct ensemble_options {
   domain through = main_domain;  ///< the domain that serves inference, and that the attacks go through
   int batch = 250;               ///< changes no bit
   int first = 0;                 ///< the image to begin with: parts give what the whole would
-  int images = 0;                ///< so many from there; 0: all
+  int images = 0;                ///< how many from there; 0: all
   advprop::seed seed{0};         ///< of all randomness; an image's own is told from its number in the data
 };
 
@@ -60,7 +60,7 @@ struct ensemble_result {
   ensemble_options how;               ///< with the number of images and of targets that there were
   std::vector<char> correct, robust;  ///< for each image: before any attack, and after all
   tensor<float, 4> adversarial;       ///< the adversarial image where an attack succeeded, else the image
-  std::vector<stage> stages;          ///< one an attack
+  std::vector<stage> stages;          ///< one per attack
   std::vector<std::string> warnings;  ///< reasons not to believe the result; see `attack_ensemble`
 
   double clean_accuracy() const { return share(correct); }

@@ -24,8 +24,8 @@ namespace advprop {
 ///   fit(net, parts.training, method, sgd{}, {.epochs = 30}, nullptr, &best);
 ///   best.restore();  // `net` is as it was after epoch best.epoch
 ///
-/// With `patience`, `fit` ends when so many epochs in a row were no better. That decides no bit of any epoch, so a run
-/// may be resumed with more patience.
+/// With `patience`, `fit` ends when that many epochs in a row were no better. That decides no bit of any epoch, so a
+/// run may be resumed with more patience.
 template <class Model>
 class best_weights {
  public:

@@ -18,7 +18,8 @@ namespace advprop {
 struct evaluate_options {
   domain through = main_domain;  ///< the domain that serves inference, and that the attack goes through
   int batch = 250;
-  int images = 0;         ///< the first so many, of an image folder so of the first classes (`every`); 0: all
+  int images =
+      0;  ///< how many of them, from the first on; of an image folder so of the first classes (`every`); 0: all
   advprop::seed seed{0};  ///< the attack's randomness, a stream for each batch: with random starts, `batch` counts, too
 };
 

@@ -43,7 +43,7 @@ struct fit_options {
   float label_smoothing = 0;
   advprop::seed seed{0};
   std::string checkpoint{};  ///< where the training state goes; empty: nowhere
-  int checkpoint_steps = 0;  ///< also after every so many steps; 0: after each epoch only
+  int checkpoint_steps = 0;  ///< also whenever this many steps are done; 0: after each epoch only
   /// Go on from `checkpoint` if the file is there. `epochs` may be more than before where the schedule does not depend
   /// on them, as a cosine does.
   bool resume = false;

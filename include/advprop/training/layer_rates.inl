@@ -24,6 +24,17 @@ inline float rate_of(const parameter& p, std::span<const layer_rate> rates) {
   return own == rates.end() ? 1 : own->factor;
 }
 
+/// The names of a network's outermost layers, for an error.
+[[gnu::cold]] inline std::string outer_names(const std::vector<parameter>& table) {
+  std::vector<std::string> names;
+  for (const parameter& p : table)
+    if (const std::string name = p.name.substr(0, p.name.find('.')); std::ranges::find(names, name) == names.end())
+      names.push_back(name);
+  std::string text;
+  for (const std::string& name : names) (text += text.empty() ? "" : ", ") += name;
+  return text;
+}
+
 ADVPROP_API std::vector<learnt_part> learnt_parts(const char* optimizer, const std::vector<parameter>& table,
                                                   std::size_t decayed, std::span<const layer_rate> rates) {
   for (const layer_rate& r : rates)
@@ -44,7 +55,7 @@ ADVPROP_API std::vector<learnt_part> learnt_parts(const char* optimizer, const s
   }
   if (const auto unknown = std::find(named.begin(), named.end(), false); unknown != named.end())
     fail<argument_error>(optimizer, ": layer_rates: the network has no tensor or layer '",
-                         rates[static_cast<std::size_t>(unknown - named.begin())].name, "'");
+                         rates[static_cast<std::size_t>(unknown - named.begin())].name, "', only ", outer_names(table));
   if (const auto late = std::find(used.begin(), used.end(), false); late != used.end())
     fail<argument_error>(optimizer, ": layer_rates: '", rates[static_cast<std::size_t>(late - used.begin())].name,
                          "' is never asked: names before it have all its tensors");

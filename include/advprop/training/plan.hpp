@@ -97,7 +97,8 @@ struct plan_options {
 };
 
 /// A training step as `fit` makes it, with the optimizer's numbers and those of the moving average. `net` lives on a
-/// dry device, `cpu(dry_run{})` or `cuda(dry_run{})`.
+/// dry device, `cpu(dry_run{})` or `cuda(dry_run{})`. Throws `argument_error` for sizes that are not positive, and what
+/// a step throws.
 template <class Model, training_method<Model> Method, class Optimizer>
 work_plan plan_training(Model& net, const Method& method, const Optimizer& optimizer, const plan_options& options) {
   const auto& [batch, height, width, micro_batch, average] = options;
@@ -123,9 +124,11 @@ work_plan plan_training(Model& net, const Method& method, const Optimizer& optim
   });
 }
 
-/// What `evaluate` does with a batch.
+/// What `evaluate` does with a batch, under an attack where there is one. Throws as `plan_training`.
 template <class Model, attack_policy Attack = attack::none>
 work_plan plan_evaluation(Model& net, int batch, int height, int width, const Attack& attack = {}) {
+  if (batch < 1 || height < 1 || width < 1)
+    fail<argument_error>("plan_evaluation: batch, height and width must be positive");
   const detail::planned_images images({batch, height, width, Model::channels});
   return detail::dry_run_of(net, [&] {
     random_stream rng;

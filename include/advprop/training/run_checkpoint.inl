@@ -27,7 +27,9 @@ ADVPROP_API std::string run_fingerprint(const fit_options& o, std::span<loader* 
   for (const loader* l : data) {
     const loader_options& own = l->options();
     s += "; batch " + std::to_string(own.batch) + " of " + std::to_string(l->batches()) + " from " +
-         std::to_string(l->source_images()) + " images seed " + std::to_string(own.seed.value);
+         std::to_string(l->source_images()) + " images " + std::to_string(l->image().height) + "x" +
+         std::to_string(l->image().width) + "x" + std::to_string(l->image().channels) + " seed " +
+         std::to_string(own.seed.value);
     if (own.augment_stream != 0) s += " stream " + std::to_string(own.augment_stream);
     if (!own.shuffle) s += " in order";
   }

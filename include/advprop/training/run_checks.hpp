@@ -22,6 +22,13 @@ template <class Model, class Method>
   if constexpr (tells_smallest_pass<Method>) {
     std::vector<int> whole;
     for (const loader* l : data) whole.push_back(l->options().batch);
+    const bool whole_passes = [&] {
+      try {
+        return method.smallest_pass(whole, micro_batch) > 0;
+      } catch (const argument_error&) {
+        return false;
+      }
+    }();
     const auto check = [&](std::size_t i, int count) {
       std::vector<int> images = whole;
       const bool last = images[i] != count;
@@ -29,7 +36,7 @@ template <class Model, class Method>
       const auto refuse = [&](const auto&... why) {
         fail<argument_error>("fit: ", last ? "an epoch's last batch has " : "a batch has ", count,
                              count == 1 ? " image" : " images", why...,
-                             last ? "; the loader's drop_last leaves it out" : "");
+                             last && whole_passes ? "; the loader's drop_last leaves it out" : "");
       };
       int pass = 0;
       try {

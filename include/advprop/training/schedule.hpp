@@ -21,7 +21,7 @@ struct schedule {
   enum class shape { constant, step, cosine, exponential, staircase } kind = shape::cosine;
   double warm_up = 0;                ///< epochs of linear rise from 0 (Goyal et al. 2017)
   std::vector<double> milestones{};  ///< `step`: epochs at which the factor falls
-  double decay = 0.1;                ///< what it is multiplied with there, or `every` so many epochs
+  double decay = 0.1;                ///< what it is multiplied with there, or once in `every` epochs
   double final = 0;                  ///< `cosine`: the factor at the end (Loshchilov & Hutter 2017)
   double every = 2.4;                ///< `exponential`, `staircase`: epochs
 
@@ -40,7 +40,7 @@ struct schedule {
     return {.kind = shape::staircase, .decay = decay, .every = every};
   }
 
-  /// The same after a linear rise over the first so many epochs.
+  /// The same after a linear rise over the first `epochs`.
   [[nodiscard]] schedule warmed_up(double epochs) const {
     schedule s = *this;
     s.warm_up = epochs;

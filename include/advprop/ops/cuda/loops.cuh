@@ -50,7 +50,7 @@ inline constexpr int block_threads = 256, warp_lanes = 32;
 struct tiling {
   int x = 1, y = block_threads, tiles = 1, slices = 1;
 
-  /// For so many blocks a multiprocessor.
+  /// For this many blocks per multiprocessor.
   tiling(int multiprocessors, std::ptrdiff_t rows, int columns, int groups, int blocks = 8) {
     tiles = (columns + 31) / 32;
     x = (columns + tiles - 1) / tiles;

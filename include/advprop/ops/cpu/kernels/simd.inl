@@ -15,7 +15,7 @@ ADVPROP_INLINE void store(float* p, vec v) { *reinterpret_cast<unaligned_vec*>(p
 
 /// a * b + c, rounded once where the target can. g++ makes of `a * b + c` one instruction or two, and of `a * b + c *
 /// d` either sum, as the code around it suggests: copies of one loop, for a row of tiles and for a single one, may then
-/// round differently. So numbers whose bits must not hang on the path to them are multiplied and added by this, and
+/// round differently. So numbers whose bits must not depend on the path to them are multiplied and added by this, and
 /// have no product beside a sum that does not stand here. clang's own multiply-add is never taken apart.
 template <class V>
 ADVPROP_INLINE V fused(V a, V b, V c) {
