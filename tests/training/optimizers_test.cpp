@@ -206,11 +206,11 @@ TEST_CASE("Rates of layers that there are not, negative ones, and a network that
       o.layer_rates = std::move(rates);
       CHECK_THROWS_WITH_AS(state_type(o, m), (name + ": layer_rates" + text).c_str(), argument_error);
     };
-    refused({{"fc", 1}, {"layer4", 0.1f}}, ": the network has no tensor or layer 'layer4', only conv1, bn1, block, fc");
+    refused({{"fc", 1}, {"layer4", 0.1f}}, ": the network has no tensor or layer 'layer4', only conv1, block, fc, bn1");
     refused({{"", 0.5f}, {"fc", 0}}, ": 'fc' is never asked: names before it have all its tensors");
     refused({{"fc.weight", 1}, {"fc.bias", 1}, {"fc", 0}},
             ": 'fc' is never asked: names before it have all its tensors");
-    refused({{"f", 1}}, ": the network has no tensor or layer 'f', only conv1, bn1, block, fc");
+    refused({{"f", 1}}, ": the network has no tensor or layer 'f', only conv1, block, fc, bn1");
     refused({{"fc", -1}}, ": the factor of 'fc' is -1, must be 0 or more");
     refused({{"fc", NAN}}, ": the factor of 'fc' is nan, must be 0 or more");
     refused({{"", 0}}, " keep every tensor as it is, so that nothing would be learned");

@@ -589,7 +589,7 @@ bad_input)
   cp -r out again
   run $fit --out again --force --method clean --initial again/model.safetensors
   grep -q '"method": "clean"' again/summary.json || die "--force with --initial from the same folder"
-  refused 1 "out/training.safetensors: is the checkpoint of another run (test-images was 20, is 10)" \
+  refused 1 "out/training.safetensors: is the checkpoint of another run (test-images was 20, is 10; content of test images " \
     $fit --method advprop --attack fgsm --out out --resume --test-images 10
   refused 1 "^advprop: out: holds a training run, whose report this one would replace" \
     evaluate out/model.safetensors --data-dir "$data" --test-images 20 --threads 1 --out out
@@ -1080,8 +1080,8 @@ plan)
   run plan $options --convolution direct >stdout
   contains stdout "^layer2.0.conv2  *conv_backward_weight  *direct "
   # A list in one word is one of several.
-  run plan --model resnet20 --method advprop --aux 2 --attack pgd --attack none --epsilon 2 --epsilon 3 --steps 2 --steps 1 >several
-  run plan --model resnet20 --method advprop --aux 2 --attack pgd,none --epsilon 2,3 --steps 2,1 >stdout
+  "$program" plan --model resnet20 --method advprop --aux 2 --attack pgd --attack none --epsilon 2 --epsilon 3 --steps 2 --steps 1 >several
+  "$program" plan --model resnet20 --method advprop --aux 2 --attack pgd,none --epsilon 2,3 --steps 2,1 >stdout
   cmp several stdout || die "lists of attacks are read otherwise"
   run plan --data folder --image-size 40 --classes 10 $options >stdout
   contains stdout "^resnet20, 16 images of 3x40x40"
