@@ -169,9 +169,12 @@ TEST_CASE("Training that queues steps ahead is the same, to the bit, as training
   check(rmsprop{});
   check(adamw{.learning_rate = 0.01f});
   check(unknown{plain});
+#ifndef ADVPROP_GPU_TESTS  // a function of the user's needs nvcc there
   check(own_optimizer::lion{.weight_decay = 0.1f});
+#endif
 }
 
+#ifndef ADVPROP_GPU_TESTS
 TEST_CASE("What an optimizer of the user's does to weights reaches the copies that convolutions have of them") {
   cpu c(1);
   cuda d;
@@ -192,6 +195,7 @@ TEST_CASE("What an optimizer of the user's does to weights reaches the copies th
   CHECK(harness::distance(logits(net), logits(expected)) < 1e-4);
   CHECK(harness::distance(logits(net), before) > 1e-2);
 }
+#endif
 
 TEST_CASE("Micro-batches are queued and captured as their whole step is, with the same bits, and resume to them") {
   const auto check = [](const auto& own, const auto& waiting_for_it) {

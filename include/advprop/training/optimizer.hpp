@@ -128,8 +128,9 @@ class optimizer_state {
       if (p.rate > 0) call(std::make_index_sequence<static_cast<std::size_t>(Slots)>(), p);
   }
 
-  /// x[i] = f(x[i], a[i], b[i]) of spans of one size, as `transform` does over images: on CUDA, f must be ADVPROP_HD.
-  /// No guard holds it back, so an optimizer of these is not `queued`.
+  /// x[i] = f(x[i], a[i], b[i]) of spans of one size, as `transform` does over images: on CUDA, f is to be a struct
+  /// whose operator() is ADVPROP_HD (nvcc takes no lambda inside a generic one), compiled by nvcc. No guard holds it
+  /// back, so an optimizer of these is not `queued`.
   template <class F>
   void transform_numbers(std::span<float> x, std::span<const float> a, std::span<const float> b, F f) const {
     constexpr std::size_t most = 1 << 30;  // numbers that an extent counts
