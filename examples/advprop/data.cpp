@@ -5,10 +5,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <filesystem>
 #include <iterator>
-#include <mutex>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -289,21 +287,10 @@ std::string content_of(const image_source& images) {
 
 void check_readable(const image_source& images, int threads) {
   if (!images.of_files()) return;
-  std::mutex mutex;
-  std::exception_ptr error;
-  std::ptrdiff_t broken = images.size();
-  parallel_for(threads > 0 ? threads : processors(), images.size(), [&](std::ptrdiff_t i) {
-    try {
-      std::vector<float> pixels(static_cast<std::size_t>(images.image().size()));
-      images.read(static_cast<int>(i), pixels.data());
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      if (i >= broken) return;
-      broken = i;
-      error = std::current_exception();
-    }
-  });
-  if (error) std::rethrow_exception(error);
+  rethrow_first(parallel_try(threads > 0 ? threads : processors(), images.size(), [&](std::ptrdiff_t i) {
+    std::vector<float> pixels(static_cast<std::size_t>(images.image().size()));
+    images.read(static_cast<int>(i), pixels.data());
+  }));
 }
 
 std::string told_of_skipped(std::vector<std::string> files) {

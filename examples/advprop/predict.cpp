@@ -67,16 +67,11 @@ struct decoded {
 decoded decode(const std::string* first, std::ptrdiff_t count, const settings& s, std::vector<std::string>& skipped) {
   const center_crop middle{s.image_size, s.crop_fraction, filter_of(s)};
   std::vector<byte_image> images(static_cast<std::size_t>(count));
-  std::vector<std::exception_ptr> errors(images.size());
-  parallel_for(s.threads > 0 ? s.threads : processors(), count, [&](std::ptrdiff_t i) {
-    const auto at = static_cast<std::size_t>(i);
-    try {
-      images[at] = read_image(first[i]);
-      if (s.channels == 1) images[at] = grey_of(images[at]);
-      middle(images[at]);
-    } catch (...) {
-      errors[at] = std::current_exception();
-    }
+  const auto errors = parallel_try(s.threads > 0 ? s.threads : processors(), count, [&](std::ptrdiff_t i) {
+    byte_image& image = images[static_cast<std::size_t>(i)];
+    image = read_image(first[i]);
+    if (s.channels == 1) image = grey_of(image);
+    middle(image);
   });
   decoded result;
   std::vector<const byte_image*> good;

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <exception>
 
 #include <advprop/core/parallel.hpp>
 #include <advprop/io/text.hpp>
@@ -37,16 +36,9 @@ answer answer_of(const float* z, const std::vector<int>& competing, int label) {
 image_batch read_together(const image_source& s, int first, int count, int threads) {
   const shape image = s.image();
   image_batch b{tensor<float, 4>({count, image.height, image.width, image.channels}), tensor<int, 1>({count})};
-  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(count));
-  parallel_for(threads, count, [&](std::ptrdiff_t i) {
-    try {
-      s.read(first + static_cast<int>(i), b.images.data() + i * image.size());
-    } catch (...) {
-      errors[static_cast<std::size_t>(i)] = std::current_exception();
-    }
-  });
-  for (const auto& e : errors)
-    if (e) std::rethrow_exception(e);
+  rethrow_first(parallel_try(threads, count, [&](std::ptrdiff_t i) {
+    s.read(first + static_cast<int>(i), b.images.data() + i * image.size());
+  }));
   for (int i = 0; i < count; ++i) b.labels(i) = s.label(first + i);
   return b;
 }

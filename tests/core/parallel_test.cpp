@@ -1,5 +1,8 @@
 #include <advprop/core/parallel.hpp>
 
+#include <cstddef>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -47,5 +50,21 @@ TEST_CASE("parallel_for gives each of the wanted threads one contiguous range") 
 #endif
 
 TEST_CASE("There is at least one processor") { CHECK(processors() >= 1); }
+
+TEST_CASE("parallel_try calls f for every index and keeps what each threw; rethrow_first throws the first of them") {
+  for (const int threads : {1, 2, 5}) {
+    std::vector<int> calls(20);
+    const auto errors = parallel_try(threads, 20, [&](std::ptrdiff_t i) {
+      ++calls[static_cast<std::size_t>(i)];
+      if (i == 6 || i == 17) throw std::runtime_error("index " + std::to_string(i));
+    });
+    CHECK(calls == std::vector<int>(20, 1));
+    REQUIRE(errors.size() == 20);
+    for (std::size_t i = 0; i < errors.size(); ++i) CHECK((errors[i] != nullptr) == (i == 6 || i == 17));
+    CHECK_THROWS_WITH_AS(rethrow_first(errors), "index 6", std::runtime_error);
+  }
+  CHECK_NOTHROW(rethrow_first(parallel_try(2, 3, [](std::ptrdiff_t) {})));
+  CHECK(parallel_try(2, 0, [](std::ptrdiff_t) {}).empty());
+}
 
 }  // namespace parallel_test

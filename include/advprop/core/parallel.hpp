@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
+#include <vector>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -48,6 +50,26 @@ void parallel_for(int threads, std::ptrdiff_t count, const F& f) {
   detail::start_threads(threads, count, &f, [](const void* g, std::ptrdiff_t first, std::ptrdiff_t last) {
     for (std::ptrdiff_t i = first; i < last; ++i) (*static_cast<const F*>(g))(i);
   });
+}
+
+/// `parallel_for` with an f that may throw: what each i threw, empty where it did not.
+template <class F>
+[[nodiscard]] std::vector<std::exception_ptr> parallel_try(int threads, std::ptrdiff_t count, const F& f) {
+  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(count));
+  parallel_for(threads, count, [&](std::ptrdiff_t i) {
+    try {
+      f(i);
+    } catch (...) {
+      errors[static_cast<std::size_t>(i)] = std::current_exception();
+    }
+  });
+  return errors;
+}
+
+/// Throws the first error, so that it is the same one at any thread count.
+inline void rethrow_first(const std::vector<std::exception_ptr>& errors) {
+  for (const std::exception_ptr& e : errors)
+    if (e) std::rethrow_exception(e);
 }
 
 /// Calls f(worker, first, last) for `workers` contiguous ranges that cover [0, count); each worker may own scratch.

@@ -58,6 +58,13 @@ concept byte_augmentation = requires(const A& a, byte_image& image, random_strea
   a(image, rng);
 };
 
+namespace detail {
+/// round(255 v), of what is outside [0, 1] the nearer end; NaN becomes 0.
+inline std::uint8_t nearest_byte(float v) {
+  return v >= 0 ? static_cast<std::uint8_t>(std::min(v, 1.0f) * 255.0f + 0.5f) : std::uint8_t{0};
+}
+}  // namespace detail
+
 /// Makes a byte augmentation that keeps the size an ordinary `augmentation`: round(255 x), change, divide by 255.
 template <byte_augmentation A>
 class on_bytes {
@@ -67,9 +74,7 @@ class on_bytes {
     const int height = image.extent(0), width = image.extent(1), channels = image.extent(2);
     thread_local byte_image bytes;  // scratch: kept, so that an image costs no allocation
     bytes.reshape(height, width, channels);
-    std::transform(image.begin(), image.end(), bytes.pixels.begin(), [](float v) {
-      return v >= 0 ? static_cast<std::uint8_t>(std::min(v, 1.0f) * 255.0f + 0.5f) : std::uint8_t{0};  // NaN: 0
-    });
+    std::transform(image.begin(), image.end(), bytes.pixels.begin(), detail::nearest_byte);
     change_(bytes, rng);
     if (bytes.height != height || bytes.width != width || bytes.channels != channels)
       fail<argument_error>("on_bytes: an image of ", height, " x ", width, " x ", channels, " became ", bytes.height,

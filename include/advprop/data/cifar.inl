@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <exception>
+#include <iterator>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include <advprop/core/parallel.hpp>
 #include <advprop/data/cifar.hpp>
 
 namespace advprop {
@@ -56,21 +56,13 @@ namespace advprop::detail {
 [[gnu::cold]] inline dataset load_cifar(const std::vector<std::string>& paths, cifar_format format, int records) {
   const std::size_t expected = static_cast<std::size_t>(records) * static_cast<std::size_t>(format.record());
   std::vector<byte_vector> contents(paths.size());
-  std::vector<std::exception_ptr> errors(paths.size());
-  {
-    std::vector<std::jthread> threads;  // xz takes a second and a half a file
-    for (std::size_t i = 0; i < paths.size(); ++i)
-      threads.emplace_back([&, i] {
-        try {
-          contents[i] = read_decompressed(paths[i], 2 * expected);
-        } catch (...) {
-          errors[i] = std::current_exception();
-        }
-      });
-  }
+  // xz takes a second and a half a file.
+  rethrow_first(parallel_try(processors(), std::ssize(paths), [&](std::ptrdiff_t i) {
+    const auto at = static_cast<std::size_t>(i);
+    contents[at] = read_decompressed(paths[at], 2 * expected);
+  }));
   dataset result;
   for (std::size_t i = 0; i < paths.size(); ++i) {
-    if (errors[i]) std::rethrow_exception(errors[i]);
     if (contents[i].size() != expected)
       fail<file_error>(paths[i], ": truncated or oversized: ", contents[i].size(), " bytes instead of ", expected, " (",
                        records, " records)");

@@ -5,15 +5,10 @@
 #include <advprop/core/linkage.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/data/byte_image.hpp>
+#include <advprop/data/region.hpp>
 #include <advprop/data/resize.hpp>
 
 namespace advprop {
-
-/// Whole pixels of an image.
-struct pixel_region {
-  int top = 0, left = 0, height = 0, width = 0;
-  friend bool operator==(const pixel_region&, const pixel_region&) = default;
-};
 
 /// Cuts a region out and resizes it; pixels around it do not count. Throws `argument_error` for an empty size, and for
 /// a region that is empty or not inside.
@@ -24,10 +19,6 @@ ADVPROP_API byte_image resized_crop(const byte_image& image, const pixel_region&
 inline byte_image crop(const byte_image& image, const pixel_region& r) {
   return resized_crop(image, r, r.height, r.width);
 }
-
-struct interval {
-  float low = 0, high = 1;
-};
 
 /// A random part of the image, resized to a square (Szegedy et al. 2015, "Inception crop"): its area is `scale` of the
 /// image's, its width over its height is log-uniform in `ratio`. As torchvision: ten tries, then the largest central

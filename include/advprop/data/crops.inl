@@ -2,13 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
 #include <advprop/core/error.hpp>
 #include <advprop/data/crops.hpp>
 #include <advprop/data/image_limits.hpp>
+#include <advprop/data/region.hpp>
 
 namespace advprop {
 
@@ -49,24 +49,16 @@ ADVPROP_API void center_crop::operator()(byte_image& image) const {
 
 ADVPROP_API pixel_region random_resized_crop::choose(int height, int width, random_stream& rng) const {
   detail::check_size("random_resized_crop", size, size);
-  if (!(scale.low > 0 && scale.low <= scale.high && scale.high <= 1))
-    fail<argument_error>("random_resized_crop: scale ", scale.low, " to ", scale.high, " is not a range in (0, 1]");
-  if (!(ratio.low > 0 && ratio.low <= ratio.high && std::isfinite(ratio.high)))
-    fail<argument_error>("random_resized_crop: ratio ", ratio.low, " to ", ratio.high, " is not a range above 0");
-  const double area = static_cast<double>(height) * width;
-  const float low = std::log(ratio.low), high = std::log(ratio.high);
-  for (int attempt = 0; attempt < 10; ++attempt) {
-    const double target = area * static_cast<double>(rng.uniform(scale.low, scale.high));
-    const auto shape = static_cast<double>(std::exp(rng.uniform(low, high)));
-    const double real_width = std::nearbyint(std::sqrt(target * shape));  // ties to even, as Python rounds
-    const double real_height = std::nearbyint(std::sqrt(target / shape));
-    if (real_width < 1 || real_width > width || real_height < 1 || real_height > height) continue;
-    const int w = static_cast<int>(real_width), h = static_cast<int>(real_height);
-    const int top = rng.below(height - h + 1), left = rng.below(width - w + 1);
-    return {top, left, h, w};
-  }
-  const double mine = static_cast<double>(width) / height;
   int w = width, h = height;
+  const bool found =
+      detail::random_sides("random_resized_crop", height, width, scale, ratio, rng, [&](double wide, double tall) {
+        if (wide < 1 || wide > width || tall < 1 || tall > height) return false;
+        w = static_cast<int>(wide);
+        h = static_cast<int>(tall);
+        return true;
+      });
+  if (found) return detail::random_place(height, width, h, w, rng);
+  const double mine = static_cast<double>(width) / height;
   if (mine < static_cast<double>(ratio.low))
     h = std::clamp(detail::round_even(w / static_cast<double>(ratio.low)), 1, height);
   else if (mine > static_cast<double>(ratio.high))

@@ -7,7 +7,7 @@
 #include <advprop/core/linkage.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/data/byte_image.hpp>
-#include <advprop/data/crops.hpp>
+#include <advprop/data/region.hpp>
 
 namespace advprop {
 

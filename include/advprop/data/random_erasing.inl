@@ -1,34 +1,26 @@
 // The definitions of random_erasing.hpp (core/linkage.hpp).
 #pragma once
 
-#include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 
 #include <advprop/core/error.hpp>
 #include <advprop/data/random_erasing.hpp>
+#include <advprop/data/region.hpp>
 
 namespace advprop {
 
 ADVPROP_API std::optional<pixel_region> random_erasing::choose(int height, int width, random_stream& rng) const {
-  if (!(scale.low > 0 && scale.low <= scale.high && scale.high <= 1))
-    fail<argument_error>("random_erasing: scale ", scale.low, " to ", scale.high, " is not a range in (0, 1]");
-  if (!(ratio.low > 0 && ratio.low <= ratio.high && std::isfinite(ratio.high)))
-    fail<argument_error>("random_erasing: ratio ", ratio.low, " to ", ratio.high, " is not a range above 0");
-  const double area = static_cast<double>(height) * width;
-  const float low = std::log(ratio.low), high = std::log(ratio.high);
-  for (int attempt = 0; attempt < 10; ++attempt) {
-    const double target = area * static_cast<double>(rng.uniform(scale.low, scale.high));
-    const auto shape = static_cast<double>(std::exp(rng.uniform(low, high)));
-    const double h = std::nearbyint(std::sqrt(target * shape));  // ties to even, as Python rounds
-    const double w = std::nearbyint(std::sqrt(target / shape));
-    if (h >= height || w >= width) continue;
-    const int rows = static_cast<int>(h), columns = static_cast<int>(w);
-    const int top = rng.below(height - rows + 1), left = rng.below(width - columns + 1);
-    return pixel_region{top, left, rows, columns};
-  }
-  return std::nullopt;
+  int rows = 0, columns = 0;
+  const bool found =
+      detail::random_sides("random_erasing", height, width, scale, ratio, rng, [&](double tall, double wide) {
+        if (tall >= height || wide >= width) return false;
+        rows = static_cast<int>(tall);
+        columns = static_cast<int>(wide);
+        return true;
+      });
+  if (!found) return std::nullopt;
+  return detail::random_place(height, width, rows, columns, rng);
 }
 
 /// write(row, column, channel, value) for each number that is overwritten.
@@ -57,9 +49,8 @@ ADVPROP_API void random_erasing::operator()(single_image image, random_stream& r
 }
 
 ADVPROP_API void random_erasing::operator()(byte_image& image, random_stream& rng) const {
-  erase(image.height, image.width, image.channels, rng, [&](int y, int x, int c, float value) {
-    image.row(y)[x * image.channels + c] = static_cast<std::uint8_t>(value * 255.f + 0.5f);
-  });
+  erase(image.height, image.width, image.channels, rng,
+        [&](int y, int x, int c, float value) { image.row(y)[x * image.channels + c] = detail::nearest_byte(value); });
 }
 
 }  // namespace advprop

@@ -22,8 +22,7 @@ ADVPROP_API void cifar_c::require(std::span<const corruption> kinds) const {
 }
 
 ADVPROP_API npy_images cifar_c::at(corruption kind, int severity) const {
-  if (severity < 1 || severity > severities)
-    fail<argument_error>(to_string(kind), ": severity ", severity, "; must be 1 to 5");
+  detail::check_severity(kind, severity);
   const npy_images all(path(to_string(kind)), path("labels"), classes_);
   if (all.size() % severities != 0)
     fail<file_error>(path(to_string(kind)), ": ", all.size(), " images are not as many for each of 5 severities");

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -18,8 +18,7 @@
 namespace advprop::robustness::detail {
 
 ADVPROP_API void check_corruption(corruption kind, int severity, const corruption_options& options) {
-  if (severity < 1 || severity > severities)
-    fail<argument_error>(to_string(kind), ": severity ", severity, "; must be 1 to 5");
+  check_severity(kind, severity);
   if (kind == corruption::frost && !options.frost)
     fail<argument_error>("frost: corruption_options::frost is not set: it needs a frost_pictures");
 }
@@ -98,18 +97,12 @@ ADVPROP_API std::vector<byte_image> corrupt(std::span<const byte_image> images, 
                                             int threads, const corruption_options& options, std::size_t first) {
   detail::check_corruption(kind, severity, options);
   std::vector<byte_image> result(images.size());
-  std::vector<std::exception_ptr> errors(images.size());  // memory, or an image too large for JPEG
-  parallel_for(threads, static_cast<std::ptrdiff_t>(images.size()), [&](std::ptrdiff_t i) {
+  // Where memory does not suffice, or an image is too large for JPEG, it throws.
+  rethrow_first(parallel_try(threads, std::ssize(images), [&](std::ptrdiff_t i) {
     const auto at = static_cast<std::size_t>(i);
     random_stream rng = corruption_stream(s, kind, severity, first + at);
-    try {
-      result[at] = corrupt(images[at], kind, severity, rng, options);
-    } catch (...) {
-      errors[at] = std::current_exception();
-    }
-  });
-  for (const std::exception_ptr& e : errors)
-    if (e) std::rethrow_exception(e);
+    result[at] = corrupt(images[at], kind, severity, rng, options);
+  }));
   return result;
 }
 

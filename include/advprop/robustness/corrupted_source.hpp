@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,8 +47,7 @@ class corrupted_source {
     const shape size = image();
     images_.read(i, out);
     byte_image clean = byte_image::of(size.height, size.width, size.channels);
-    std::transform(out, out + size.size(), clean.pixels.begin(),
-                   [](float v) { return static_cast<std::uint8_t>(v * 255.0f + 0.5f); });
+    std::transform(out, out + size.size(), clean.pixels.begin(), advprop::detail::nearest_byte);
     random_stream rng = corruption_stream(seed_, kind_, severity_, static_cast<std::size_t>(i));
     const byte_image result = corrupt(clean, kind_, severity_, rng, options_);
     advprop::detail::to_unit(result.pixels.data(), static_cast<std::ptrdiff_t>(result.pixels.size()), out);

@@ -86,4 +86,12 @@ enum class severity_scale { imagenet, cifar };
 
 inline constexpr int severities = 5;
 
+namespace detail {
+/// Throws `argument_error` for a severity outside 1..5.
+inline void check_severity(corruption kind, int severity) {
+  if (severity < 1 || severity > severities)
+    fail<argument_error>(to_string(kind), ": severity ", severity, "; must be 1 to 5");
+}
+}  // namespace detail
+
 }  // namespace advprop::robustness

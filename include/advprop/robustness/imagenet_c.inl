@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <exception>
 #include <filesystem>
+#include <iterator>
 #include <span>
 #include <string>
 #include <system_error>
@@ -37,8 +37,7 @@ ADVPROP_API std::string imagenet_c::path(corruption kind, int severity) const {
 }
 
 ADVPROP_API image_folder imagenet_c::at(corruption kind, int severity) const {
-  if (severity < 1 || severity > severities)
-    fail<argument_error>(to_string(kind), ": severity ", severity, "; must be 1 to 5");
+  detail::check_severity(kind, severity);
   return image_folder(path(kind, severity), options_);
 }
 
@@ -88,10 +87,7 @@ namespace advprop::robustness {
 
 ADVPROP_API void write_imagenet_c(const image_folder& images, corruption kind, int severity, const std::string& folder,
                                   seed s, int threads, const corruption_options& options, const center_crop& crop) {
-  if (severity < 1 || severity > severities)
-    fail<argument_error>(to_string(kind), ": severity ", severity, "; must be 1 to 5");
-  if (kind == corruption::frost && !options.frost)
-    fail<argument_error>("frost: corruption_options::frost is not set: it needs a frost_pictures");
+  detail::check_corruption(kind, severity, options);
   std::vector<std::string> names;
   for (int i = 0; i < images.size(); ++i) {
     const std::filesystem::path path(images.path(i));
@@ -105,23 +101,16 @@ ADVPROP_API void write_imagenet_c(const image_folder& images, corruption kind, i
 
   detail::staged_folder staged(imagenet_c(folder).path(kind, severity));
   for (const std::string& c : images.class_names) staged.make(c);
-  std::vector<std::exception_ptr> errors(names.size());
-  parallel_for(threads, static_cast<std::ptrdiff_t>(names.size()), [&](std::ptrdiff_t i) {
+  rethrow_first(parallel_try(threads, std::ssize(names), [&](std::ptrdiff_t i) {
     const auto at = static_cast<std::size_t>(i);
-    try {
-      byte_image image = images.decode(static_cast<int>(i));
-      crop(image);
-      random_stream rng = corruption_stream(s, kind, severity, at);
-      const auto bytes = encode_jpeg(corrupt(image, kind, severity, rng, options), 85, true);
-      const std::string path = staged.inside(names[at]);
-      const advprop::detail::descriptor file(path, path, O_WRONLY | O_CREAT | O_TRUNC, "cannot create");
-      file.write(std::as_bytes(std::span(bytes)));
-    } catch (...) {
-      errors[at] = std::current_exception();
-    }
-  });
-  for (const std::exception_ptr& e : errors)
-    if (e) std::rethrow_exception(e);
+    byte_image image = images.decode(static_cast<int>(i));
+    crop(image);
+    random_stream rng = corruption_stream(s, kind, severity, at);
+    const auto bytes = encode_jpeg(corrupt(image, kind, severity, rng, options), 85, true);
+    const std::string path = staged.inside(names[at]);
+    const advprop::detail::descriptor file(path, path, O_WRONLY | O_CREAT | O_TRUNC, "cannot create");
+    file.write(std::as_bytes(std::span(bytes)));
+  }));
   staged.commit();
 }
 
