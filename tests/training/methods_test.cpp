@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <limits>
 #include <new>
 
 #include "../models/harness.hpp"
@@ -314,6 +315,28 @@ TEST_CASE("Streams that are not there, and images that do not fit together, are 
   }
   CHECK_THROWS_WITH_AS(gradients(m, method, {a, {large.view(), a.y.view()}}),
                        "step: images of 12x12x1 among images of 8x8x1", argument_error);
+}
+
+TEST_CASE("Weights of losses that are negative or no numbers are refused, and zero is not") {
+  cpu d(1);
+  two m(d);
+  const data a(4);
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  for (const float bad : {-1.f, nan, inf}) {
+    adversarial_propagation method{jump};
+    method.clean_weight = bad;
+    CHECK_THROWS_WITH_AS(gradients(m, method, {a}), doctest::Contains("adversarial_propagation: clean_weight is "),
+                         argument_error);
+    method.clean_weight = 0;
+    CHECK_NOTHROW(gradients(m, method, {a}));
+    method.auxiliary[0].weight = bad;
+    CHECK_THROWS_WITH_AS(gradients(m, method, {a}), doctest::Contains("an auxiliary domain's weight is "),
+                         argument_error);
+    adversarial_training mixture{jump};
+    mixture.adversarial_weight = bad;
+    CHECK_THROWS_WITH_AS(gradients(m, mixture, {a}), doctest::Contains("adversarial_training: adversarial_weight is "),
+                         argument_error);
+  }
 }
 
 TEST_CASE("The same bits on one thread and on two, over several steps") {

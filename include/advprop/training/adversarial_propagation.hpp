@@ -32,7 +32,7 @@ struct auxiliary_options {
 /// AdvProp (Xie et al. 2020, algorithm 1): attack k makes its images through auxiliary domain k; clean images go
 /// through the main domain; the loss is the *sum* of the domains' mean losses times their weights. `attack::none` with
 /// a stream of its own makes a domain of augmented images (section 4.3, fine-grained). The model needs at least 1 +
-/// sizeof...(Attacks) domains.
+/// sizeof...(Attacks) domains. A step throws `argument_error` for a negative weight and for shares that cannot be had.
 template <class... Attacks>
 class adversarial_propagation {
   static_assert((attack_policy<Attacks> && ...), "adversarial_propagation: this is not an attack; see attack_policy");
@@ -93,6 +93,9 @@ class adversarial_propagation {
     using domains = typename Model::domains_type;
     static_assert(domains::count >= 1 + auxiliaries,
                   "adversarial_propagation: the model has fewer auxiliary domains than attacks");
+    detail::check_loss_weight("adversarial_propagation", "clean_weight", clean_weight);
+    for (const auxiliary_options& own : auxiliary)
+      detail::check_loss_weight("adversarial_propagation", "an auxiliary domain's weight", own.weight);
     step_metrics m;
     std::vector<int> counts;
     for (const labelled_images& s : streams) counts.push_back(s.images.extent(0));

@@ -14,7 +14,7 @@ namespace advprop {
 
 /// Adversarial training through the main batch norm alone, the baseline that loses clean accuracy (AdvProp, section
 /// 3.2). `mixture`: clean and adversarial images share every batch norm's batch; otherwise adversarial images only
-/// (Madry et al. 2018).
+/// (Madry et al. 2018). A step throws `argument_error` for a negative weight.
 template <class Attack>
 struct adversarial_training {
   static_assert(attack_policy<Attack>, "adversarial_training: this is not an attack; see attack_policy");
@@ -44,6 +44,8 @@ struct adversarial_training {
 
   template <class Model>
   step_metrics gradients(Model& net, std::span<const labelled_images> streams, const step_options& options) const {
+    detail::check_loss_weight("adversarial_training", "clean_weight", clean_weight);
+    detail::check_loss_weight("adversarial_training", "adversarial_weight", adversarial_weight);
     step_metrics m;
     for_micro_batches(std::array{streams[0]}, options, [&](const auto& parts, const step_options& own) {
       const auto& [images, share] = parts[0];

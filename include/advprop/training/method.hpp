@@ -1,10 +1,12 @@
 // What a training method offers to the training loop.
 #pragma once
 
+#include <cmath>
 #include <concepts>
 #include <span>
 #include <string>
 
+#include <advprop/core/error.hpp>
 #include <advprop/training/step.hpp>
 
 namespace advprop {
@@ -49,5 +51,13 @@ template <class M>
 concept tells_smallest_pass = requires(const M& method, std::span<const int> images, int micro_batch) {
   { method.smallest_pass(images, micro_batch) } -> std::convertible_to<int>;
 };
+
+namespace detail {
+/// Throws `argument_error` for a loss's weight that would climb, or is no number.
+inline void check_loss_weight(const char* method, const char* member, float weight) {
+  if (!(weight >= 0 && std::isfinite(weight)))
+    fail<argument_error>(method, ": ", member, " is ", weight, ", must be 0 or more");
+}
+}  // namespace detail
 
 }  // namespace advprop
