@@ -242,6 +242,39 @@ TEST_CASE("A file that does not fit is refused with the tensor's name, and the m
   CHECK_THROWS_AS(load(m, f.file("nowhere")), file_error);
 }
 
+TEST_CASE("Not strict, what one side lacks is left alone and told, and shapes must fit all the same") {
+  const folder f;
+  cpu d(1);
+  one from(d), to(d, seed{4}), before(d, seed{4});
+  fill(from, 3);
+  const std::string whole = f.file("whole"), other = f.file("other");
+  save(from, whole);
+  rewrite(whole, other, [](auto& name, auto&, auto&) {
+    if (name == "fc.weight") name = "head.weight";
+    return name != "conv1.weight";
+  });
+  refused<one>(other, "2 missing ('conv1.weight', 'fc.weight'); 1 unexpected ('head.weight')");
+  const load_report r = load(to, other, {.strict = false});
+  CHECK(r.missing == std::vector<std::string>{"conv1.weight", "fc.weight"});
+  CHECK(r.unexpected == std::vector<std::string>{"head.weight"});
+  for (const parameter& p : to.table()) {
+    const one& source = p.name == "conv1.weight" || p.name == "fc.weight" ? before : from;
+    CHECK_MESSAGE(std::ranges::equal(to[p], source[p]), p.name);
+  }
+
+  rewrite(whole, other, [](auto& name, auto& shape, auto&) {
+    if (name == "fc.bias") shape = {1, 4};
+    return name != "conv1.weight";
+  });
+  CHECK_THROWS_WITH_AS(load(to, other, {.strict = false}),
+                       doctest::Contains("1 of another shape ('fc.bias' is [1, 4], not [4])"), file_error);
+  rewrite(whole, other, [](auto& name, auto&, auto&) {
+    name = "other." + name;
+    return true;
+  });
+  CHECK_THROWS_WITH_AS(load(to, other, {.strict = false}), doctest::Contains(" missing ("), file_error);
+}
+
 TEST_CASE("A tensor of integers is refused where numbers are wanted") {
   const folder f;
   cpu d(1);

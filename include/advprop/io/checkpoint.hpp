@@ -100,6 +100,9 @@ struct load_options {
   bool classifier = true;  ///< false: the last layer keeps its own numbers, and the file's may have any shape
   /// False: the network may normalise images by other numbers than those the file records.
   bool same_normalization = true;
+  /// False, as in PyTorch: what the file lacks stays as it is in the model, and what only the file has is left out; the
+  /// report names both. A shape must fit all the same.
+  bool strict = true;
 };
 
 /// What `load` found besides the tensors it wanted.
@@ -108,6 +111,7 @@ struct load_report {
   int auxiliary_ignored = 0;         ///< auxiliary tensors in the file that the model has no domain for
   advprop::dialect dialect = advprop::dialect::native;  ///< whose names the file has
   checkpoint_metadata metadata;                         ///< what the file records
+  std::vector<std::string> missing, unexpected;         ///< tensors, under the file's names; see `strict`
 };
 
 namespace detail {
@@ -123,18 +127,6 @@ class fitting {
   std::map<int, std::int64_t> tracked;  // by set
 
  private:
-  /// A few names, and how many there are.
-  struct listing {
-    std::string text;
-    int count = 0;
-    void add(const std::string& entry) {
-      if (++count <= 3) text += (count > 1 ? ", " : "") + entry;
-    }
-    std::string shown(const char* what) const {
-      return std::to_string(count) + what + " (" + text + (count > 3 ? ", ...)" : ")");
-    }
-  };
-
   std::vector<std::string> recognise(const std::vector<parameter>& table);
   void read(const parameter& p, const std::string& name);
 
@@ -162,9 +154,9 @@ template <class Model>
 
 /// Reads a model written by `save`, by PyTorch ("module." and "_orig_mod." stripped) or by timm with split batch norms,
 /// in whichever dialect its names are. An ordinary checkpoint fills auxiliary sets from main. Throws `file_error` that
-/// counts what is missing, unexpected and of another shape and names the first of each, or names a tensor that is not
-/// finite, or gives both normalizations where the file records another than the network's, and then leaves the model as
-/// it was. For fine-tuning: `load(net, path, {.classifier = false})`.
+/// counts what is missing, unexpected and of another shape and names the first of each, or where it has not one of the
+/// model's tensors, or names a tensor that is not finite, or gives both normalizations where the file records another
+/// than the network's, and then leaves the model as it was. For fine-tuning: `load(net, path, {.classifier = false})`.
 template <class Model>
 load_report load(Model& net, const std::string& path, const load_options& options = {}) {
   return detail::read_model(safetensors::read(path), net, false, options);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <set>
 #include <string>
 #include <string_view>
@@ -26,6 +27,13 @@ ADVPROP_API void put_metadata(safetensors_writer& out, checkpoint_metadata about
   about.classes = classes;
   about.normalization = std::move(normalization);
   out.metadata.merge(metadata_entries(about));
+}
+
+/// The first few of them.
+inline std::string some_of(const std::vector<std::string>& entries) {
+  std::string text;
+  for (std::size_t i = 0; i < entries.size() && i < 3; ++i) (text += i > 0 ? ", " : "") += entries[i];
+  return text + (entries.size() > 3 ? ", ..." : "");
 }
 
 /// The table's names as the file has them.
@@ -83,7 +91,7 @@ ADVPROP_API fitting::fitting(const safetensors& file, const std::vector<paramete
 
   std::set<std::string, std::less<>> known;
   std::vector<std::pair<const parameter*, const std::string*>> wanted;
-  listing missing, unexpected, reshaped;
+  std::vector<std::string> reshaped;
   bool only_classes = true;
   for (std::size_t i = 0; i < table.size(); ++i) {
     const parameter& p = table[i];
@@ -93,7 +101,7 @@ ADVPROP_API fitting::fitting(const safetensors& file, const std::vector<paramete
     const bool last = module_and_leaf(p.name).first == classifier;
     if ((p.set > 0 && report.auxiliary_from_main) || (last && !options.classifier)) continue;
     if (!file.contains(name)) {
-      missing.add(shown(name));
+      report.missing.push_back(name);
       continue;
     }
     const auto& shape = file.at(name).shape;
@@ -103,7 +111,7 @@ ADVPROP_API fitting::fitting(const safetensors& file, const std::vector<paramete
     }
     only_classes &=
         last && shape.size() == p.shape.size() && std::equal(shape.begin() + 1, shape.end(), p.shape.begin() + 1);
-    reshaped.add(shown(name) + " is " + shape_text(shape) + ", not " + shape_text(p.shape));
+    reshaped.push_back(shown(name) + " is " + shape_text(shape) + ", not " + shape_text(p.shape));
   }
   for (const bool counters : {false, true})  // these lie first in a file, but tell the least
     for (const auto& t : file.tensors()) {
@@ -111,23 +119,27 @@ ADVPROP_API fitting::fitting(const safetensors& file, const std::vector<paramete
       if (auxiliary(t))
         ++report.auxiliary_ignored;
       else if (!others_allowed)
-        unexpected.add(shown(t.name));
+        report.unexpected.push_back(t.name);
     }
 
-  if (reshaped.count > 0 && only_classes && missing.count + unexpected.count == 0)
-    fail<file_error>(file.name(), ": the classifier has another number of classes (", reshaped.text,
+  if (!reshaped.empty() && only_classes && report.missing.empty() && report.unexpected.empty())
+    fail<file_error>(file.name(), ": the classifier has another number of classes (", some_of(reshaped),
                      "); load everything else with {.classifier = false}");
-  if (missing.count + unexpected.count + reshaped.count > 0) {
-    std::string what;
-    const auto mention = [&](const listing& l, const char* how) {
-      if (l.count > 0) what += (what.empty() ? "" : "; ") + l.shown(how);
-    };
-    mention(missing, " missing");
-    mention(unexpected, " unexpected");
-    mention(reshaped, " of another shape");
+  std::string what;
+  const auto mention = [&](const std::vector<std::string>& entries, const char* how) {
+    if (!entries.empty())
+      what += (what.empty() ? "" : "; ") + std::to_string(entries.size()) + how + " (" + some_of(entries) + ")";
+  };
+  if (options.strict || wanted.empty())
+    for (const auto& [list, how] : {std::pair(&report.missing, " missing"), {&report.unexpected, " unexpected"}}) {
+      std::vector<std::string> quoted;
+      std::transform(list->begin(), list->end(), std::back_inserter(quoted), shown);
+      mention(quoted, how);
+    }
+  mention(reshaped, " of another shape");
+  if (!what.empty())
     fail<file_error>(file.name(), ": does not fit the model of ", table.size(), " tensors (",
                      dialect_name(report.dialect), " names): ", what);
-  }
   for (const auto& [p, name] : wanted) read(*p, *name);
 }
 
