@@ -1,27 +1,17 @@
-// Names to enumerators.
+// From settings to what the library takes.
 #include "choices.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <system_error>
-#include <utility>
 
 #include "data.hpp"
+#include "names.hpp"
 
 namespace advprop::program {
 
 namespace {
-
-template <class T, std::size_t N>
-T choose(const char* option, const std::string& name, const std::pair<const char*, T> (&list)[N]) {
-  std::string names;
-  for (const auto& [known, value] : list) {
-    if (name == known) return value;
-    names += (names.empty() ? "" : ", ") + std::string(known);
-  }
-  fail<argument_error>(option, " is ", name, ", must be one of ", names);
-}
 
 /// Auxiliary domain i reads images of its own.
 bool own_stream(const settings& s, std::size_t i) {
@@ -31,29 +21,16 @@ bool own_stream(const settings& s, std::size_t i) {
 }  // namespace
 
 chosen_attack attack_of(const settings& s, const std::string& name, float epsilon, float step, int steps) {
-  using kind = chosen_attack::kind;
-  using attack::goal;
   chosen_attack a;
-  a.which = choose<kind>("--attack", name,
-                         {{"none", kind::none},
-                          {"fgsm", kind::fgsm},
-                          {"ifgsm", kind::ifgsm},
-                          {"pgd", kind::pgd},
-                          {"pgd-l2", kind::pgd_l2},
-                          {"mifgsm", kind::mifgsm},
-                          {"gd", kind::gd}});
+  a.which = named_in(attack_names, "--attack", name);
   a.epsilon = epsilon;
   a.step = step;
   a.steps = steps;
-  a.goal = choose<goal>(
-      "--goal", s.goal,
-      {{"untargeted", goal::untargeted}, {"random", goal::random_class}, {"least-likely", goal::least_likely}});
-  a.start =
-      choose<attack::start>("--start", s.start, {{"image", attack::start::image}, {"uniform", attack::start::uniform}});
+  a.goal = named_in(goal_names, "--goal", s.goal);
+  a.start = named_in(start_names, "--start", s.start);
   a.clean_start = s.clean_start;
   a.dropped = s.attack_noise;
-  a.source = choose<statistics>("--attack-statistics", s.attack_statistics,
-                                {{"running", statistics::running}, {"batch", statistics::batch}});
+  a.source = named_in(statistics_names, "--attack-statistics", s.attack_statistics);
   return a;
 }
 
@@ -70,13 +47,11 @@ runner_options network_of(const settings& s, data_shape shape) {
 }
 
 chosen_method method_of(const settings& s) {
-  using kind = chosen_method::kind;
   chosen_method m;
-  m.which = choose<kind>("--method", s.method,
-                         {{"clean", kind::clean}, {"adversarial", kind::adversarial}, {"advprop", kind::advprop}});
+  m.which = named_in(method_names, "--method", s.method);
   m.weights = s.weights;
   m.mixture = !s.adversarial_only;
-  m.concatenated = choose<bool>("--execution", s.execution, {{"sequential", false}, {"concatenated", true}});
+  m.concatenated = named_in(execution_names, "--execution", s.execution);
   m.matched_noise = s.matched_noise;
   m.shares = s.shares;
   m.decoupled = s.decoupled;
@@ -142,21 +117,9 @@ chosen_optimizer optimizer_of(const settings& s) {
   return o;
 }
 
-resampling filter_of(const settings& s) {
-  return choose<resampling>("--interpolation", s.interpolation,
-                            {{"bicubic", resampling::bicubic},
-                             {"bilinear", resampling::bilinear},
-                             {"box", resampling::box},
-                             {"lanczos", resampling::lanczos}});
-}
+resampling filter_of(const settings& s) { return named_in(filter_names, "--interpolation", s.interpolation); }
 
-dialect dialect_of(const settings& s) {
-  return choose<dialect>("--names", s.names,
-                         {{"native", dialect::native},
-                          {"timm", dialect::timm},
-                          {"torchvision", dialect::torchvision},
-                          {"lukemelas", dialect::lukemelas}});
-}
+dialect dialect_of(const settings& s) { return named_in(dialect_names, "--names", s.names); }
 
 void tell_of_names(const std::string& file, const std::string& model, dialect names) {
   if (names != dialect::torchvision || !model.starts_with("efficientnet-b") || model.ends_with("-torchvision")) return;
@@ -168,10 +131,7 @@ void tell_of_names(const std::string& file, const std::string& model, dialect na
 }
 
 convolution_policy convolutions_of(const settings& s) {
-  if (s.convolution == "winograd-2") return convolution_policy::winograd_2;
-  if (s.convolution == "direct") return convolution_policy::direct;
-  if (s.convolution == "gemm") return convolution_policy::gemm;
-  return convolution_policy::fastest;
+  return named_in(convolution_names, "--convolution", s.convolution);
 }
 
 int domain_of(const settings& s) {
@@ -186,12 +146,7 @@ int domain_of(const settings& s) {
 
 schedule schedule_of(const settings& s) {
   schedule result;
-  result.kind = choose<schedule::shape>("--schedule", s.schedule,
-                                        {{"constant", schedule::shape::constant},
-                                         {"step", schedule::shape::step},
-                                         {"cosine", schedule::shape::cosine},
-                                         {"exponential", schedule::shape::exponential},
-                                         {"staircase", schedule::shape::staircase}});
+  result.kind = named_in(schedule_names, "--schedule", s.schedule);
   result.warm_up = s.warm_up;
   result.milestones = s.milestones;
   if (s.schedule == "exponential" || s.schedule == "staircase") {

@@ -75,10 +75,12 @@ class reader {
       // Compare trains by every method, with the rest of a recipe for one.
       if (option == "--method" && given_[0] == "compare") continue;
       if (overridden(option)) continue;
-      if (const auto* list = value.as_array())
+      if (const auto* list = value.as_array()) {
+        if (list->size() > 1) result_.lists.insert(option);
         for (const auto& one : *list) add(option, one);
-      else
+      } else {
         add(option, value);
+      }
     }
   }
 
@@ -145,8 +147,8 @@ configured with_configuration(std::vector<std::string> words) {
       fail<argument_error>("--config: which file?");
   }
   refuse_contradictions(rest);
-  if (files.empty() || rest.empty()) return {rest, {}};
-  configured all{{rest[0]}, {}};  // the subcommand
+  if (files.empty() || rest.empty()) return {rest, {}, {}};
+  configured all{{rest[0]}, {}, {}};  // the subcommand
   for (const auto& file : files) reader(file, rest, all).read();
   all.words.insert(all.words.end(), rest.begin() + 1, rest.end());
   return all;

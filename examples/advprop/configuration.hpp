@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@ namespace advprop::program {
 struct configured {
   std::vector<std::string> words;
   std::map<std::string, std::string> places;  // of options that a file gave: of "--epochs", "recipe.toml: line 3"
+  std::set<std::string> lists;                // options of which a file gave several values at once
 
   /// The message, behind the place that gave the option which it begins with or complains of, where it was a file.
   std::string located(const std::string& message) const;

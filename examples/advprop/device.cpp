@@ -10,6 +10,7 @@
 #include <advprop/io/file.hpp>
 
 #include "choices.hpp"
+#include "names.hpp"
 
 namespace advprop::program {
 
@@ -25,9 +26,7 @@ template <class Which>
 any_device on_gpu(const settings& s, [[maybe_unused]] Which which) {
 #ifdef ADVPROP_HAS_CUDA
   const auto products = s.device == "cuda-tf32" ? float32_products::tf32 : float32_products::exact;
-  const auto engines = s.engines == "fixed"        ? engine_choice::fixed
-                       : s.engines == "exhaustive" ? engine_choice::exhaustive
-                                                   : engine_choice::timed;
+  const auto engines = named_in(engine_names, "--engines", s.engines);
   if (s.device == "cuda-bfloat16") return any_device(std::make_unique<cuda_bfloat16>(which, products, engines));
   return any_device(std::make_unique<cuda>(which, products, engines));
 #else

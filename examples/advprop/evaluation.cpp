@@ -18,6 +18,7 @@
 #include "choices.hpp"
 #include "content_hash.hpp"
 #include "data.hpp"
+#include "names.hpp"
 #include "options.hpp"
 #include "work_bar.hpp"
 
@@ -86,7 +87,7 @@ std::vector<strength> strengths_of(const settings& s) {
   }
   for (const auto& attack : s.robust_attacks)
     for (const float epsilon : epsilons)
-      all.push_back({attack, epsilon, s.robust_norm == "l2" ? attack::norm::l2 : attack::norm::linf, s.attack_steps,
+      all.push_back({attack, epsilon, named_in(norm_names, "--robust-norm", s.robust_norm), s.attack_steps,
                      s.robust_restarts, s.robust_queries, s.seed});
   return all;
 }

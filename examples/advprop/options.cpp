@@ -19,6 +19,7 @@
 
 #include "commands.hpp"
 #include "idle_options.hpp"
+#include "names.hpp"
 
 namespace advprop::program {
 
@@ -73,6 +74,7 @@ void list(CLI::App& app, const std::string& option, std::vector<std::string>& va
   app.add_option(option, values, text)->allow_extra_args(false);
 }
 
+const std::vector<std::string> augmentation_names = {"none", "basic", "cutout", "auto", "rand"};
 const std::vector<std::string> known_normalizations = {"imagenet", "symmetric",     "cifar10",
                                                        "cifar100", "fashion-mnist", "mnist"};
 std::vector<std::string> normalizations() {
@@ -87,8 +89,7 @@ void view_options(CLI::App& app, settings& s, const char* group) {
       ->group(group);
   number(app, "--crop-fraction", s.crop_fraction, 0.01, 1, "Tested on the middle: this part of the shorter side")
       ->group(group);
-  name(app, "--interpolation", s.interpolation, {"bicubic", "bilinear", "box", "lanczos"}, "Filter of resizing")
-      ->group(group);
+  name(app, "--interpolation", s.interpolation, names_in(filter_names), "Filter of resizing")->group(group);
   name(app, "--broken", s.broken, {"fail", "skip"}, "What becomes of files that cannot be decoded")->group(group);
 }
 void data_options(CLI::App& app, settings& s) {
@@ -127,8 +128,7 @@ void train_data_options(CLI::App& app, settings& s) {
       ->capture_default_str()
       ->take_last()
       ->group("Data");
-  const std::vector<std::string> kinds = {"none", "basic", "cutout", "auto", "rand"};
-  name(app, "--augment", s.augment, kinds,
+  name(app, "--augment", s.augment, augmentation_names,
        "basic: crop, and flip where that makes sense; the others besides: cutout, AutoAugment, RandAugment")
       ->group("Data");
   app.add_flag_callback(
@@ -149,7 +149,7 @@ void aux_options(CLI::App& app, settings& s) {
   app.add_option("--aux-augment", s.aux_augments,
                  "advprop: augmentation of each auxiliary domain's images, once or once for each [as --augment; for "
                  "--attack none: auto on folders, else cutout]")
-      ->check(CLI::IsMember({"none", "basic", "cutout", "auto", "rand"}))
+      ->check(CLI::IsMember(augmentation_names))
       ->delimiter(',')
       ->allow_extra_args(false)
       ->group("Data");
@@ -166,7 +166,7 @@ void attack_options(CLI::App& app, settings& s, bool lists) {
                                 lists ? "Once, or one for each auxiliary domain, as pgd,none [pgd]; none there: "
                                         "a domain of images with cutout"
                                       : "May be given several times")
-                     ->check(CLI::IsMember({"none", "fgsm", "ifgsm", "pgd", "pgd-l2", "mifgsm", "gd"}))
+                     ->check(CLI::IsMember(names_in(attack_names)))
                      ->group(group);
   const auto values = [&](const std::string& option, auto& list, int most, const std::string& text) {
     app.add_option(option, list, text)
@@ -183,11 +183,10 @@ void attack_options(CLI::App& app, settings& s, bool lists) {
   values("--step", s.step_sizes, 100000,
          "Length of a step in the same; likewise; 0: epsilon / steps, but for pgd-l2 at least 1; gd: 1 [0]");
   values("--steps", s.steps, 1000000, "Number of steps; likewise [5]");
-  name(app, "--goal", s.goal, {"untargeted", "random", "least-likely"}, "Away from the label, or towards a class")
-      ->group(group);
-  name(app, "--start", s.start, {"image", "uniform"}, "Where pgd and gd begin")->group(group);
+  name(app, "--goal", s.goal, names_in(goal_names), "Away from the label, or towards a class")->group(group);
+  name(app, "--start", s.start, names_in(start_names), "Where pgd and gd begin")->group(group);
   number(app, "--clean-start", s.clean_start, 0, 1, "Probability of beginning at the image all the same")->group(group);
-  name(app, "--attack-statistics", s.attack_statistics, {"running", "batch"}, "Of the batch norms under attack")
+  name(app, "--attack-statistics", s.attack_statistics, names_in(statistics_names), "Of the batch norms under attack")
       ->group(group);
 }
 void training_options(CLI::App& app, settings& s) {
@@ -232,9 +231,7 @@ void training_options(CLI::App& app, settings& s) {
          "Decay of a moving average of the weights, which is then what is tested and saved; 0: none")
       ->group(group);
   number(app, "--clip-norm", s.clip_norm, 0, 1e30, "Largest norm of all gradients together; 0: any")->group(group);
-  name(app, "--schedule", s.schedule, {"cosine", "step", "constant", "exponential", "staircase"},
-       "Of the learning rate")
-      ->group(group);
+  name(app, "--schedule", s.schedule, names_in(schedule_names), "Of the learning rate")->group(group);
   number(app, "--decay-rate", s.decay_rate, 1e-9, 1, "exponential, staircase: factor ...")->group(group);
   number(app, "--decay-every", s.decay_every, 1e-9, 1e9, "... every N epochs")->group(group);
   number(app, "--warm-up", s.warm_up, 0, 1e6, "Epochs of linear rise before")->group(group);
@@ -273,7 +270,7 @@ void training_options(CLI::App& app, settings& s) {
          "advprop: images that an auxiliary domain takes leave the clean pass; with --share 0.2 --weights 0.8,0.2 "
          "and one attack step, 1.2 times the passes of clean training")
       ->group(group);
-  name(app, "--execution", s.execution, {"sequential", "concatenated"}, "advprop: a pass per domain, or one for all")
+  name(app, "--execution", s.execution, names_in(execution_names), "advprop: a pass per domain, or one for all")
       ->group(group);
 }
 void threads_option(CLI::App& app, settings& s) {
@@ -285,11 +282,11 @@ void device_options(CLI::App& app, settings& s) {
   name(app, "--device", s.device, {"cpu", "cuda", "cuda-tf32", "cuda-bfloat16"},
        "Where networks are computed: the CPU, or a GPU with float32, float32 whose products round to TF32, or bfloat16")
       ->group("Run");
-  name(app, "--engines", s.engines, {"timed", "exhaustive", "fixed"},
+  name(app, "--engines", s.engines, names_in(engine_names),
        "On a GPU: cuDNN's engines by their speed here, the same among more of them, which takes minutes of compiling, "
        "or the first that it names, for the same bits in every run")
       ->group("Run");
-  name(app, "--convolution", s.convolution, {"fastest", "winograd-2", "direct", "gemm"},
+  name(app, "--convolution", s.convolution, names_in(convolution_names),
        "Engines that convolutions may use: all; Winograd with tiles of 2 at most; none of Winograd; the reference")
       ->group("Run");
 }
@@ -377,7 +374,7 @@ void robust_options(CLI::App& app, settings& s) {
       ->allow_extra_args(false)
       ->check(within(0.f, 1e5f))
       ->group(group);
-  name(app, "--robust-norm", s.robust_norm, {"linf", "l2"}, "What --robust-epsilon is a bound of")->group(group);
+  name(app, "--robust-norm", s.robust_norm, names_in(norm_names), "What --robust-epsilon is a bound of")->group(group);
   number(app, "--robust-steps", s.attack_steps, 1, 1e6, "Of pgd, apgd, fab and the ensemble")->group(group);
   number(app, "--robust-restarts", s.robust_restarts, 1, 1e6, "Of each attack")->group(group);
   number(app, "--robust-queries", s.robust_queries, 1, many, "Of square and the ensemble")->group(group);
@@ -416,7 +413,7 @@ void training_run_options(CLI::App& app, settings& s) {
   data_options(app, s);
   train_data_options(app, s);
   model_options(app, s);
-  name(app, "--method", s.method, {"clean", "adversarial", "advprop"}, "Training method")->group("Training");
+  name(app, "--method", s.method, names_in(method_names), "Training method")->group("Training");
   training_options(app, s);
   attack_options(app, s, true);
   aux_options(app, s);
@@ -497,7 +494,7 @@ void export_command(CLI::App& app, settings& s) {
 void convert_command(CLI::App& app, settings& s) {
   checkpoint_options(app, s);
   app.add_option("--out", s.out, "The .safetensors file")->required()->take_last();
-  name(app, "--names", s.names, {"native", "timm", "torchvision", "lukemelas"}, "Whose names the tensors get");
+  name(app, "--names", s.names, names_in(dialect_names), "Whose names the tensors get");
   number(app, "--aux", s.sets, 0, 15,
          "Auxiliary sets to write; 0: an ordinary network. New ones begin as the main set");
 }
@@ -592,8 +589,12 @@ invocation parse(int argc, const char* const* argv) {
     std::reverse(words.begin(), words.end());  // as CLI11 wants them
     app.parse(words);
     const CLI::App& chosen = *app.get_subcommands()[0];
-    for (const CLI::Option* option : chosen.get_options())
+    for (const CLI::Option* option : chosen.get_options()) {
+      const bool several = option->get_multi_option_policy() != CLI::MultiOptionPolicy::TakeLast;
+      if (!several && result.line.lists.count(option->get_name()) > 0)
+        fail<argument_error>(option->get_name(), " takes one value, not a list");
       if (option->count() > 0) s.given.insert(option->get_name());
+    }
     refuse_idle(s, chosen.get_name(), {argv + 1, argv + argc});
     refuse_unattainable(s);
   } catch (const error& e) {

@@ -7,6 +7,7 @@
 
 #include <advprop/core/error.hpp>
 #include <advprop/io/text.hpp>
+#include <advprop/models/efficientnet.hpp>
 #include <advprop/training/optimizers.hpp>
 
 #include "choices.hpp"
@@ -127,9 +128,12 @@ void complete(settings& s, const Optimizer& own) {
 }  // namespace
 
 int native_size(const std::string& model) {
-  static const std::pair<const char*, int> sizes[] = {{"b1", 240},    {"b2", 260},   {"b3", 300}, {"b4", 380},
-                                                      {"b5", 456},    {"b6", 528},   {"b7", 600}, {"b8", 672},
-                                                      {"lite1", 240}, {"lite2", 260}};
+  namespace net = efficientnet;
+  static constexpr std::pair<const char*, int> sizes[] = {
+      {"b1", net::b1::resolution},    {"b2", net::b2::resolution},   {"b3", net::b3::resolution},
+      {"b4", net::b4::resolution},    {"b5", net::b5::resolution},   {"b6", net::b6::resolution},
+      {"b7", net::b7::resolution},    {"b8", net::b8::resolution},  //
+      {"lite1", net::b1::resolution}, {"lite2", net::b2::resolution}};
   for (const auto& [end, size] : sizes)
     if (const auto name = std::string("efficientnet-") + end; model == name || model == name + "-torchvision")
       return size;

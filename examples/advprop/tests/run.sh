@@ -758,6 +758,8 @@ EOF
   printf '[data]\nepochs = 2\n\nlearning-rate = -3\n' >typo.toml
   refused 2 "^advprop: typo.toml: line 4: --learning-rate: -3 is not a number" train --config typo.toml --data folder --out bad
   refused 2 "^advprop: --learning-rate: -4 is not a number" train --config typo.toml --learning-rate=-4 --out bad
+  printf '[data]\nepochs = [2, 3]\n' >typo.toml
+  refused 1 "^advprop: typo.toml: line 2: --epochs takes one value, not a list" train --config typo.toml --data folder --out bad
   echo 'bach = false' >typo.toml
   refused 2 "bach" train --config typo.toml $common --out bad
   refused 1 "cutout is not for --data folder" train $common --augment cutout --out bad
