@@ -96,7 +96,7 @@ inline bool launch(extent grid, extent block, unsigned seed, const std::function
 #define ADVPROP_CUDA_KERNELS
 #define __global__ inline
 #define __shared__ static
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __device__ inline
 #define __syncthreads simulated::barrier
 #define __shfl_down_sync simulated::shuffle_down
@@ -149,7 +149,7 @@ TEST_CASE("each_kernel comes to every index once") {
 
 TEST_CASE("columns_kernel comes to every row and column once, with what was prepared for the column") {
   for (const matrix& m : matrices) {
-    const kernels::tiling t(4, m.rows, m.columns, 1);
+    const kernels::tiling t(4, m.rows, m.columns, 1, 8, 2);
     std::vector<int> seen(static_cast<std::size_t>(m.rows * m.columns));
     const auto f = [&](int state, std::ptrdiff_t row, int column) {
       seen[static_cast<std::size_t>(row * m.columns + column)] += state == 2 * column ? 1 : 100;
@@ -190,16 +190,16 @@ void compare_sums() {
     kernels::column_sums<sums>(d, m.groups, m.rows, m.columns, doubled(), term_of(on_device.data()),
                                finish_to(expected.data()));
 
-    const kernels::tiling t(d.multiprocessors(), m.rows, m.columns, m.groups);
+    const kernels::tiling t(d.multiprocessors(), m.rows, m.columns, m.groups, kernels::summing<sums>::blocks, 4);
     sliced += t.slices > 1;
-    const simulated::extent block{unsigned(t.x), unsigned(t.y)};
-    const auto grid = [&](int slices) {
-      return simulated::extent{unsigned(t.tiles), unsigned(slices), unsigned(m.groups)};
+    const auto block = [](const kernels::tiling& u) { return simulated::extent{unsigned(u.x), unsigned(u.y)}; };
+    const auto grid = [&](const kernels::tiling& u) {
+      return simulated::extent{unsigned(u.tiles), unsigned(u.slices), unsigned(m.groups)};
     };
     for (unsigned seed = 0; seed < 3; ++seed) {
       std::vector<float> found(static_cast<std::size_t>(results), -7.f);
       std::vector<float> partial(static_cast<std::size_t>(results * t.slices), -7.f);
-      CHECK(simulated::launch(grid(t.slices), block, seed, [&] {
+      CHECK(simulated::launch(grid(t), block(t), seed, [&] {
         kernels::sums_kernel<sums>(m.rows, m.columns, doubled(), term_of(values.data()), finish_to(found.data()),
                                    partial.data());
       }));
@@ -208,8 +208,9 @@ void compare_sums() {
           s[k] += partial[static_cast<std::size_t>(
               kernels::partial_place<sums>(std::ptrdiff_t{group} * t.slices + slice, k, m.columns, column))];
       };
+      const auto second = kernels::tiling::of_slices(m.columns);
       if (t.slices > 1)
-        CHECK(simulated::launch(grid(1), block, seed + 9, [&] {
+        CHECK(simulated::launch(grid(second), block(second), seed + 9, [&] {
           kernels::sums_kernel<sums>(t.slices, m.columns, doubled(), slice_term, finish_to(found.data()), nullptr);
         }));
       CHECK(found == expected.host());

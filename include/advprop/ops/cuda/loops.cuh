@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstring>
 #include <optional>
-#include <utility>
 
 #include <advprop/core/error.hpp>
 #include <advprop/core/host_device.hpp>
@@ -50,15 +49,33 @@ inline constexpr int block_threads = 256, warp_lanes = 32;
 struct tiling {
   int x = 1, y = block_threads, tiles = 1, slices = 1;
 
-  /// For this many blocks per multiprocessor.
-  tiling(int multiprocessors, std::ptrdiff_t rows, int columns, int groups, int blocks = 8) {
-    tiles = (columns + 31) / 32;
+  /// For this many blocks per multiprocessor, of lanes with `least_rows` rows or more.
+  tiling(int multiprocessors, std::ptrdiff_t rows, int columns, int groups, int blocks, int least_rows)
+      : tiling(columns, 32) {
+    const auto slices_of = [&](int lane) { return (rows + std::ptrdiff_t{lane} * y - 1) / (std::ptrdiff_t{lane} * y); };
+    // Rather 8, which pay for what a lane prepares; but then small maps would leave multiprocessors without work.
+    int lane = 8;
+    while (lane > least_rows && tiles * groups * slices_of(lane) < multiprocessors) lane /= 2;
+    const std::ptrdiff_t wanted = std::max(1, blocks * multiprocessors / (tiles * groups));
+    slices = static_cast<int>(std::clamp<std::ptrdiff_t>(std::min(wanted, slices_of(lane)), 1, 65535));
+  }
+  /// Of sums that slices have left: few rows, so that few columns a block make more blocks.
+  static tiling of_slices(int columns) { return {columns, 8}; }
+
+ private:
+  tiling(int columns, int side_by_side) {
+    tiles = (columns + side_by_side - 1) / side_by_side;
     x = (columns + tiles - 1) / tiles;
     y = block_threads / x;
-    const std::ptrdiff_t wanted = std::max(1, blocks * multiprocessors / (tiles * groups));  // blocks that fill the GPU
-    const std::ptrdiff_t most = (rows + 8 * y - 1) / (8 * y);                                // at least 8 rows a lane
-    slices = static_cast<int>(std::clamp<std::ptrdiff_t>(std::min(wanted, most), 1, 65535));
   }
+};
+
+/// How K sums a thread are taken. How many blocks share a multiprocessor is fixed, and registers by it, since a dry run
+/// without a GPU plans the memory of as many slices.
+template <int K>
+struct summing {
+  static constexpr int blocks = K <= 8 ? 4 : K < 32 ? 3 : 2;
+  static constexpr int rows_at_once = K <= 4 ? 8 : K <= 8 ? 4 : K < 32 ? 2 : 1;
 };
 
 /// Where sum k of a slice's column lies among the partial sums: columns side by side, as threads read them.
@@ -88,34 +105,41 @@ __global__ void __launch_bounds__(block_threads)
 }
 
 template <int K, class Prepare, class Term, class Finish>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, summing<K>::blocks)
     sums_kernel(std::ptrdiff_t rows, int columns, Prepare prepare, Term term, Finish finish, float* partial) {
-  constexpr int together = K < 16 ? K : 16;  // sums that are added up between the same barriers
-  __shared__ float lanes[together][block_threads];
+  constexpr int part = K < 16 ? K : 16;  // sums that are added up between the same barriers
+  __shared__ float lanes[part][block_threads];
   const int column = blockIdx.x * blockDim.x + threadIdx.x, group = blockIdx.z;
   float sums[K] = {};
   if (column < columns) {
     const auto state = prepare(column);
-    for (std::ptrdiff_t row = std::ptrdiff_t{blockIdx.y} * blockDim.y + threadIdx.y; row < rows;
-         row += std::ptrdiff_t{gridDim.y} * blockDim.y)
-      term(state, group, row, column, sums);
+    const std::ptrdiff_t step = std::ptrdiff_t{gridDim.y} * blockDim.y;
+    std::ptrdiff_t row = std::ptrdiff_t{blockIdx.y} * blockDim.y + threadIdx.y;
+    constexpr int together = summing<K>::rows_at_once;  // no test between them, so that all may be asked for at once
+    for (; together > 1 && row + (together - 1) * step < rows; row += together * step) {
+      ADVPROP_CUDA_UNROLL
+      for (int i = 0; i < together; ++i) term(state, group, row + i * step, column, sums);
+    }
+    for (; row < rows; row += step) term(state, group, row, column, sums);
   }
   const unsigned own = threadIdx.y * blockDim.x + threadIdx.x;
   ADVPROP_CUDA_UNROLL
-  for (int first = 0; first < K; first += together) {
+  for (int first = 0; first < K; first += part) {
     ADVPROP_CUDA_UNROLL
-    for (int k = 0; k < together; ++k)
+    for (int k = 0; k < part; ++k)
       if (first + k < K) lanes[k][own] = sums[first + k];
     for (unsigned kept, left = blockDim.y; left > 1; left = kept) {
       kept = (left + 1) / 2;
       __syncthreads();
-      if (threadIdx.y < left - kept)
-        for (int k = 0; k < together; ++k) lanes[k][own] += lanes[k][own + kept * blockDim.x];
+      if (threadIdx.y >= left - kept) continue;
+      float other[part];  // all read before one is written, or each would wait for the one before
+      ADVPROP_CUDA_UNROLL
+      for (int k = 0; k < part; ++k) other[k] = lanes[k][own + kept * blockDim.x];
+      ADVPROP_CUDA_UNROLL
+      for (int k = 0; k < part; ++k)
+        if (first + k < K) lanes[k][own] = sums[first + k] += other[k];  // the whole sum in row 0, which alone goes on
     }
-    ADVPROP_CUDA_UNROLL
-    for (int k = 0; k < together; ++k)
-      if (first + k < K) sums[first + k] = lanes[k][own];  // the whole sum in row 0, whose threads alone go on
-    if (first + together < K) __syncthreads();             // before other rows are overwritten
+    if (first + part < K) __syncthreads();  // before other rows are overwritten
   }
   if (threadIdx.y != 0 || column >= columns) return;
   if (gridDim.y == 1) {
@@ -193,7 +217,7 @@ void for_columns(cuda_device& d, std::ptrdiff_t rows, int columns, Prepare prepa
                "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
     return std::max(1, blocks);
   }();
-  const tiling t(d.state().multiprocessors(), rows, columns, 1, resident);
+  const tiling t(d.state().multiprocessors(), rows, columns, 1, resident, 2);
   columns_kernel<<<dim3(t.tiles, t.slices), dim3(t.x, t.y), 0, stream>>>(rows, columns, prepare, f);
   check_launch();
 #else
@@ -278,7 +302,7 @@ void column_sums(cuda_device& d, int groups, std::ptrdiff_t rows, int columns, P
                  Finish finish) {
   if (groups <= 0 || columns <= 0) return;
   if (groups > 65535) fail<argument_error>("cuda: ", groups, " images in one operation; at most 65535");
-  tiling t(d.state().multiprocessors(), rows, columns, groups);
+  const tiling t(d.state().multiprocessors(), rows, columns, groups, summing<K>::blocks, 4);
   arena::block memory;
   if (t.slices > 1)
     memory = d.memory().allocate(sizeof(float) * K * static_cast<std::size_t>(groups) *
@@ -288,9 +312,9 @@ void column_sums(cuda_device& d, int groups, std::ptrdiff_t rows, int columns, P
   sum_slices<K>(d, t, groups, rows, columns, prepare, term, finish, partial);
   if (t.slices == 1) return;
   // The slices' sums are rows to be added up, too.
-  const int slices = std::exchange(t.slices, 1);
+  const int slices = t.slices;
   sum_slices<K>(
-      d, t, groups, slices, columns, nothing_to_prepare(),
+      d, tiling::of_slices(columns), groups, slices, columns, nothing_to_prepare(),
       [=] ADVPROP_HD(nothing_to_prepare, int group, std::ptrdiff_t slice, int column, float* sums) {
         for (int k = 0; k < K; ++k)
           sums[k] += partial[partial_place<K>(std::ptrdiff_t{group} * slices + slice, k, columns, column)];

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include <advprop/ops/cuda/memory.cuh>
 
@@ -163,15 +162,15 @@ void softmax(basic_cuda<T>& d, view_of<const T> logits, view<float, 2> probabili
   const T* from = logits.data;
   const auto bytes = static_cast<std::size_t>(probabilities.size()) * sizeof(float);
   const bool host = !d.memory().owns(probabilities.data());
-  auto* to = host ? static_cast<float*>(d.state().pinned(bytes)) : probabilities.data();
+  arena::block memory;
+  if (host) memory = d.memory().allocate(bytes);
+  auto* to = host ? static_cast<float*>(memory.data()) : probabilities.data();
   each(d, logits.batch, [=] ADVPROP_HD(std::ptrdiff_t n) {
     const T* z = from + n * classes;
     const exponentials e(z, classes);
     for (int k = 0; k < classes; ++k) to[n * classes + k] = std::exp(static_cast<float>(z[k]) - e.maximum) / e.sum;
   });
-  if (!host) return;
-  d.wait();
-  std::memcpy(probabilities.data(), to, bytes);
+  if (host) copy_bytes(d, to, probabilities.data(), bytes);
 }
 
 template <class T>

@@ -1,4 +1,5 @@
-// What changes the learnt numbers, one sweep each: the optimizers' steps and the moving average.
+// What changes the learnt numbers, one sweep each: the optimizers' steps and the moving average. All that an element
+// needs is read before any of it is written: a compiler cannot know that these are different arrays.
 #pragma once
 
 #include <cmath>
@@ -23,9 +24,10 @@ ADVPROP_CUDA_API void sgd_update(cuda_device& d, const sgd_spec& s, std::span<fl
   const float* g = gradients.data();
   const float own = s.nesterov ? 1.f : 0.f, moving = s.nesterov ? s.momentum : 1.f;
   detail::each_learnt(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
-    const float h = detail::gradient_scale(s) * g[i] + s.weight_decay * w[i];
-    v[i] = s.momentum * v[i] + h;
-    w[i] -= s.learning_rate * (own * h + moving * v[i]);
+    const float weight = w[i], before = v[i], h = detail::gradient_scale(s) * g[i] + s.weight_decay * weight;
+    const float along = s.momentum * before + h;
+    v[i] = along;
+    w[i] = weight - s.learning_rate * (own * h + moving * along);
   });
   d.state().changed(w, weights.size_bytes());
 }
@@ -37,10 +39,13 @@ ADVPROP_CUDA_API void rmsprop_update(cuda_device& d, const rmsprop_spec& o, std:
   float *w = weights.data(), *s = mean_square.data(), *v = velocity.data();
   const float* g = gradients.data();
   detail::each_learnt(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
-    const float h = detail::gradient_scale(o) * g[i] + o.weight_decay * w[i];
-    s[i] += (1 - o.decay) * (h * h - s[i]);
-    v[i] = o.momentum * v[i] + o.learning_rate * h / std::sqrt(s[i] + o.epsilon);
-    w[i] -= v[i];
+    const float weight = w[i], before = v[i], square_before = s[i];
+    const float h = detail::gradient_scale(o) * g[i] + o.weight_decay * weight;
+    const float square = square_before + (1 - o.decay) * (h * h - square_before);
+    const float along = o.momentum * before + o.learning_rate * h / std::sqrt(square + o.epsilon);
+    s[i] = square;
+    v[i] = along;
+    w[i] = weight - along;
   });
   d.state().changed(w, weights.size_bytes());
 }
@@ -53,10 +58,12 @@ ADVPROP_CUDA_API void adamw_update(cuda_device& d, const adamw_spec& o, std::spa
   const float* g = gradients.data();
   const float kept = 1 - o.learning_rate * o.weight_decay;
   detail::each_learnt(d, std::ssize(weights), [=] ADVPROP_HD(std::ptrdiff_t i) {
-    const float h = detail::gradient_scale(o) * g[i];
-    m[i] += (1 - o.beta1) * (h - m[i]);
-    s[i] += (1 - o.beta2) * (h * h - s[i]);
-    w[i] = kept * w[i] - o.step_size * m[i] / (o.root_scale * std::sqrt(s[i]) + o.epsilon);
+    const float weight = w[i], before = m[i], square_before = s[i], h = detail::gradient_scale(o) * g[i];
+    const float along = before + (1 - o.beta1) * (h - before);
+    const float square = square_before + (1 - o.beta2) * (h * h - square_before);
+    m[i] = along;
+    s[i] = square;
+    w[i] = kept * weight - o.step_size * along / (o.root_scale * std::sqrt(square) + o.epsilon);
   });
   d.state().changed(w, weights.size_bytes());
 }
