@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -114,6 +115,21 @@ TEST_CASE("cuDNN fuses bias, add and activation into convolutions, and adds into
         CHECK(!find_plans(p, {nullptr, &properties}, {1, 1}).empty());
       }
   }
+}
+
+TEST_CASE("Fused, an H100 is offered the engine with its own matrix instructions besides those made for an A100") {
+  const cudnn_descriptor h100 = described("h100");
+  conv_problem p{conv_problem::forward, {256, 256, 3, 1, 1, 1}, 256, 14, 14, 14, 14, element_type::bfloat16};
+  p.bias = true;
+  p.after = activation::relu;
+  std::vector<std::int64_t> engines;
+  for (const cudnn_plan& plan : find_plans(p, {nullptr, &h100}, {16, 1}))
+    engines.push_back(cudnn_graph::engine_of(plan.configuration).number(CUDNN_ATTR_ENGINE_GLOBAL_INDEX));
+  std::string text;
+  for (const std::int64_t e : engines) text += " " + std::to_string(e);
+  MESSAGE("engines" << text);
+  CHECK(engines.size() >= 2);
+  for (const std::int64_t e : engines) CHECK(std::count(engines.begin(), engines.end(), e) == 1);
 }
 
 TEST_CASE(

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -65,6 +66,31 @@ void copy_images(const device_images<Device>& from, const device_images<Device>&
 }
 
 namespace detail {
+/// Whether a device's memory is not the host's.
+template <class Device>
+concept separate_memory = requires {
+  requires !Device::host_memory;
+};
+
+/// A batch where the device reads and changes it: where it is, or a copy if that is the host.
+template <class Device>
+class resident_images {
+ public:
+  resident_images(Device& d, image_view images) : at_(images) {
+    if constexpr (separate_memory<Device>) {
+      if (d.memory().owns(images.data())) return;
+      copy_.emplace(d, images.extents());
+      copy_images(d, images, *copy_);
+      at_ = *copy_;
+    }
+  }
+  image_view view() const { return at_; }
+
+ private:
+  std::optional<image_buffer<Device>> copy_;
+  image_view at_;
+};
+
 /// A function of one number, for loops that hand on a second one.
 template <class F>
 struct of_one {

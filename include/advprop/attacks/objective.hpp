@@ -103,12 +103,6 @@ class objective {
 };
 
 namespace detail {
-/// Whether a device's memory is not the host's.
-template <class Device>
-concept separate_memory = requires {
-  requires !Device::host_memory;
-};
-
 /// A clamp that an attack forgot. NaN is left to the losses, which name the step: the network may be what made it.
 template <class Device>
 void check_perturbed(Device& d, const_image_view images) {

@@ -51,8 +51,9 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
     check_targets("evaluate", batch.targets(), n, Model::classes);
     check_unit_interval("evaluate", batch.images.view());
     random_stream rng = random_stream(options.seed.value).split(static_cast<std::uint64_t>(index));
-    perturb(net, attack, batch.images.view(), batch.labels.view(), rng, options.through, 0, rng.split(1));
-    const auto logits = detail::logits_in_groups(net, batch.images.view(), options.through);
+    const detail::resident_images images(net.device(), batch.images.view());
+    perturb(net, attack, images.view(), batch.labels.view(), rng, options.through, 0, rng.split(1));
+    const auto logits = detail::logits_in_groups(net, images.view(), options.through);
     const loss_result loss = cross_entropy(net.device(), logits, batch.labels.view(), 0.f, 1.f, {});
     if (!std::isfinite(loss.loss))
       fail<numeric_error>(

@@ -132,8 +132,9 @@ work_plan plan_evaluation(Model& net, int batch, int height, int width, const At
   const detail::planned_images images({batch, height, width, Model::channels});
   return detail::dry_run_of(net, [&] {
     random_stream rng;
-    perturb(net, attack, images.images, images.all.labels, rng);
-    const auto logits = detail::logits_in_groups(net, images.all.images, main_domain);
+    const detail::resident_images there(net.device(), images.images);
+    perturb(net, attack, there.view(), images.all.labels, rng);
+    const auto logits = detail::logits_in_groups(net, there.view(), main_domain);
     cross_entropy(net.device(), logits, images.all.labels, 0.f, 1.f, {});
   });
 }

@@ -363,6 +363,8 @@ cudnnStatus_t finalize(descriptor& d) {
       break;
     case OF(OPERATIONGRAPH):
       fits = finish_graph(d);
+      if (d.operations.size() > 1 && !here().describes)
+        return refuse(CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN, "more than a convolution");
       break;
     case OF(ENGINEHEUR):
       d.operations = d.refers(IS(ENGINEHEUR_OPERATION_GRAPH)).operations;

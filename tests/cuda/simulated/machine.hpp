@@ -28,6 +28,7 @@ struct machine {
   int devices = 2, major = 9;                  // compute capability: major.0
   std::size_t memory = std::size_t{80} << 30;  // bytes of each device
   bool fuses = true;                           // whether cuDNN has engines that do more than convolve
+  bool describes = true;                       // and takes descriptions of more than that
   unsigned early = 0;                          // seed: work runs at random moments, as early as events let it;
                                                // 0: as late as possible
   bool broken_kernel = false;                  // the kernel that runs next ends its device's context

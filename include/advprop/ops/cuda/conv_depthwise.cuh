@@ -55,7 +55,7 @@ struct depthwise_gradient {
   };
   template <int V>
   ADVPROP_HD packet<V> fetch(std::ptrdiff_t i) const {
-    packet<V> p{};
+    packet<V> p;
     p.dy = detail::fetch<V>(dy, i);
     if (a != activation::identity) p.y = detail::fetch<V>(y, i);
     return p;

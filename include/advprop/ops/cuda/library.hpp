@@ -49,6 +49,10 @@ struct conv_problem {
   bool statistics = false;                 // also the sum and the sum of squares of each channel of y
   activation mask = activation::identity;  // relu or relu6: x is its result
 
+  /// Whether more than the convolution is asked for.
+  bool fused() const {
+    return bias || add || after != activation::identity || statistics || mask != activation::identity;
+  }
   friend bool operator==(const conv_problem&, const conv_problem&) = default;
 };
 
@@ -131,7 +135,7 @@ class cuda_state {
   virtual bool computes(const conv_problem&);
   /// Whether the library has an engine for it that beats doing the same in several operations; where engines are fixed,
   /// whether it has one. `together` and `apart` write the same results; at the first call outside a graph's capture
-  /// each is timed in a few runs.
+  /// each is timed in a few runs, and inside one a problem that is new is done apart.
   virtual bool prefers(const conv_problem&, const std::function<void()>& together, const std::function<void()>& apart);
   /// x, w and y are the input, the weights and the output, or their gradients; the one that `pass` computes is
   /// overwritten. All have elements of `type`: cuDNN has no engine that makes float gradients of bfloat16 maps.
