@@ -12,7 +12,7 @@ struct confident_step {
 
   void perturb(auto& objective, auto& images, const auto& labels, random_stream&) const {
     const auto gradient = objective.input_gradient(images, labels);  // never touches weights or statistics
-    const image_numbers mean(*images.device, images.extent(0));
+    image_numbers mean(*images.device, images.extent(0));
     mean_magnitudes(*images.device, gradient, mean.data());
     transform(images, gradient, mean, [e = epsilon / 255, s = share](float x, float g, float m) {
       return g > s * m || g < -s * m ? clamp(x + e * sign(g), 0.f, 1.f) : x;

@@ -143,8 +143,7 @@ inline void check_clean_start(const char* name, float clean_start) {
 }
 /// A point of the L-infinity ball of radius e around each image, and in [0,1].
 template <class Device>
-void start_in_ball(const device_images<Device>& images, const device_images<Device>& original, float e,
-                   random_stream& rng) {
+void start_in_ball(device_images<Device>& images, const device_images<Device>& original, float e, random_stream& rng) {
   fill_uniform(*images.device, rng, -e, e, images);
   rng.skip(static_cast<std::uint64_t>(images.size()));
   transform(images, original, loops::noisy_start{e});

@@ -8,9 +8,9 @@ namespace advprop::attack::detail {
 
 /// Into the L2 ball of radius e around `original`, then into [0,1].
 template <class Device>
-void shrink_to_ball(const device_images<Device>& images, const device_images<Device>& original, float e) {
+void shrink_to_ball(device_images<Device>& images, const device_images<Device>& original, float e) {
   transform(images, original, loops::difference());
-  const image_numbers<Device> norms(*images.device, images.extent(0));
+  image_numbers<Device> norms(*images.device, images.extent(0));
   image_norms(*images.device, images, norms.data());
   transform(images, original, norms, loops::shrink{e});
 }

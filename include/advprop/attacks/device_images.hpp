@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include <advprop/core/host_device.hpp>
 #include <advprop/core/random.hpp>
 #include <advprop/core/shape.hpp>
 #include <advprop/device/arena.hpp>
+#include <advprop/device/separate_memory.hpp>
 
 namespace advprop {
 
@@ -21,7 +23,8 @@ struct device_images : image_view {
   /// It would be the same memory: `objective.copy(images)` copies numbers.
   device_images(const device_images&) = delete;
   /// Images [first, first + count).
-  device_images slice(int first, int count) const { return {*device, image_view::slice(first, count)}; }
+  device_images slice(int first, int count) { return {*device, image_view::slice(first, count)}; }
+  const device_images slice(int first, int count) const { return {*device, image_view::slice(first, count)}; }
   Device* device;
 
  protected:  // It would look elsewhere rather than copy numbers, which `copy_images` does.
@@ -60,18 +63,32 @@ template <class Device>
 void copy_images(Device& d, const_image_view from, image_view to) {
   memory_copy(d, std::span<const float>(from.begin(), from.end()), std::span<float>(to.begin(), to.end()));
 }
-template <class Device>
-void copy_images(const device_images<Device>& from, const device_images<Device>& to) {
+
+namespace detail {
+template <class Images>
+concept any_images = requires(const Images& images) {
+  []<class Device>(const device_images<Device>&) {}(images);
+};
+}  // namespace detail
+/// What `copy_images` and `transform` write to: images that are not const, or some of them.
+template <class Images>
+concept images_to_change =
+    detail::any_images<std::remove_reference_t<Images>> && !std::is_const_v<std::remove_reference_t<Images>>;
+template <class Images>
+concept images_to_keep =
+    detail::any_images<std::remove_reference_t<Images>> && std::is_const_v<std::remove_reference_t<Images>>;
+
+/// to = from; equal shapes.
+template <class Device, images_to_change To>
+void copy_images(const device_images<Device>& from, To&& to) {
   copy_images(*to.device, from, to);
+}
+template <class Device, images_to_keep To>
+void copy_images(const device_images<Device>&, To&&) {
+  static_assert(!std::is_const_v<std::remove_reference_t<To>>, "copy_images: the images to copy to are const");
 }
 
 namespace detail {
-/// Whether a device's memory is not the host's.
-template <class Device>
-concept separate_memory = requires {
-  requires !Device::host_memory;
-};
-
 /// A batch where the device reads and changes it: where it is, or a copy if that is the host.
 template <class Device>
 class resident_images {
@@ -108,32 +125,36 @@ void check_alike(const device_images<Device>& images, const device_images<Device
 
 /// images[i] = f(images[i]) for every number, on the images' device. f must not throw: its loop is vectorised and
 /// shared out among threads, and an exception would end the process. On CUDA, it must be ADVPROP_HD.
-template <class Device, class F>
-void transform(const device_images<Device>& images, F f) {
+template <images_to_change Images, class F>
+void transform(Images&& images, F f) {
   transform(*images.device, images, const_image_view(images), detail::of_one<F>{f});
 }
 /// images[i] = f(images[i], a[i]). Throws `argument_error`, as those below, unless all have one shape.
-template <class Device, class F>
-void transform(const device_images<Device>& images, const device_images<Device>& a, F f) {
+template <images_to_change Images, class Device, class F>
+void transform(Images&& images, const device_images<Device>& a, F f) {
   detail::check_alike(images, a);
   transform(*images.device, images, const_image_view(a), f);
 }
 /// images[i] = f(images[i], a[i], b[i]).
-template <class Device, class F>
-void transform(const device_images<Device>& images, const device_images<Device>& a, const device_images<Device>& b,
-               F f) {
+template <images_to_change Images, class Device, class F>
+void transform(Images&& images, const device_images<Device>& a, const device_images<Device>& b, F f) {
   detail::check_alike(images, a);
   detail::check_alike(images, b);
   transform(*images.device, images, const_image_view(a), const_image_view(b), f);
 }
 /// images[i] = f(images[i], a[i], the number of i's image).
-template <class Device, class F>
-void transform(const device_images<Device>& images, const device_images<Device>& a,
-               const image_numbers<Device>& numbers, F f) {
+template <images_to_change Images, class Device, class F>
+void transform(Images&& images, const device_images<Device>& a, const image_numbers<Device>& numbers, F f) {
   detail::check_alike(images, a);
   if (numbers.extent(0) < images.extent(0))
     fail<argument_error>("transform: there are numbers of ", numbers.extent(0), " images for ", images.extent(0));
   transform_images(*images.device, images, const_image_view(a), numbers.data(), f);
+}
+
+template <images_to_keep Images, class... Others>
+void transform(Images&&, Others&&...) {
+  static_assert(!std::is_const_v<std::remove_reference_t<Images>>,
+                "transform: the images to change, which come first, are const");
 }
 
 }  // namespace advprop

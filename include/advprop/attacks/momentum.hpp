@@ -33,9 +33,9 @@ struct momentum_ifgsm {
     if (epsilon == 0) return;
     const auto target = detail::aim(goal, objective, images, labels, rng);
     const auto original = objective.copy(images);
-    const image_buffer velocity(*images.device, images.extents());
+    image_buffer velocity(*images.device, images.extents());
     fill(*images.device, 0.f, std::span<float>(velocity.begin(), velocity.end()));
-    const image_numbers sizes(*images.device, images.extent(0));
+    image_numbers sizes(*images.device, images.extent(0));
     const float e = epsilon / 255, a = target.direction * detail::step_for(step, epsilon, steps) / 255;
     for (int i = 0; i < steps; ++i) {
       const auto gradient = objective.input_gradient(images, target.at);

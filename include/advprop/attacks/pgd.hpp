@@ -70,7 +70,7 @@ struct pgd {
     auto& device = *images.device;
     fill_normal(device, rng, images);
     rng.skip(2 * static_cast<std::uint64_t>(images.size()));
-    const image_numbers lengths(device, images.extent(0)), shares(device, images.extent(0));
+    image_numbers lengths(device, images.extent(0)), shares(device, images.extent(0));
     image_norms(device, images, lengths.data());
     fill_uniform(device, rng, 0, 1, shares);
     rng.skip(static_cast<std::uint64_t>(shares.size()));
@@ -80,7 +80,7 @@ struct pgd {
 
   /// One step of length |a| along each image's normalised gradient.
   void scaled_step(auto& images, const auto& gradient, float a) const {
-    const image_numbers norms(*images.device, images.extent(0));
+    image_numbers norms(*images.device, images.extent(0));
     image_norms(*images.device, gradient, norms.data());
     transform(images, gradient, norms, loops::normalised_step{a});
   }

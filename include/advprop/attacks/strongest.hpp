@@ -50,9 +50,9 @@ struct strongest {
           } else {
             const auto original = objective.copy(images);
             first.perturb(objective, images, labels, rng);
-            const auto best = objective.copy(images);
-            const auto largest = objective.losses(images, labels);
-            const image_numbers larger(*images.device, images.extent(0));
+            auto best = objective.copy(images);
+            auto largest = objective.losses(images, labels);
+            image_numbers larger(*images.device, images.extent(0));
             const auto compare = [&](const auto& other) {
               copy_images(original, images);
               other.perturb(objective, images, labels, rng);

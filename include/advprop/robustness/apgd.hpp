@@ -155,7 +155,7 @@ class apgd_search {
   std::span<const float> row(int i) const {
     return {logits_.data() + i * logits_.view().stride(), static_cast<std::size_t>(logits_.extent(1))};
   }
-  device_images<device_type> some(const buffer& b) const { return b.slice(0, count()); }
+  device_images<device_type> some(buffer& b) const { return b.slice(0, count()); }
   /// Hands f(image's ascent), one number per image, to the device.
   void tell(const auto& f) {
     std::vector<float> numbers;
@@ -182,7 +182,7 @@ class apgd_search {
   }
 
   /// x moves along each image's direction by the length f(image's ascent), and back into the L2 ball.
-  void step_along(const device_images<device_type>& x, const device_images<device_type>& direction, const auto& f) {
+  void step_along(device_images<device_type>& x, const device_images<device_type>& direction, const auto& f) {
     image_norms(target_.device(), direction, norms_.data());
     tell(f);
     transform(norms_, numbers_, loops::factor());
@@ -217,7 +217,7 @@ class apgd_search {
       memory_copy(target_.device(), image<float>(x_, i), image(batch_.images, at(i).image));
       if (const int last = count() - 1; i != last) {
         at(i) = at(last);
-        for (const buffer* b : {&original_, &x_, &past_, &gradient_, &best_, &best_gradient_})
+        for (buffer* b : {&original_, &x_, &past_, &gradient_, &best_, &best_gradient_})
           copy_images(b->slice(last, 1), b->slice(i, 1));
       }
       active_.pop_back();
@@ -237,7 +237,8 @@ class apgd_search {
 
   /// The next point: x + s (step(x) - x) + (1 - s) (x - the point before), with both the step and the sum projected.
   void advance(float s) {
-    const auto x = some(x_), past = some(past_), stepped = some(stepped_), original = some(original_);
+    auto x = some(x_), past = some(past_), stepped = some(stepped_);
+    const auto original = some(original_);
     const bool infinity = how_.norm == attack::norm::linf;
     const auto own_step = [](const ascent& a) { return a.step; };
     copy_images(x, stepped);

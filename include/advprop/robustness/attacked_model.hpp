@@ -65,10 +65,10 @@ class attacked_model {
         std::transform(dz.begin(), dz.end(), host_[i], [](float v) { return element(v); });
       }
       memory_copy(device(), rows, y);  // the logits' memory holds their gradient from here on
-      const auto to = gradient.slice(first, count);
+      const image_view to = gradient.slice(first, count);
       if (some.extent(0) == count) return net_->template backward<wrt::input>(std::move(y), to);
       net_->template backward<wrt::input>(std::move(y), some);
-      copy_images(some.slice(0, count), to);
+      copy_images(device(), some.slice(0, count), to);
     });
   }
 
@@ -88,7 +88,7 @@ class attacked_model {
         padded_extents_ = extents;
       }
       const image_view there(static_cast<float*>(padded_.data()), extents);
-      copy_images(images, {device(), there.slice(0, images.extent(0))});
+      copy_images(device(), images, there.slice(0, images.extent(0)));
       return {device(), there};
     } else {
       return {device(), images};

@@ -73,13 +73,14 @@ inline std::vector<float> bumps(int side) {
         squares += sum * sum;
       }
     for (std::size_t k = 0; k < v.size(); ++k)
-      pattern[static_cast<std::size_t>(first * side) + k] = static_cast<float>(sign * v[k] / std::sqrt(squares));
+      pattern[static_cast<std::size_t>(first * side) + k] =
+          static_cast<float>(double{sign} * v[k] / std::sqrt(squares));
   };
   half(0, side / 2, 1);
   half(side / 2, side - side / 2, -1);
   double squares = 0;
   for (const float p : pattern) squares += double(p) * double(p);
-  for (float& p : pattern) p = static_cast<float>(p / std::sqrt(squares));
+  for (float& p : pattern) p = static_cast<float>(double{p} / std::sqrt(squares));
   return pattern;
 }
 
@@ -134,7 +135,7 @@ class square_search {
 
   int count() const { return static_cast<int>(active_.size()); }
   state& at(int i) { return active_[static_cast<std::size_t>(i)]; }
-  device_images<device_type> some(const buffer& b) const { return b.slice(0, count()); }
+  device_images<device_type> some(buffer& b) const { return b.slice(0, count()); }
   static float sign_of(random_stream& rng) { return rng.next() & 1 ? 1.f : -1.f; }
 
   /// Takes over the candidates that are better, and hands over those that are misclassified.
@@ -158,7 +159,7 @@ class square_search {
       memory_copy(target_.device(), image<float>(candidates_, i), image(batch_.images, at(i).image));
       if (const int last = count() - 1; i != last) {  // the last one takes its place
         at(i) = at(last);
-        for (const buffer* b : {&original_, &best_}) copy_images(b->slice(last, 1), b->slice(i, 1));
+        for (buffer* b : {&original_, &best_}) copy_images(b->slice(last, 1), b->slice(i, 1));
       }
       active_.pop_back();
     }
@@ -213,7 +214,8 @@ class square_search {
   void move_mass(int side) {
     using loops::mass_move;
     using sum = loops::window_sums;
-    const auto delta = some(candidates_), original = some(original_);
+    auto delta = some(candidates_);
+    const auto original = some(original_);
     auto& device = target_.device();
     const int least = std::min(height_, width_);
     side = std::max(std::min(std::max(side, 3) | 1, least - 1 + least % 2), 1);  // odd
@@ -259,7 +261,7 @@ class square_search {
 
   /// The candidates are perturbations: each is brought to the ball's surface, then into [0,1].
   void stretch() {
-    const auto delta = some(candidates_);
+    auto delta = some(candidates_);
     image_norms(target_.device(), delta, numbers_.data());
     transform(numbers_, lengths_, loops::factor());
     transform(delta, some(original_), numbers_, attack::loops::scaled_start());
