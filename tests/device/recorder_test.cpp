@@ -53,7 +53,8 @@ TEST_CASE("A batch norm with an add and an activation is three steps, and fewer 
   normalize_forward(r, const_image_view(nullptr, {1, 2, 2, 1}), one, one, x);
   normalize_forward(r, const_image_view(nullptr, {1, 2, 2, 1}), one, one, a);
   norm_forward(r, activation::silu, x, norm_parameters{one, one, one, one, 0.5f}, a, x);
-  norm_forward(r, activation::identity, x, norm_parameters{one, one, one, one}, feature_view<const float>(), x);
+  norm_forward(r, activation::identity, x, norm_parameters{one, one, one, one}, feature_view<const recorder::element>(),
+               x);
   CHECK(operations(r) == std::vector{operation::normalize, operation::normalize, operation::norm, operation::add,
                                      operation::silu, operation::norm});
   CHECK((r.steps()[2].epsilon == 0.5f && r.steps()[3].other == 2));

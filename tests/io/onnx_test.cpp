@@ -362,7 +362,7 @@ TEST_CASE("Weights that two convolutions share are not folded into either") {
   const float one[1] = {1}, zero[1] = {0}, weight[1] = {2}, scale[1] = {3};
   normalize_forward(r, const_image_view(nullptr, {1, 4, 4, 1}), zero, one, x);
   const auto norm = [&](feature_map<recorder>& v) {
-    norm_forward(r, activation::identity, v, norm_parameters{zero, one, scale, zero, 0.f}, feature_view<const float>(),
+    norm_forward(r, activation::identity, v, norm_parameters{zero, one, scale, zero, 0.f}, feature_view<const recorder::element>(),
                  v);
   };
   conv_forward(r, conv_spec{1, 1}, x, weight, y);

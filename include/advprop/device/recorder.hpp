@@ -17,7 +17,8 @@ namespace advprop {
 /// of its own becomes recordable by an overload of that operation for `recorder&`; backward operations are not needed.
 class recorder {
  public:
-  using element = float;
+  /// Maps hold no numbers here: a layer that computes with them itself, which would go unrecorded, does not compile.
+  enum class element : unsigned char {};
 
   enum class operation {
     normalize,       ///< (x - numbers[0]) / numbers[1], the input stage; the numbers are `constants`
@@ -63,13 +64,13 @@ class recorder {
   }
 
   /// For operations: `s` reads the map x and writes the map y.
-  void record(step s, feature_view<const float> x, feature_view<float> y) {
+  void record(step s, feature_view<const element> x, feature_view<element> y) {
     s.x = value_at(x.data);
     s.in = x.image();
     add(std::move(s), y);
   }
   /// The same for the input stage.
-  void record_input(step s, feature_view<float> y) {
+  void record_input(step s, feature_view<element> y) {
     s.in = y.image();
     add(std::move(s), y);
   }
@@ -77,7 +78,7 @@ class recorder {
   void copy(const void* x, const void* y) { values_[y] = value_at(x); }
 
  private:
-  void add(step s, feature_view<float> y) {
+  void add(step s, feature_view<element> y) {
     s.out = y.image();
     s.y = values_[y.data] = ++last_;
     steps_.push_back(std::move(s));
