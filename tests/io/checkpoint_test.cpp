@@ -253,7 +253,9 @@ TEST_CASE("Not strict, what one side lacks is left alone and told, and shapes mu
     if (name == "fc.weight") name = "head.weight";
     return name != "conv1.weight";
   });
-  refused<one>(other, "2 missing ('conv1.weight', 'fc.weight'); 1 unexpected ('head.weight')");
+  refused<one>(other,
+               "does not fit the model of 12 tensors (native names): 2 missing ('conv1.weight', 'fc.weight'); 1 "
+               "unexpected ('head.weight')");
   const load_report r = load(to, other, {.strict = false});
   CHECK(r.missing == std::vector<std::string>{"conv1.weight", "fc.weight"});
   CHECK(r.unexpected == std::vector<std::string>{"head.weight"});
@@ -273,6 +275,35 @@ TEST_CASE("Not strict, what one side lacks is left alone and told, and shapes mu
     return true;
   });
   CHECK_THROWS_WITH_AS(load(to, other, {.strict = false}), doctest::Contains(" missing ("), file_error);
+}
+
+TEST_CASE("Numbers that no reader would take are not written over those that one would, nor are a dry run's") {
+  const folder f;
+  cpu d(1), dry(dry_run{});
+  two m(d), there(d), planned(dry);
+  const std::string path = f.file("good");
+  save(m, path);
+  m[m.table().front()][0] = NAN;
+  CHECK_THROWS_WITH_AS(save(m, path), "save: conv1.weight holds a NaN or an infinity", numeric_error);
+  CHECK_THROWS_WITH_AS(save(m, main_domain, path), "save: conv1.weight holds a NaN or an infinity", numeric_error);
+  CHECK_NOTHROW(load(there, path));
+  CHECK_THROWS_WITH_AS(save(planned, path), "save: the network's device is for dry runs and computes nothing",
+                       argument_error);
+  CHECK_THROWS_WITH_AS(load(planned, path), "load: the network's device is for dry runs and computes nothing",
+                       argument_error);
+}
+
+TEST_CASE("A table entry of a larger model has no numbers here") {
+  cpu d(1);
+  one m(d);
+  model<architecture<normalize<mnist_statistics>, named<"conv1", convolution<64, 3>>, named<"bn1", batch_norm<>>, relu,
+                     global_average_pool, named<"fc", linear<10>>>,
+        domains<1>, cpu>
+      larger(d);
+  for (const parameter& p : {larger.table()[0], larger.table().back()}) {
+    CHECK_THROWS_WITH_AS(m[p], doctest::Contains(" is of another model's table"), argument_error);
+    CHECK_THROWS_AS(std::as_const(m)[p], argument_error);
+  }
 }
 
 TEST_CASE("A tensor of integers is refused where numbers are wanted") {

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -362,8 +363,8 @@ TEST_CASE("Weights that two convolutions share are not folded into either") {
   const float one[1] = {1}, zero[1] = {0}, weight[1] = {2}, scale[1] = {3};
   normalize_forward(r, const_image_view(nullptr, {1, 4, 4, 1}), zero, one, x);
   const auto norm = [&](feature_map<recorder>& v) {
-    norm_forward(r, activation::identity, v, norm_parameters{zero, one, scale, zero, 0.f}, feature_view<const recorder::element>(),
-                 v);
+    norm_forward(r, activation::identity, v, norm_parameters{zero, one, scale, zero, 0.f},
+                 feature_view<const recorder::element>(), v);
   };
   conv_forward(r, conv_spec{1, 1}, x, weight, y);
   norm(y);
@@ -389,6 +390,9 @@ TEST_CASE("Options out of range and files that cannot be are refused; what was t
   refused({.opset = 12}, "export_onnx: opset 12 is not one of 13 to 22");
   refused({.opset = 23}, "export_onnx: opset 23 is not one of 13 to 22");
   refused({.height = 28}, "export_onnx: images of 28x0; both must be positive, or both 0 (any)");
+  const float good = std::exchange(m[m.table().front()][0], NAN);
+  CHECK_THROWS_WITH_AS(export_onnx(m, file.path), doctest::Contains(" holds a NaN or an infinity"), numeric_error);
+  m[m.table().front()][0] = good;
   refused({.height = -1, .width = 4}, "export_onnx: images of -1x4; both must be positive, or both 0 (any)");
   model<architecture<normalize<mnist_statistics>, convolution<4, 3>>, domains<1>, cpu> open(d);
   CHECK_THROWS_WITH_AS(export_onnx(open, file.path, {.height = 8, .width = 8}),

@@ -63,7 +63,7 @@ struct killed {};
 /// Trains nothing; keeps the randomness that each step got.
 struct watch {
   std::vector<std::uint64_t>* seen;
-  int parts() const { return 1; }
+  int parts() const { return 0; }
   int streams() const { return 1; }
   std::string part_name(int) const { return "none"; }
   step_metrics gradients(auto&, std::span<const labelled_images>, const step_options& options) const {
@@ -594,6 +594,32 @@ TEST_CASE("Data of another number of classes are refused before the first step, 
   CHECK(snapshot(m) == trained);
 }
 
+TEST_CASE("A method whose step measures other parts than it says is refused before the weights change") {
+  struct silent {
+    int parts() const { return 2; }
+    int streams() const { return 1; }
+    std::string part_name(int) const { return "part"; }
+    step_metrics gradients(two& net, std::span<const labelled_images> streams, const step_options& options) const {
+      return clean_training{}.gradients(net, streams, options);
+    }
+  };
+  cpu d(1);
+  two m(d);
+  const std::vector<float> before(m.values().begin(), m.values().end());
+  CHECK_THROWS_WITH_AS(fit(m, train_data(), silent{}, sgd{}, {.epochs = 1}),
+                       "fit: the method has 2 parts, and its step has measured 1", argument_error);
+  CHECK(std::ranges::equal(m.values(), before));
+}
+
+TEST_CASE("A network of a dry run is neither trained nor evaluated") {
+  cpu dry(dry_run{});
+  two m(dry);
+  CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.epochs = 1}),
+                       "fit: the network's device is for dry runs and computes nothing", argument_error);
+  CHECK_THROWS_WITH_AS(evaluate(m, train_data()), "evaluate: the network's device is for dry runs and computes nothing",
+                       argument_error);
+}
+
 TEST_CASE("A method with more streams than loaders, and options out of range, are refused") {
   cpu d(1);
   two m(d);
@@ -613,6 +639,9 @@ TEST_CASE("A method with more streams than loaders, and options out of range, ar
   loader* const twice[] = {&one, &one};
   CHECK_THROWS_WITH_AS(fit(m, std::span<loader* const>(twice), method, sgd{}, {.epochs = 1}),
                        "fit: data streams 0 and 1 are one loader", argument_error);
+  loader* const none[] = {&one, nullptr};
+  CHECK_THROWS_WITH_AS(fit(m, std::span<loader* const>(none), method, sgd{}, {.epochs = 1}),
+                       "fit: data stream 1 is a null pointer", argument_error);
   CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.epochs = 0}),
                        "fit: epochs is 0, must be 1 or more", argument_error);
   CHECK_THROWS_WITH_AS(fit(m, train_data(), clean_training{}, sgd{}, {.checkpoint_steps = -7}),

@@ -4,6 +4,7 @@
 // Before all else that a compiler could stumble over.
 #if __cplusplus < 202002L
 #error "advprop: this is a C++20 library; compile with -std=c++20 or later"
+#include <advprop_needs_cplusplus_20>  // is not there: after an #error alone compilers go on
 #endif
 #ifndef __cpp_exceptions
 #error "advprop: errors are exceptions; compile without -fno-exceptions"

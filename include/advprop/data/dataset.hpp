@@ -182,8 +182,9 @@ channel_statistics measure_statistics(const S& s) {
   for (int i = 0; i < s.size(); ++i) {
     s.read(i, pixels.data());
     for (std::size_t p = 0; p < pixels.size(); ++p) {
-      sum[p % channels] += pixels[p];
-      squares[p % channels] += static_cast<double>(pixels[p]) * pixels[p];
+      const double v{pixels[p]};
+      sum[p % channels] += v;
+      squares[p % channels] += v * v;
     }
   }
   channel_statistics result;

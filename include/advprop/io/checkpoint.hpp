@@ -32,6 +32,7 @@ inline std::string counter_of(std::string_view statistic) {
 template <class Model, class Rename>
 [[gnu::cold]] void write_model(safetensors_writer& out, const Model& net, Rename rename, dialect to = dialect::native,
                                const checkpoint_metadata& about = {}) {
+  check_computes("save", net.device());
   put_metadata(out, about, Model::channels, Model::classes, input_statistics<typename Model::network_type>());
   std::vector<std::string> names;
   for (const parameter& p : net.table()) names.push_back(rename(p));
@@ -44,6 +45,7 @@ template <class Model, class Rename>
     if (own.empty()) continue;
     std::vector<float> host(p.count);
     memory_copy(net.device(), net[p], host);
+    check_finite("save", p, host);
     out.add(own, p.shape, std::move(host));
     if (p.role == role::variance) {  // after it, as PyTorch has it
       out.add(counter_of(own), std::vector<std::int64_t>{}, std::vector<std::int64_t>{net.batches_tracked(p.set)});
@@ -60,8 +62,8 @@ struct save_options {
 };
 
 /// Writes every tensor of the model, auxiliary sets as timm names them (`bn1.aux_bn.0.weight`). The file appears whole
-/// or not at all. Throws `file_error`, and `argument_error` for a dialect that has no such network and for metadata
-/// that cannot be written.
+/// or not at all. Throws `file_error`, `numeric_error` for a number that is NaN or infinite, and `argument_error` for a
+/// dialect that has no such network, for metadata that cannot be written and on a device for dry runs.
 template <class Model>
 void save(const Model& net, const std::string& path, const save_options& options = {}) {
   safetensors_writer out;
@@ -140,6 +142,7 @@ class fitting {
 template <class Model>
 [[gnu::cold]] load_report read_model(const safetensors& file, Model& net, bool others_allowed = false,
                                      const load_options& options = {}) {
+  check_computes("load", net.device());
   const fitting found(file, net.table(), others_allowed, options);  // throws before anything is changed
   if (options.same_normalization)
     check_normalization(file.name(), found.report.metadata.normalization,

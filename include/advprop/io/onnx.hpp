@@ -41,13 +41,16 @@ ADVPROP_API void write_onnx(const std::string& path, const onnx_graph& graph, co
 }  // namespace detail
 
 /// Writes the evaluation pass through one domain. Input "images": batch x channels x height x width in [0,1], which the
-/// graph normalises itself; output "logits": batch x classes. Throws `file_error`, also for more than 2 GiB, and
-/// `argument_error` for options out of their range.
+/// graph normalises itself; output "logits": batch x classes. Throws `file_error`, also for more than 2 GiB,
+/// `numeric_error` for a number that is NaN or infinite, and `argument_error` for options out of their range and on a
+/// device for dry runs. A layer of one's own must be made of the library's operations; one that computes in a loop of
+/// its own does not compile here.
 template <class Model>
 void export_onnx(Model& net, const std::string& path, const onnx_options& options = {}) {
   using network = typename Model::network_type;
   using domains = typename Model::domains_type;
   detail::check_onnx_options(options, domains::count);
+  detail::check_computes("export_onnx", net.device());
   recorder device;
   model<network, domains, recorder> recorded(device);
   const int height = options.height > 0 ? options.height : sequential<>::probe;
@@ -64,6 +67,7 @@ void export_onnx(Model& net, const std::string& path, const onnx_options& option
     if (!used.contains(key)) continue;
     auto& t = tensors[key] = {p.name, p.shape, std::vector<float>(p.count)};
     memory_copy(net.device(), net[p], std::span<float>(t.values));
+    detail::check_finite("export_onnx", p, t.values);
   }
   const detail::onnx_graph graph(device.steps(), device.value_at(logits.view().data), std::move(tensors),
                                  options.fold_batch_norm, options.height == 0);

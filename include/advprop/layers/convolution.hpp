@@ -147,7 +147,9 @@ class conv_state {
 /// counts.
 template <int Out, int Kernel, int Stride = 1, int Padding = Kernel / 2, int Groups = 1, bias Bias = bias::off>
 struct convolution {
-  static_assert(Out > 0 && Kernel > 0 && Stride > 0 && (Padding >= 0 || Padding == same_padding) && Groups > 0);
+  static_assert(Out > 0 && Kernel > 0 && Stride > 0 && Groups > 0,
+                "convolution: channels, kernel, stride and groups must be positive");
+  static_assert(Padding >= 0 || Padding == same_padding, "convolution: padding must not be negative");
 
   static constexpr bool folds = Bias == bias::off;  ///< a batch norm behind it can be folded in
   static constexpr conv_spec spec(int in) { return {in, Out, Kernel, Stride, Padding, Groups}; }

@@ -157,13 +157,15 @@ class parameter_store {
   std::size_t biases() const { return biases_; }
 
   const std::vector<parameter>& table() const { return table_; }
-  /// The numbers of one table entry.
+  /// The numbers of one table entry. Throws `argument_error` for another model's, where it is beyond the end.
   std::span<float> operator[](const parameter& p) const {
+    check_inside(p, is_statistic(p) ? statistics_ : learnt_);
     return {floats(is_statistic(p) ? running_ : values_) + p.offset, p.count};
   }
   /// Of one that is learnt; running means and variances have none, theirs is empty.
   std::span<float> gradient(const parameter& p) const {
     if (is_statistic(p)) return {};
+    check_inside(p, learnt_);
     return gradients().subspan(p.offset, p.count);
   }
 
@@ -171,6 +173,10 @@ class parameter_store {
 
  private:
   static bool is_statistic(const parameter& p) { return p.role == role::mean || p.role == role::variance; }
+  static void check_inside(const parameter& p, std::size_t numbers) {
+    if (p.offset > numbers || p.count > numbers - p.offset)
+      fail<argument_error>("model: ", p.name, " is of another model's table");
+  }
   static float* floats(const arena::block& b) { return static_cast<float*>(b.data()); }
   std::size_t affine(domain d) const {
     return weights_ + biases_ + 2 * channels_ * static_cast<std::size_t>(Domains::affine_set(d));

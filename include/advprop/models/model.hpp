@@ -1,7 +1,9 @@
 // A network on a device, with its parameters, its batch-norm domains and its memory.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -15,6 +17,20 @@
 #include <advprop/models/architecture.hpp>
 
 namespace advprop {
+
+namespace detail {
+/// Throws `argument_error` beginning with `who` where a network's numbers are none.
+template <class Device>
+void check_computes(const char* who, Device& d) {
+  if constexpr (requires { d.dry(); })
+    if (d.dry()) fail<argument_error>(who, ": the network's device is for dry runs and computes nothing");
+}
+/// Throws `numeric_error` beginning with `who` for a tensor that no reader of a file would take.
+[[gnu::cold]] inline void check_finite(const char* who, const parameter& p, std::span<const float> values) {
+  if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }))
+    fail<numeric_error>(who, ": ", p.name, " holds a NaN or an infinity");
+}
+}  // namespace detail
 
 /// How the parameters start, besides each layer's own rule.
 struct initialization {

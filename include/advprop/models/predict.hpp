@@ -10,6 +10,7 @@
 #include <advprop/core/error.hpp>
 #include <advprop/core/tensor.hpp>
 #include <advprop/core/unit_interval.hpp>
+#include <advprop/device/separate_memory.hpp>
 #include <advprop/models/model.hpp>
 
 namespace advprop {
@@ -32,6 +33,13 @@ auto logits_in_groups(Model& net, const_image_view images, domain through) {
   return logits;
 }
 
+/// Where a batch begins whose images from `first` on are wanted: the last, smaller one takes some before it along on a
+/// device with libraries, which would prepare for its size, for minutes where they compile.
+template <class Device>
+constexpr int batch_from(int first, int count, int batch) {
+  return separate_memory<Device> && first > 0 && count < batch ? first + count - batch : first;
+}
+
 /// The host's copy of logits in the device's layout, in which the blocks of a 1x1 feature map are one row per image.
 template <class Device, int Classes>
 class host_logits {
@@ -48,8 +56,8 @@ class host_logits {
   element* operator[](int i) { return numbers_.data() + i * row; }
 
   /// The first logits.extent(0) images of y, row by row.
-  void read(Device& d, const feature_map<Device>& y, view<float, 2> logits) {
-    memory_copy(d, y, rows(y.batch()));
+  void read(Device& d, feature_view<const element> y, view<float, 2> logits) {
+    memory_copy(d, y, rows(y.batch));
     for (int i = 0; i < logits.extent(0); ++i) std::copy_n((*this)[i], Classes, &logits(i, 0));
   }
 
@@ -72,12 +80,13 @@ template <class Model, class F>
 void for_logits(Model& net, const_image_view images, domain through, int batch, F&& f) {
   static_assert(!std::is_const_v<Model>, "predict: a network has state while it computes, so it must not be const");
   if (batch < 1) fail<argument_error>("predict: batch is ", batch, ", must be 1 or more");
-  if constexpr (requires { net.device().dry(); })
-    if (net.device().dry()) fail<argument_error>("predict: the network's device is for dry runs and computes nothing");
+  check_computes("predict", net.device());
   check_host_images("predict", net.device(), images);
   for (int first = 0; first < images.extent(0); first += batch) {
     const int count = std::min(batch, images.extent(0) - first);
-    f(logits_in_groups(net, images.slice(first, count), through), first, count);
+    const int begin = batch_from<typename Model::device_type>(first, count, batch);
+    const auto logits = logits_in_groups(net, images.slice(begin, first + count - begin), through);
+    f(logits.slice(first - begin, count), first, count);
   }
 }
 

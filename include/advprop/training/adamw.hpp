@@ -52,15 +52,15 @@ class adamw::state : public optimizer_state<Model, 2> {
   void step(double factor = 1) {
     const adamw& o = options_;
     const auto t = static_cast<double>(++this->updates);
-    const double rate = o.learning_rate * factor;
+    const double rate = double{o.learning_rate} * factor;
     adamw_spec spec{.beta1 = o.beta1, .beta2 = o.beta2, .epsilon = o.epsilon};
     this->clip(spec, o.clip_norm);
     spec.root_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(double{o.beta2}, t)));
     const double step_size = rate / (1 - std::pow(double{o.beta1}, t));
     this->for_parts(o.weight_decay,
                     [&](float part, float decay, auto values, auto gradients, auto mean, auto mean_square) {
-                      spec.learning_rate = static_cast<float>(rate * part);
-                      spec.step_size = static_cast<float>(step_size * part);
+                      spec.learning_rate = static_cast<float>(rate * double{part});
+                      spec.step_size = static_cast<float>(step_size * double{part});
                       spec.weight_decay = decay;
                       adamw_update(this->device(), spec, values, gradients, mean, mean_square);
                     });

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include <advprop/attacks/none.hpp>
@@ -35,6 +36,7 @@ struct evaluation {
 template <class Model, source Source, attack_policy Attack = attack::none>
 evaluation evaluate(Model& net, const Source& data, const evaluate_options& options = {},
                     const Attack& attack = {}) try {
+  detail::check_computes("evaluate", net.device());
   if (data.classes != Model::classes)
     fail<argument_error>("evaluate: the data have ", int{data.classes}, " classes, the network ", Model::classes);
   if (options.batch < 1 || options.images < 0)
@@ -47,24 +49,27 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
   tensor<int, 1> best({std::min(options.batch, count)});
   for (int first = 0, index = 0; first < count; first += options.batch, ++index) {
     const int n = std::min(options.batch, count - first);
-    auto batch = read_batch(data, first, n);
-    check_targets("evaluate", batch.targets(), n, Model::classes);
+    const int begin = detail::batch_from<typename Model::device_type>(first, n, options.batch);
+    auto batch = read_batch(data, begin, first + n - begin);
+    check_targets("evaluate", batch.targets(), batch.size(), Model::classes);
     check_unit_interval("evaluate", batch.images.view());
     random_stream rng = random_stream(options.seed.value).split(static_cast<std::uint64_t>(index));
     const detail::resident_images images(net.device(), batch.images.view());
     perturb(net, attack, images.view(), batch.labels.view(), rng, options.through, 0, rng.split(1));
-    const auto logits = detail::logits_in_groups(net, images.view(), options.through);
-    const loss_result loss = cross_entropy(net.device(), logits, batch.labels.view(), 0.f, 1.f, {});
+    const auto all = detail::logits_in_groups(net, images.view(), options.through);
+    const auto logits = all.slice(first - begin, n);
+    const label_view labels = batch.labels.view().slice(first - begin, n);
+    const loss_result loss = cross_entropy(net.device(), logits, labels, 0.f, 1.f, {});
     if (!std::isfinite(loss.loss))
       fail<numeric_error>(
           "evaluate: the loss of images ", first, " to ", first + n - 1,
-          " is not a finite number: the network's weights or statistics are not finite either, or too large");
+          " is not a finite number: the network's weights or statistics are not finite either, or too large",
+          std::is_same_v<Attack, attack::none> ? "" : ", or the attack has left a pixel that is no number");
     result.total.add(loss, n);
     const label_view predicted = best.view().slice(0, n);
     predict(net.device(), logits, predicted);
     for (int i = 0; i < n; ++i)
-      ++result.confusion[static_cast<std::size_t>(batch.labels(i)) * Model::classes +
-                         static_cast<std::size_t>(predicted(i))];
+      ++result.confusion[static_cast<std::size_t>(labels(i)) * Model::classes + static_cast<std::size_t>(predicted(i))];
   }
   return result;
 } catch (const memory_error& e) {

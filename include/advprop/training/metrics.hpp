@@ -46,6 +46,7 @@ struct step_metrics {
   void add(int part, const Loss& r, int images) {
     if (part < 0 || part >= routing::limit)
       fail<argument_error>("step_metrics: there is no part ", part, ", but ", int{routing::limit});
+    count = count > part ? count : part + 1;
     if constexpr (requires { r.sums; })
       late_.push_back({part, images, r.sums});
     else

@@ -112,7 +112,7 @@ class optimizer_state {
       spec.device_scale = factor;
     } else {
       const double length = std::sqrt(squared_norm(device(), net_->gradients()));
-      spec.gradient_scale = static_cast<float>(std::fmin(1.0, clip_norm / (length + 1e-6)));
+      spec.gradient_scale = static_cast<float>(std::fmin(1.0, double{clip_norm} / (length + 1e-6)));
     }
   }
 

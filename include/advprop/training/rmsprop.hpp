@@ -55,12 +55,12 @@ class rmsprop::state : public optimizer_state<Model, 2> {
   /// One update from the model's gradients; the schedule's factor multiplies the learning rate.
   void step(double factor = 1) {
     const rmsprop& o = options_;
-    const double rate = o.learning_rate * factor;
+    const double rate = double{o.learning_rate} * factor;
     rmsprop_spec spec{.decay = o.decay, .momentum = o.momentum, .epsilon = o.epsilon};
     this->clip(spec, o.clip_norm);
     this->for_parts(o.weight_decay,
                     [&](float part, float own_decay, auto values, auto gradients, auto mean_square, auto velocity) {
-                      spec.learning_rate = static_cast<float>(rate * part);
+                      spec.learning_rate = static_cast<float>(rate * double{part});
                       spec.weight_decay = own_decay;
                       rmsprop_update(this->device(), spec, values, gradients, mean_square, velocity);
                     });

@@ -60,6 +60,7 @@ template <class Model, class Method>
 [[gnu::cold]] void check_run(const Model& net, std::span<loader* const> data, const Method& method,
                              const fit_options& options, const averaged_weights<Model>* average,
                              const best_weights<Model>* best) {
+  check_computes("fit", net.device());
   if (options.epochs < 1) fail<argument_error>("fit: epochs is ", options.epochs, ", must be 1 or more");
   if (!(options.label_smoothing >= 0 && options.label_smoothing < 1))
     fail<argument_error>("fit: label_smoothing is ", options.label_smoothing, ", must be in [0, 1)");
@@ -67,6 +68,8 @@ template <class Model, class Method>
     fail<argument_error>("fit: checkpoint_steps is ", options.checkpoint_steps, ", must be 0 or more");
   if (options.resume && options.checkpoint.empty()) fail<argument_error>("fit: resume needs the path of a checkpoint");
   if (!options.checkpoint.empty()) const atomic_file writable(options.checkpoint);  // or an epoch's work would be lost
+  for (std::size_t i = 0; i < data.size(); ++i)
+    if (!data[i]) fail<argument_error>("fit: data stream ", i, " is a null pointer");
   for (std::size_t i = 0; i < data.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (data[i] == data[j]) fail<argument_error>("fit: data streams ", j, " and ", i, " are one loader");

@@ -49,11 +49,11 @@ class sgd::state : public optimizer_state<Model, 1> {
   /// One update from the model's gradients; the schedule's factor multiplies the learning rate.
   void step(double factor = 1) {
     const sgd& o = options_;
-    const double rate = o.learning_rate * factor;
+    const double rate = double{o.learning_rate} * factor;
     sgd_spec spec{.momentum = o.momentum, .nesterov = o.nesterov};
     this->clip(spec, o.clip_norm);
     this->for_parts(o.weight_decay, [&](float part, float decay, auto values, auto gradients, auto velocity) {
-      spec.learning_rate = static_cast<float>(rate * part);
+      spec.learning_rate = static_cast<float>(rate * double{part});
       spec.weight_decay = decay;
       sgd_update(this->device(), spec, values, gradients, velocity);
     });

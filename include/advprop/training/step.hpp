@@ -112,7 +112,6 @@ void accumulate_gradients(Model& net, const labelled_images& batch, const routin
                 p.count);
     first += p.count;
   }
-  metrics.count = metrics.count > first_part ? metrics.count : first_part;
   logits = {};
   net.template backward<wrt::parameters>(std::move(dlogits));
   if (!recording(net.device())) metrics.settle(net.device());

@@ -98,7 +98,7 @@ class training_run {
     now.images = streams_[0].images.extent(0);
     const double epoch = at_.epoch + static_cast<double>(at_.step_of_epoch) / steps_;
     now.factor = options_.schedule.factor(epoch, options_.epochs);
-    now.rate = rate_ = now.factor * optimizer_.learning_rate;
+    now.rate = rate_ = now.factor * double{optimizer_.learning_rate};
     const step_options how{options_.label_smoothing,
                            random_stream(options_.seed.value, 1).split(static_cast<std::uint64_t>(at_.step)),
                            options_.micro_batch, epoch};
@@ -107,6 +107,9 @@ class training_run {
     now.call = work_[sizes].run(net_.device(), [&] {
       net_.zero_gradients();
       now.metrics = method_.gradients(net_, streams_, how);
+      if (now.metrics.count != method_.parts())
+        fail<argument_error>("fit: the method has ", method_.parts(), " parts, and its step has measured ",
+                             now.metrics.count);
       if (queues_updates) update(now);
     });
     if (!queues_updates) {

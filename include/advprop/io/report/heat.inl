@@ -70,7 +70,7 @@ ADVPROP_API heat_map compared_errors(const report& r) {
       const heat_map& own = run.corruption_errors;
       if (own.values.empty()) continue;
       const auto at = static_cast<std::size_t>(std::find(own.rows.begin(), own.rows.end(), row) - own.rows.begin());
-      m.values.push_back(at < own.rows.size() ? own.values[(at + 1) * own.columns.size() - 1] : NAN);
+      m.values.push_back(at < own.rows.size() ? own.values[(at + 1) * own.columns.size() - 1] : double{NAN});
     }
   return m;
 }

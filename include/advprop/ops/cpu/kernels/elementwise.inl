@@ -280,7 +280,7 @@ inline void mean_magnitudes(cpu& d, const_image_view x, float* means) {
   parallel_for(d.threads(), x.extent(0), [&](std::ptrdiff_t n) {
     const float* p = x.data() + n * x.stride();
     double sum = 0;
-    for (std::ptrdiff_t i = 0; i < x.stride(); ++i) sum += p[i] < 0 ? -p[i] : p[i];
+    for (std::ptrdiff_t i = 0; i < x.stride(); ++i) sum += static_cast<double>(p[i] < 0 ? -p[i] : p[i]);
     means[n] = static_cast<float>(sum / static_cast<double>(x.stride()));
   });
 }
