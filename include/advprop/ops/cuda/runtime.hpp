@@ -321,9 +321,10 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
   if (plans.size() > 1 && !own_->capturing) {
     std::vector<float> times(plans.size(), FLT_MAX);  // infinity: it does not run
     std::exception_ptr failure;
-    for (int turn = 0; turn < 2; ++turn)  // a GPU that was idle is slow at first
+    for (int turn = 0; turn < 2; ++turn) {  // a GPU that was idle is slow at first
+      const float slow = turn == 0 ? FLT_MAX : 8 * *std::min_element(times.begin(), times.end());
       for (std::size_t i = 0; i < plans.size(); ++i) try {
-          if (times[i] == HUGE_VALF) continue;
+          if (times[i] > slow || times[i] == HUGE_VALF) continue;
           const arena::block workspace = d.memory().allocate(plans[i].workspace);
           times[i] = std::min(times[i], own_->time([&] { run(plans[i], workspace.data()); }));
         } catch (const memory_error&) {  // another engine may want less
@@ -335,6 +336,7 @@ ADVPROP_CUDA_API void cuda_state::convolve(cuda_device& d, const conv_problem& p
           ++counts.engines_refused;
           cudaGetLastError();  // or the next launch would report it
         }
+    }
     const auto best = std::min_element(times.begin(), times.end()) - times.begin();
     if (times[static_cast<std::size_t>(best)] == HUGE_VALF) std::rethrow_exception(failure);
     std::swap(plans[0], plans[static_cast<std::size_t>(best)]);
