@@ -65,9 +65,11 @@ void copy_images(Device& d, const_image_view from, image_view to) {
 }
 
 namespace detail {
+template <class Device>
+void take_images(const device_images<Device>&);
 template <class Images>
 concept any_images = requires(const Images& images) {
-  []<class Device>(const device_images<Device>&) {}(images);
+  take_images(images);
 };
 }  // namespace detail
 /// What `copy_images` and `transform` write to: images that are not const, or some of them.
