@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <initializer_list>
 #include <string>
 #include <utility>
 
@@ -121,6 +122,10 @@ struct label {
       if (i == 31) fail<argument_error>("label: a name has more than 31 characters");
       text[i] = s[i];
     }
+  }
+  /// As nvcc writes a template argument down for the host's compiler: label{{'b', 'n', '1', 0, ...}}.
+  constexpr label(std::initializer_list<char> letters) {
+    for (int i = 0; const char letter : letters) text[i++] = letter;
   }
   friend constexpr bool operator==(const label&, const label&) = default;
 };

@@ -81,15 +81,17 @@ class model {
     for (const part& g : groups)
       if (g.domain.index() >= Domains::count)
         fail<argument_error>("domain out of range: ", g.domain.index(), " of ", Domains::count);
-    last_ = {.parts = parts,
-             .groups = groups,
-             .source = p.source,
-             .update = p.update,
-             .drop = p.drop,
-             .noise = noise,
-             .depth = depth_,
-             .images = images.extents(),
-             .learning = store_.learning()->version()};
+    past_pass now;  // no list of its members: nvcc's host compiler would not take it
+    now.parts = parts;
+    now.groups = groups;
+    now.source = p.source;
+    now.update = p.update;
+    now.drop = p.drop;
+    now.noise = noise;
+    now.depth = depth_;
+    now.images = images.extents();
+    now.learning = store_.learning()->version();
+    last_ = now;
     auto c = bind(keep);
     feature_map<Device> y = body_.forward(c, Network::input::forward(*device_, images));
     last_.keep = keep;  // only now: after an exception there is nothing to go back through

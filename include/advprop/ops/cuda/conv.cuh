@@ -152,21 +152,21 @@ void backward_input_with(basic_cuda<T>& d, const conv_spec& s, view_of<const T> 
   d.state().prefers(problem, together, apart) ? together() : apart();
 }
 
-inline bool depthwise(const conv_spec& s) { return s.groups > 1 && s.groups == s.in && s.in == s.out; }
+inline bool for_depthwise_kernels(const conv_spec& s) { return s.groups > 1 && s.groups == s.in && s.in == s.out; }
 
 }  // namespace detail
 
 /// For a dry run's notes.
 template <class T>
 const char* conv_engine_name(const basic_cuda<T>&, const conv_spec& s, int, int) {
-  return detail::depthwise(s) ? "depthwise" : "cuDNN";
+  return detail::for_depthwise_kernels(s) ? "depthwise" : "cuDNN";
 }
 
 template <class T>
 void conv_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, const float* w, view_of<T> y) {
   ADVPROP_NOTE(conv_forward(d, s, x, w, y));
   using namespace detail;
-  if (depthwise(s)) return depthwise_forward(d, s, x, depthwise_weights(d, w, s), y);
+  if (for_depthwise_kernels(s)) return depthwise_forward(d, s, x, depthwise_weights(d, w, s), y);
   const T* weights = packed_weights<T>(d, w, s.out, s.in / s.groups, s.kernel * s.kernel);
   d.state().convolve(
       d, problem_of(d, conv_problem::forward, s, x.image(), y.image(), x.batch, alignment_of(x.data, weights, y.data)),
@@ -182,7 +182,7 @@ void conv_forward_statistics(basic_cuda<T>& d, const conv_spec& s, view_of<const
     norm_statistics(d, view_of<const T>(y), mean, variance);
   };
   // cuDNN adds the sums up by atomics, in any order, and does not note its engines as not deterministic.
-  if (depthwise(s) || s.out % 4 != 0 || d.engines() == engine_choice::fixed) return apart();
+  if (for_depthwise_kernels(s) || s.out % 4 != 0 || d.engines() == engine_choice::fixed) return apart();
   const T* weights = packed_weights<T>(d, w, s.out, s.in / s.groups, s.kernel * s.kernel);
   conv_problem problem =
       problem_of(d, conv_problem::forward, s, x.image(), y.image(), x.batch, alignment_of(x.data, weights, y.data));
@@ -200,7 +200,7 @@ template <class T>
 void conv_backward_input(basic_cuda<T>& d, const conv_spec& s, view_of<const T> dy, const float* w, view_of<T> dx,
                          view_of<const T> added) {
   using namespace detail;
-  if (depthwise(s)) {
+  if (for_depthwise_kernels(s)) {
     ADVPROP_NOTE(conv_backward_input(d, s, dy, w, dx, added));
     return depthwise_backward_input(d, s, dy, depthwise_weights(d, w, s), dx, {nullptr, added.data});
   }
@@ -212,7 +212,7 @@ template <class T>
 void conv_backward_weight(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, view_of<const T> dy, float* dw) {
   ADVPROP_NOTE(conv_backward_weight(d, s, x, dy, dw));
   using namespace detail;
-  if (depthwise(s)) return depthwise_backward_weight(d, s, x, dy, dw);
+  if (for_depthwise_kernels(s)) return depthwise_backward_weight(d, s, x, dy, dw);
   const int in = s.in / s.groups, area = s.kernel * s.kernel;
   const auto count = std::ptrdiff_t{s.out} * in * area;
   const arena::block memory = d.memory().allocate(static_cast<std::size_t>(count) * sizeof(T));
@@ -231,7 +231,7 @@ template <class T>
 void conv_norm_forward(basic_cuda<T>& d, const conv_spec& s, view_of<const T> x, const float* w, activation a,
                        const norm_parameters& p, view_of<const T> added, view_of<T> y) {
   using namespace detail;
-  if (depthwise(s)) {
+  if (for_depthwise_kernels(s)) {
     ADVPROP_NOTE(conv_norm_forward(d, s, x, w, a, p, added, y));
     const auto f = fold_depthwise(d, w, p, s);
     return depthwise_forward<T>(d, s, x, f.weights, y, {f.bias, added.data, a});
@@ -258,7 +258,7 @@ void conv_norm_backward_input(basic_cuda<T>& d, const conv_spec& s, activation a
                               view_of<const T> dy, const float* w, const norm_parameters& p, view_of<T> dx,
                               view_of<const T> added, activation below, view_of<const T> x) {
   using namespace detail;
-  if (depthwise(s)) {
+  if (for_depthwise_kernels(s)) {
     ADVPROP_NOTE(conv_norm_backward_input(d, s, a, y, dy, w, p, dx, added, x));
     const auto f = fold_depthwise(d, w, p, s);
     return depthwise_backward_input<T>(d, s, dy, f.weights, dx,
