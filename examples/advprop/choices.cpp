@@ -1,4 +1,4 @@
-// From settings to what the library takes.
+// Settings, whose names are looked up in names.hpp.
 #include "choices.hpp"
 
 #include <algorithm>

@@ -24,6 +24,7 @@ struct device_images : image_view {
   device_images(const device_images&) = delete;
   /// Images [first, first + count).
   device_images slice(int first, int count) { return {*device, image_view::slice(first, count)}; }
+  /// Const, as what they are a part of: `transform` would else change them.
   const device_images slice(int first, int count) const { return {*device, image_view::slice(first, count)}; }
   Device* device;
 

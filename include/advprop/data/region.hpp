@@ -14,6 +14,7 @@ struct pixel_region {
   friend bool operator==(const pixel_region&, const pixel_region&) = default;
 };
 
+/// From low to high, both included.
 struct interval {
   float low = 0, high = 1;
 };

@@ -152,6 +152,7 @@ void backward_input_with(basic_cuda<T>& d, const conv_spec& s, view_of<const T> 
   d.state().prefers(problem, together, apart) ? together() : apart();
 }
 
+/// Not for cuDNN. Its name is none that a layer has: files of users see both.
 inline bool for_depthwise_kernels(const conv_spec& s) { return s.groups > 1 && s.groups == s.in && s.in == s.out; }
 
 }  // namespace detail
