@@ -23,6 +23,7 @@
 #include <advprop/ops/cuda.hpp>
 #include <advprop/training/methods.hpp>
 #include <advprop/training/optimizers.hpp>
+#include <advprop/training/plan.hpp>
 
 namespace {
 
@@ -46,7 +47,6 @@ std::string time_steps(basic_cuda<Element>& gpu, const choices& c, const std::st
   using network = model<Network, domains<2>, device>;
   const auto begin = clock::now();
   network net(gpu, seed{1});
-  sgd::state<network> optimizer(sgd{.learning_rate = 0.01f, .weight_decay = 5e-4f}, net);
   // On the device, as PyTorch's are here: what is timed is the step, not the way to it.
   image_buffer<device> images(gpu, {batch, extent, extent, network::channels});
   fill_uniform(gpu, random_stream(7), 0, 1, images);
@@ -58,6 +58,21 @@ std::string time_steps(basic_cuda<Element>& gpu, const choices& c, const std::st
   const int steps = called == "advprop-pgd5" ? 5 : called == "advprop-pgd1" ? 1 : 0;
   const adversarial_propagation method(
       attack::pgd{.epsilon = steps == 1 ? 1.f : 4.f, .step = 1, .steps = std::max(steps, 1)});
+  // As `fit` and `evaluate` do.
+  device dry(dry_run{}, gpu);
+  network twin(dry);
+  const sgd rule{.learning_rate = 0.01f, .weight_decay = 5e-4f};
+  const plan_options planned{batch, extent, extent};
+  if (called == "evaluate")
+    plan_evaluation(twin, batch, extent, extent);
+  else if (steps == 0)
+    plan_training(twin, clean_training{}, rule, planned);
+  else
+    plan_training(twin, method, rule, planned);
+  gpu.prepare(dry);
+  const double prepared = milliseconds_since(begin) / 1000;
+
+  sgd::state<network> optimizer(rule, net);
   repeated<device> work;
   update_guard<device> guard(gpu);
   step_metrics before;
@@ -95,14 +110,16 @@ std::string time_steps(basic_cuda<Element>& gpu, const choices& c, const std::st
   std::sort(times.begin(), times.end());
   const double median = times[times.size() / 2];
   const cuda_counts counts = gpu.counts();  // of all steps so far on this device
-  char row[480];
-  std::snprintf(row, sizeof row,
-                "\"ms_per_step\": %.3f, \"ms_min\": %.3f, \"ms_max\": %.3f, \"images_per_second\": %.1f, "
-                "\"iterations\": %d, \"warm_up_s\": %.1f, \"peak_mib\": %zu, \"reserved_mib\": %zu, "
-                "\"graphs\": %ld, \"graph_updates\": %ld, \"fused\": %ld, \"apart\": %ld, \"engines_refused\": %ld",
-                median, times.front(), times.back(), 1000 * batch / median, c.iterations, warm_up,
-                gpu.memory().peak() >> 20, gpu.memory().reserved() >> 20, counts.graphs, counts.graph_updates,
-                counts.fused, counts.apart, counts.engines_refused);
+  char row[560];
+  std::snprintf(
+      row, sizeof row,
+      "\"ms_per_step\": %.3f, \"ms_min\": %.3f, \"ms_max\": %.3f, \"images_per_second\": %.1f, "
+      "\"iterations\": %d, \"prepared_s\": %.1f, \"warm_up_s\": %.1f, \"peak_mib\": %zu, \"reserved_mib\": %zu, "
+      "\"graphs\": %ld, \"graph_updates\": %ld, \"fused\": %ld, \"apart\": %ld, \"engines_refused\": %ld, "
+      "\"prepared\": %ld",
+      median, times.front(), times.back(), 1000 * batch / median, c.iterations, prepared, warm_up,
+      gpu.memory().peak() >> 20, gpu.memory().reserved() >> 20, counts.graphs, counts.graph_updates, counts.fused,
+      counts.apart, counts.engines_refused, counts.prepared);
   return row;
 }
 

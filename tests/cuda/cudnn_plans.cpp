@@ -132,6 +132,34 @@ TEST_CASE("Fused, an H100 is offered the engine with its own matrix instructions
   for (const std::int64_t e : engines) CHECK(std::count(engines.begin(), engines.end(), e) == 1);
 }
 
+TEST_CASE("Several threads compile fused convolutions, of whose plans' texts the same plans are made") {
+  const cudnn_descriptor h100 = described("h100");
+  std::vector<conv_problem> problems;
+  for (const int channels : {64, 128}) {
+    conv_problem p{conv_problem::backward_input, {channels, channels, 3, 1, 1, 1}, 64, 14, 14, 14, 14,
+                   element_type::bfloat16};
+    p.mask = activation::relu;
+    problems.push_back(p);
+  }
+  problems.push_back(problems[0]);
+  problems.back().alignment = 1;  // refused, as it is alone
+  const plan_limits limits{16, 1};
+  const auto plans = find_plans(problems, 2, h100, {nullptr, &h100}, limits, [] {});
+  REQUIRE(plans.size() == 3);
+  CHECK(!plans[1].empty());
+  CHECK(plans[2].empty());
+  const auto alone = find_plans(problems[0], {nullptr, &h100}, limits);
+  REQUIRE(plans[0].size() == alone.size());
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    const auto engine = [](const cudnn_plan& p) {
+      return cudnn_graph::engine_of(p.configuration).number(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
+    };
+    CHECK(engine(plans[0][i]) == engine(alone[i]));
+    CHECK(plans[0][i].plan.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE) == std::int64_t(alone[i].workspace));
+    CHECK(text_of(plans[0][i]).size() > 10000);  // the code is in it
+  }
+}
+
 TEST_CASE(
     "cuDNN sends input gradients through the activation below as it stores them, behind the add if there is one") {
   struct shape_of_one {

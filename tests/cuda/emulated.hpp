@@ -54,7 +54,7 @@ struct cuda_state::implementation {
   std::size_t travelled = 0;               // bytes between host and device, but for pinned memory that kernels use
   std::set<int> batches;                   // of convolutions
   engine_choice engines = engine_choice::timed;
-  std::vector<conv_problem> timed;
+  std::vector<conv_problem> timed, prepared, fused_kinds;
   bool capturing = false;
   bool fuses = true;          // whether convolutions have engines that do more than convolve
   bool eager_copies = false;  // copies run as soon as they may
@@ -309,9 +309,20 @@ inline bool cuda_state::computes(const conv_problem& p) {
   if (p.statistics && p.type == element_type::float32) return false;  // cuDNN has none that adds in float alone
   return own_->fuses || !(p.bias || p.add || p.statistics || p.mask != activation::identity);
 }
+inline void cuda_state::prepare(std::span<const conv_problem> problems) {
+  for (const conv_problem& p : problems)
+    if (std::find(own_->prepared.begin(), own_->prepared.end(), p) == own_->prepared.end()) {
+      own_->prepared.push_back(p);
+      ++counts.prepared;
+    }
+}
 inline bool cuda_state::prefers(const conv_problem& p, const std::function<void()>& together,
                                 const std::function<void()>& apart) {
   if (!computes(p)) return false;
+  if (std::find(own_->fused_kinds.begin(), own_->fused_kinds.end(), p) == own_->fused_kinds.end()) {
+    own_->fused_kinds.push_back(p);
+    ++counts.fused;
+  }
   own_->time(p, together, apart);
   return true;
 }

@@ -162,7 +162,7 @@ TEST_CASE("a dry run of a GPU computes no loss, and does not wait for one") {
   cuda dry(dry_run{});
   model<resnet20<10>, domains<2>, cuda> net(dry);
   const detail::planned_images images({4, 32, 32, 3});
-  const labelled_images streams[] = {images.all};
+  const labelled_images streams[] = {{images.images, images.labels}};
   step_metrics m =
       adversarial_propagation(attack::pgd{.steps = 1, .goal = attack::goal::least_likely}).gradients(net, streams, {});
   m.settle(dry);

@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
+#include <utility>
 
 #include <advprop/core/bfloat16.hpp>
 #include <advprop/core/shape.hpp>
@@ -56,6 +58,7 @@ struct cuda_counts {
   long fused = 0;          ///< kinds of convolutions that do what follows them, too
   long apart = 0;          ///< kinds for which several operations measured faster, or had to do
   long engines_refused = 0;  ///< plans that cuDNN made and would not run
+  long prepared = 0;         ///< kinds of convolutions whose plans were made by `cuda_device::prepare`
 };
 
 /// What does not depend on the element type. Outlives the models made on it; several models may share one; use one a
@@ -82,6 +85,14 @@ class cuda_device {
   void wait();
   /// Until that call of `replay` is done.
   void wait(long call);
+
+  /// Has cuDNN make the plans that the dry run on `dry` met and that are new here, on all of the host's cores: it
+  /// compiles for every convolution that does what follows it, too, for seconds each. `fit`, `evaluate`, the functions
+  /// of `predict` and attacks for evaluation do that themselves; a loop of your own that does not has each plan made
+  /// when it comes to it, one after the other.
+  void prepare(const cuda_device& dry);
+  /// Whether nobody has asked yet for what this address stands for, with images of these extents.
+  bool is_new(const void* what, const std::array<int, 4>& images) { return begun_.emplace(what, images).second; }
 
   using recording_type = cuda_recording;
   /// Calls f, which queues much the same operations every time. After a call in which no memory had to be taken from
@@ -113,6 +124,7 @@ class cuda_device {
   int index_;
   float32_products products_;
   engine_choice engines_;
+  std::set<std::pair<const void*, std::array<int, 4>>> begun_;
   std::unique_ptr<work_log> work_;
   // The arena gives its slabs back through the state, so it goes first.
   std::unique_ptr<detail::cuda_state> state_;

@@ -12,6 +12,7 @@
 #include <advprop/core/unit_interval.hpp>
 #include <advprop/device/separate_memory.hpp>
 #include <advprop/models/model.hpp>
+#include <advprop/models/prepare.hpp>
 
 namespace advprop {
 
@@ -82,6 +83,10 @@ void for_logits(Model& net, const_image_view images, domain through, int batch, 
   if (batch < 1) fail<argument_error>("predict: batch is ", batch, ", must be 1 or more");
   check_computes("predict", net.device());
   check_host_images("predict", net.device(), images);
+  auto extents = images.extents();
+  extents[0] = std::min(batch, extents[0]);
+  prepare(net, extents,
+          [](Model& twin, const planned_images& some) { logits_in_groups(twin, some.images, main_domain); });
   for (int first = 0; first < images.extent(0); first += batch) {
     const int count = std::min(batch, images.extent(0) - first);
     const int begin = batch_from<typename Model::device_type>(first, count, batch);

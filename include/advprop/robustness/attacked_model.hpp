@@ -15,6 +15,7 @@
 #include <advprop/core/error.hpp>
 #include <advprop/core/target_view.hpp>
 #include <advprop/models/predict.hpp>
+#include <advprop/models/prepare.hpp>
 
 namespace advprop::robustness {
 
@@ -45,7 +46,11 @@ class attacked_model {
 
   void logits(const device_images<device_type>& images, view<float, 2> logits) {
     in_groups(images, [&](int first, int count) {
-      const auto y = net_->logits(padded(images.slice(first, count)), pass::evaluate(through_));
+      const auto some = padded(images.slice(first, count));
+      advprop::detail::prepare(*net_, some.extents(), [](Model& twin, const auto& planned) {
+        twin.logits(planned.images, pass::evaluate(main_domain));
+      });
+      const auto y = net_->logits(some, pass::evaluate(through_));
       host_.read(device(), y, logits.slice(first, count));
     });
   }
@@ -55,6 +60,10 @@ class attacked_model {
     std::vector<float> dz(static_cast<std::size_t>(Model::classes));
     in_groups(images, [&](int first, int count) {
       const auto some = padded(images.slice(first, count));
+      advprop::detail::prepare(*net_, some.extents(), [](Model& twin, const auto& planned) {
+        auto z = twin.logits(planned.images, pass::attack(main_domain), wrt::input);
+        twin.template backward<wrt::input>(std::move(z), planned.images);
+      });
       auto y = net_->logits(some, pass::attack(through_), wrt::input);
       host_.read(device(), y, logits.slice(first, count));
       const auto rows = host_.rows(y.batch());

@@ -12,6 +12,7 @@
 #include <advprop/core/unit_interval.hpp>
 #include <advprop/data/dataset.hpp>
 #include <advprop/models/predict.hpp>
+#include <advprop/models/prepare.hpp>
 #include <advprop/training/metrics.hpp>
 
 namespace advprop {
@@ -30,6 +31,20 @@ struct evaluation {
   std::vector<long> confusion;  ///< [true class][predicted class]
 };
 
+namespace detail {
+
+/// What `evaluate` asks of a dry device for a batch.
+template <class Model, class Attack>
+void dry_evaluation(Model& net, const planned_images& batch, const Attack& attack) {
+  random_stream rng;
+  const resident_images there(net.device(), batch.images);
+  perturb(net, attack, there.view(), batch.labels, rng);
+  const auto logits = logits_in_groups(net, there.view(), main_domain);
+  cross_entropy(net.device(), logits, batch.labels, 0.f, 1.f, {});
+}
+
+}  // namespace detail
+
 /// Runs the whole source through the network with running statistics, each batch attacked first. Throws
 /// `argument_error` for values outside [0, 1], `numeric_error` where the loss is not finite, as after a run that
 /// diverged, and `memory_error` where a batch is too large for the device.
@@ -46,6 +61,9 @@ evaluation evaluate(Model& net, const Source& data, const evaluate_options& opti
   evaluation result;
   result.classes = Model::classes;
   result.confusion.assign(static_cast<std::size_t>(Model::classes) * Model::classes, 0);
+  const shape image = data.image();
+  detail::prepare(net, {std::min(options.batch, count), image.height, image.width, image.channels},
+                  [&](Model& twin, const auto& images) { detail::dry_evaluation(twin, images, attack); });
   tensor<int, 1> best({std::min(options.batch, count)});
   for (int first = 0, index = 0; first < count; first += options.batch, ++index) {
     const int n = std::min(options.batch, count - first);

@@ -11,7 +11,7 @@
 #include <advprop/training/methods.hpp>
 #include <advprop/training/optimizers.hpp>
 #include <advprop/training/run_checks.hpp>
-#include <advprop/training/run_memory.hpp>
+#include <advprop/training/run_preparation.hpp>
 #include <advprop/training/training_run.hpp>
 
 namespace advprop {
@@ -33,7 +33,7 @@ void fit(Model& net, std::span<loader* const> data, const Method& method, const 
   static_assert(optimizer_policy<Optimizer, Model>, "fit: this is not an optimizer; see optimizer_policy");
   detail::check_run(net, data, method, options, average, best);
   if (best && !(options.resume && file_exists(options.checkpoint))) best->begin();
-  detail::reserve_step(net, *data[0], method, optimizer, average ? &average->options() : nullptr, options.micro_batch);
+  detail::prepare_steps(net, *data[0], method, optimizer, average ? &average->options() : nullptr, options.micro_batch);
   detail::training_run<Model, Method, Optimizer>(net, data, method, optimizer, options, average, best).train();
 } catch (const memory_error& e) {
   detail::explain(e, net, *data[0], method, optimizer, average ? &average->options() : nullptr, options.micro_batch);

@@ -71,21 +71,6 @@ work_plan dry_run_of(Model& net, Step&& step) {
   return plan;
 }
 
-/// Images that only have addresses.
-struct planned_images {
-  arena memory{arena::backing::addresses};
-  arena::block block;
-  tensor<int, 1> labels;
-  image_view images;
-  labelled_images all;
-
-  explicit planned_images(const std::array<int, 4>& extents)
-      : block(memory.allocate(static_cast<std::size_t>(image_view(nullptr, extents).size()) * sizeof(float))),
-        labels({extents[0]}),
-        images(static_cast<float*>(block.data()), extents),
-        all{images, labels} {}
-};
-
 }  // namespace detail
 
 /// The step that is planned.
@@ -108,7 +93,7 @@ work_plan plan_training(Model& net, const Method& method, const Optimizer& optim
   std::optional<averaged_weights<Model>> averaged;
   if (average) averaged.emplace(net, *average);
   const detail::planned_images images({batch, height, width, Model::channels});
-  std::vector<labelled_images> streams(static_cast<std::size_t>(method.streams()), images.all);
+  std::vector<labelled_images> streams(static_cast<std::size_t>(method.streams()), {images.images, images.labels});
   update_guard<typename Model::device_type> guard(net.device());
   std::deque<staging<typename Model::device_type>> staged;
   for (std::size_t i = 0; i < streams.size(); ++i) staged.emplace_back(net.device());
@@ -130,13 +115,7 @@ work_plan plan_evaluation(Model& net, int batch, int height, int width, const At
   if (batch < 1 || height < 1 || width < 1)
     fail<argument_error>("plan_evaluation: batch, height and width must be positive");
   const detail::planned_images images({batch, height, width, Model::channels});
-  return detail::dry_run_of(net, [&] {
-    random_stream rng;
-    const detail::resident_images there(net.device(), images.images);
-    perturb(net, attack, there.view(), images.all.labels, rng);
-    const auto logits = detail::logits_in_groups(net, there.view(), main_domain);
-    cross_entropy(net.device(), logits, images.all.labels, 0.f, 1.f, {});
-  });
+  return detail::dry_run_of(net, [&] { detail::dry_evaluation(net, images, attack); });
 }
 
 namespace detail {

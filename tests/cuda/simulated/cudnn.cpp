@@ -71,6 +71,7 @@ struct descriptor {
   std::vector<operation> operations{};  // of an operation, a graph, and what is made of that
   std::vector<engine> engines{};        // of a heuristic, a configuration and a plan
   std::string engine_name{};
+  int device = -1;  // of a description of one, and of a plan that was made for that
 
   bool has(attribute name) const { return values.contains(name); }
   template <class T>
@@ -84,7 +85,7 @@ struct descriptor {
 
 auto& handles = all<cudnnContext>("cuDNN handles");
 auto& descriptors = all<descriptor>("cuDNN descriptors");
-std::string message;
+thread_local std::string message;
 
 cudnnStatus_t refuse(cudnnStatus_t status, const char* why) {
   message = why;
@@ -92,6 +93,7 @@ cudnnStatus_t refuse(cudnnStatus_t status, const char* why) {
 }
 template <class F>
 cudnnStatus_t call(const char* function, F f) {
+  const std::lock_guard working(at_work());
   message.clear();
   if (fails(function)) return CUDNN_STATUS_INTERNAL_ERROR;
   const cudnnStatus_t status = f();
@@ -102,6 +104,7 @@ cudnnStatus_t call(const char* function, F f) {
 
 template <class T>
 cudnnStatus_t destroy(const char* function, objects<T>& from, T* handle) {
+  const std::lock_guard working(at_work());
   if (from.destroy(handle)) return CUDNN_STATUS_SUCCESS;
   complain(std::string(function) + ": destroyed before");
   return CUDNN_STATUS_BAD_PARAM;
@@ -165,18 +168,22 @@ const rule rules[] = {
     {OF(OPERATION_GEN_STATS), IS(OPERATION_GENSTATS_XDESC), reference},
     {OF(OPERATION_GEN_STATS), IS(OPERATION_GENSTATS_SUMDESC), reference},
     {OF(OPERATION_GEN_STATS), IS(OPERATION_GENSTATS_SQSUMDESC), reference},
-    {OF(OPERATIONGRAPH), IS(OPERATIONGRAPH_HANDLE), CUDNN_TYPE_HANDLE},
+    {OF(DEVICEPROP), IS(DEVICEPROP_HANDLE), CUDNN_TYPE_HANDLE},
+    {OF(OPERATIONGRAPH), IS(OPERATIONGRAPH_HANDLE), CUDNN_TYPE_HANDLE, 1, false},
     {OF(OPERATIONGRAPH), IS(OPERATIONGRAPH_OPS), reference, 16},
     {OF(ENGINEHEUR), IS(ENGINEHEUR_OPERATION_GRAPH), reference},
     {OF(ENGINEHEUR), IS(ENGINEHEUR_MODE), CUDNN_TYPE_HEUR_MODE},
-    {OF(EXECUTION_PLAN), IS(EXECUTION_PLAN_HANDLE), CUDNN_TYPE_HANDLE},
-    {OF(EXECUTION_PLAN), IS(EXECUTION_PLAN_ENGINE_CONFIG), reference},
+    {OF(ENGINEHEUR), IS(ENGINEHEUR_DEVICEPROP), reference, 1, false},
+    {OF(EXECUTION_PLAN), IS(EXECUTION_PLAN_HANDLE), CUDNN_TYPE_HANDLE, 1, false},
+    {OF(EXECUTION_PLAN), IS(EXECUTION_PLAN_DEVICEPROP), reference, 1, false},
+    {OF(EXECUTION_PLAN), IS(EXECUTION_PLAN_ENGINE_CONFIG), reference, 1, false},
+    {OF(EXECUTION_PLAN), IS(EXECUTION_PLAN_JSON_REPRESENTATION), CUDNN_TYPE_CHAR, 1 << 20, false},
     {OF(VARIANT_PACK), IS(VARIANT_PACK_UNIQUE_IDS), number, 64},
     {OF(VARIANT_PACK), IS(VARIANT_PACK_DATA_POINTERS), CUDNN_TYPE_VOID_PTR, 64},
     {OF(VARIANT_PACK), IS(VARIANT_PACK_WORKSPACE), CUDNN_TYPE_VOID_PTR, 1, false},
 };
 std::size_t size_of_one(cudnnBackendAttributeType_t t) {
-  if (t == CUDNN_TYPE_BOOLEAN) return sizeof(bool);
+  if (t == CUDNN_TYPE_BOOLEAN || t == CUDNN_TYPE_CHAR) return 1;
   return t == number || t == CUDNN_TYPE_DOUBLE || t == CUDNN_TYPE_VOID_PTR || t == reference || t == CUDNN_TYPE_HANDLE
              ? 8
              : sizeof(int);
@@ -287,7 +294,35 @@ bool finish_graph(descriptor& d) {
       if (!writes && t->is_virtual && !written[t->id]) return false;  // nobody makes it
     }
   }
-  return handles.has(d.get<cudnnHandle_t>(IS(OPERATIONGRAPH_HANDLE)));
+  return !d.has(IS(OPERATIONGRAPH_HANDLE)) || handles.has(d.get<cudnnHandle_t>(IS(OPERATIONGRAPH_HANDLE)));
+}
+
+/// Plans of which there is a text, which names them.
+auto& told = *new std::map<std::string, descriptor>;
+
+cudnnStatus_t finish_plan(descriptor& d) {
+  const bool with_handle = d.has(IS(EXECUTION_PLAN_HANDLE)), of_text = d.has(IS(EXECUTION_PLAN_JSON_REPRESENTATION));
+  if (with_handle == d.has(IS(EXECUTION_PLAN_DEVICEPROP)) || of_text == d.has(IS(EXECUTION_PLAN_ENGINE_CONFIG)))
+    return refuse(CUDNN_STATUS_BAD_PARAM, "a plan is of a handle or a description, and of a configuration or a text");
+  if (with_handle && !handles.has(d.get<cudnnHandle_t>(IS(EXECUTION_PLAN_HANDLE))))
+    return refuse(CUDNN_STATUS_BAD_PARAM, "no handle");
+  if (!with_handle) {
+    d.device = d.refers(IS(EXECUTION_PLAN_DEVICEPROP)).device;
+    if (d.device != current_device())
+      return refuse(CUDNN_STATUS_BAD_PARAM, "another device is the thread's current one");
+  }
+  const descriptor* from = nullptr;
+  if (of_text) {
+    const auto& text = d.values.at(IS(EXECUTION_PLAN_JSON_REPRESENTATION)).bytes;
+    const auto known = told.find(std::string(text.begin(), text.end()));
+    if (known != told.end()) from = &known->second;
+  } else {
+    from = &d.refers(IS(EXECUTION_PLAN_ENGINE_CONFIG));
+  }
+  if (!from || from->engines.empty()) return refuse(CUDNN_STATUS_BAD_PARAM, "no configuration, or no plan's text");
+  if (!from->engines[0].fits) return refuse(CUDNN_STATUS_NOT_SUPPORTED, "this engine does not fit");
+  d.operations = from->operations, d.engines = from->engines, d.engine_name = from->engine_name;
+  return CUDNN_STATUS_SUCCESS;
 }
 
 /// What a heuristic suggests for a graph.
@@ -367,18 +402,19 @@ cudnnStatus_t finalize(descriptor& d) {
         return refuse(CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN, "more than a convolution");
       break;
     case OF(ENGINEHEUR):
+      if (!d.refers(IS(ENGINEHEUR_OPERATION_GRAPH)).has(IS(OPERATIONGRAPH_HANDLE)) && !d.has(IS(ENGINEHEUR_DEVICEPROP)))
+        return refuse(CUDNN_STATUS_BAD_PARAM, "no GPU to suggest engines for");
       d.operations = d.refers(IS(ENGINEHEUR_OPERATION_GRAPH)).operations;
       d.engines = suggested(d.operations, d.get<cudnnBackendHeurMode_t>(IS(ENGINEHEUR_MODE)));
       if (d.engines.empty()) return refuse(CUDNN_STATUS_NOT_SUPPORTED, "no engine for this graph");
       break;
-    case OF(EXECUTION_PLAN): {
-      const descriptor& c = d.refers(IS(EXECUTION_PLAN_ENGINE_CONFIG));
-      if (c.engines.empty() || !handles.has(d.get<cudnnHandle_t>(IS(EXECUTION_PLAN_HANDLE))))
-        return refuse(CUDNN_STATUS_BAD_PARAM, "no configuration, or no handle");
-      if (!c.engines[0].fits) return refuse(CUDNN_STATUS_NOT_SUPPORTED, "this engine does not fit");
-      d.operations = c.operations, d.engines = c.engines, d.engine_name = c.engine_name;
+    case OF(EXECUTION_PLAN):
+      if (const auto status = finish_plan(d)) return status;
       break;
-    }
+    case OF(DEVICEPROP):
+      if (!handles.has(d.get<cudnnHandle_t>(IS(DEVICEPROP_HANDLE)))) return refuse(CUDNN_STATUS_BAD_PARAM, "no handle");
+      d.device = d.get<cudnnHandle_t>(IS(DEVICEPROP_HANDLE))->device;
+      break;
     case OF(VARIANT_PACK):
       fits = d.values.at(IS(VARIANT_PACK_UNIQUE_IDS)).count == d.values.at(IS(VARIANT_PACK_DATA_POINTERS)).count;
       break;
@@ -601,6 +637,15 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t handle, attribut
       *count = 0;
       return CUDNN_STATUS_SUCCESS;
     }
+    if (d.type == OF(EXECUTION_PLAN) && name == IS(EXECUTION_PLAN_JSON_REPRESENTATION) && type == CUDNN_TYPE_CHAR) {
+      if (!here().texts) return refuse(CUDNN_STATUS_NOT_SUPPORTED, "this engine's plans have no text");
+      const std::string text = "plan " + std::to_string(1'000'000 + told.size());
+      *count = std::int64_t(text.size());
+      if (most < *count) return CUDNN_STATUS_SUCCESS;
+      told[text] = d;
+      text.copy(static_cast<char*>(values), text.size());
+      return CUDNN_STATUS_SUCCESS;
+    }
     if (d.type == OF(EXECUTION_PLAN) && name == IS(EXECUTION_PLAN_WORKSPACE_SIZE) && type == number && most == 1) {
       *count = 1;
       *static_cast<std::int64_t*>(values) = d.engines[0].workspace;
@@ -618,9 +663,9 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     if (!handles.has(handle) || !final(plan, OF(EXECUTION_PLAN)) || !final(pack, OF(VARIANT_PACK)))
       return refuse(CUDNN_STATUS_BAD_PARAM, "no handle, plan or pack");
     const auto &p = *static_cast<descriptor*>(plan), &v = *static_cast<descriptor*>(pack);
-    if (p.get<cudnnHandle_t>(IS(EXECUTION_PLAN_HANDLE)) != handle)
+    if (!p.has(IS(EXECUTION_PLAN_HANDLE)) || p.get<cudnnHandle_t>(IS(EXECUTION_PLAN_HANDLE)) != handle)
       return refuse(CUDNN_STATUS_BAD_PARAM, "another handle's plan");
-    if (!descriptors.has(p.get<void*>(IS(EXECUTION_PLAN_ENGINE_CONFIG))))
+    if (p.has(IS(EXECUTION_PLAN_ENGINE_CONFIG)) && !descriptors.has(p.get<void*>(IS(EXECUTION_PLAN_ENGINE_CONFIG))))
       return refuse(CUDNN_STATUS_BAD_PARAM, "the plan's configuration is gone");
     std::map<std::int64_t, void*> pointers;
     for (std::int64_t i = 0; i < v.values.at(IS(VARIANT_PACK_UNIQUE_IDS)).count; ++i)

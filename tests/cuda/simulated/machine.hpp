@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -29,6 +30,7 @@ struct machine {
   std::size_t memory = std::size_t{80} << 30;  // bytes of each device
   bool fuses = true;                           // whether cuDNN has engines that do more than convolve
   bool describes = true;                       // and takes descriptions of more than that
+  bool texts = true;                           // and has texts of its plans
   unsigned early = 0;                          // seed: work runs at random moments, as early as events let it;
                                                // 0: as late as possible
   bool broken_kernel = false;                  // the kernel that runs next ends its device's context
@@ -38,6 +40,8 @@ struct machine {
   std::vector<std::string> complaints;  // calls that no correct program makes
 };
 machine& here();
+/// Held while a call is at work: the libraries may be called by several threads.
+std::recursive_mutex& at_work();
 
 /// Bytes that are allocated on a device.
 std::size_t taken(int device);

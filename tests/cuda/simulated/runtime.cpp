@@ -69,6 +69,10 @@ machine& here() {
   static auto& only = *new machine;
   return only;
 }
+std::recursive_mutex& at_work() {
+  static auto& only = *new std::recursive_mutex;
+  return only;
+}
 void complain(const std::string& what) { here().complaints.push_back(what); }
 
 bool fails(const char* function) {
@@ -98,7 +102,8 @@ auto& graphs = all<CUgraph_st>("graphs");
 auto& executables = all<CUgraphExec_st>("executable graphs");
 auto& memory = *new std::map<char*, allocation>;
 auto& devices = *new std::map<int, device_state>;
-int current = 0, open_device = -1;
+thread_local int current = 0;
+int open_device = -1;
 cudaError_t last_error = cudaSuccess;
 std::mt19937 dice;
 
@@ -186,6 +191,7 @@ cudaError_t unsafe() {
 /// that no correct program gets is a complaint.
 template <class F>
 cudaError_t call(const char* function, F f, bool of_context = true) {
+  const std::lock_guard working(at_work());
   const bool failing = fails(function);
   cudaError_t status = failing ? cudaErrorUnknown : of_context ? devices[current].broken : cudaSuccess;
   if (status == cudaSuccess) {

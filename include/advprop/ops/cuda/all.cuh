@@ -52,6 +52,7 @@ ADVPROP_CUDA_API void cuda_device::changed(std::span<const float> numbers) {
 ADVPROP_CUDA_API void cuda_device::forget(std::span<const float> numbers) {
   state_->forget(numbers.data(), numbers.size_bytes());
 }
+ADVPROP_CUDA_API void cuda_device::prepare(const cuda_device& dry) { state_->prepare(dry.state_->met); }
 ADVPROP_CUDA_API cuda_counts cuda_device::counts() const { return state_->counts; }
 ADVPROP_CUDA_API void cuda_device::wait() { state_->wait(); }
 

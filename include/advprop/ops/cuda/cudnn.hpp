@@ -5,15 +5,18 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <advprop/core/error.hpp>
+#include <advprop/core/parallel.hpp>
 #include <advprop/ops/cuda/library.hpp>
 #include <advprop/ops/cuda/operation.hpp>
 
@@ -411,6 +414,65 @@ inline std::vector<cudnn_plan> find_plans(const conv_problem& p, const cudnn_tar
     fail(e.what(), " (", describe(p), ")");
   }
   return plans;
+}
+
+/// What the plan is, with the code that was compiled for it, as text. Throws `error` where cuDNN has none of it.
+inline std::string text_of(const cudnn_plan& p) {
+  std::int64_t bytes = 0;
+  const auto read = [&](std::int64_t most, char* to) {
+    cudnn_descriptor::check(cudnnBackendGetAttribute(p.plan.get(), CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
+                                                     CUDNN_TYPE_CHAR, most, &bytes, to),
+                            "asking for a plan's text");
+  };
+  read(0, nullptr);
+  std::string text(static_cast<std::size_t>(bytes), '\0');
+  read(bytes, text.data());
+  return text;
+}
+/// The plan again, of its text, in a hundredth of a second. Throws `error` where cuDNN does not take it.
+inline cudnn_descriptor plan_of(const std::string& text, const cudnn_target& target) {
+  cudnn_descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+  target.apply(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
+  plan.set(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, std::ssize(text), text.data());
+  return std::move(plan.finalize());
+}
+
+/// `find_plans` of each of `problems`, by so many threads. A handle is for one thread at a time, so they plan for the
+/// same GPU as it is described (`gpu`), and what they find is made again for `target`, of its text: cuDNN's
+/// "deviceless ahead-of-time compilation". None for a problem that this does not work for, for whatever reason.
+/// `begin()` is called in each thread.
+template <class Begin>
+std::vector<std::vector<cudnn_plan>> find_plans(std::span<const conv_problem> problems, int threads,
+                                                const cudnn_descriptor& gpu, const cudnn_target& target,
+                                                const plan_limits& most, const Begin& begin) {
+  struct made {
+    std::vector<cudnn_plan> plans;
+    std::vector<std::string> texts;
+  };
+  std::vector<made> found(problems.size());
+  std::atomic<std::size_t> next = 0;  // some take longer than others
+  parallel_for(threads, threads, [&](std::ptrdiff_t) {
+    try {
+      begin();
+      for (std::size_t i; (i = next++) < problems.size();) try {
+          found[i].plans = find_plans(problems[i], {nullptr, &gpu}, most);
+          for (const cudnn_plan& p : found[i].plans) found[i].texts.push_back(text_of(p));
+        } catch (const std::exception&) {  // comes again when the problem does
+          found[i].plans.clear();
+        }
+    } catch (const std::exception&) {  // the other threads do it
+    }
+  });
+  std::vector<std::vector<cudnn_plan>> all(problems.size());
+  for (std::size_t i = 0; i < all.size(); ++i) try {
+      for (std::size_t k = 0; k < found[i].plans.size(); ++k) {
+        cudnn_plan& p = found[i].plans[k];
+        all[i].push_back({std::move(p.configuration), plan_of(found[i].texts[k], target), p.workspace});
+      }
+    } catch (const error&) {
+      all[i].clear();
+    }
+  return all;
 }
 
 /// A plan that cuDNN made and then would not run.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <advprop/device/work.hpp>
@@ -27,16 +28,17 @@ class dry_state final : public cuda_state {
   void upload(const void*, void*, std::size_t) override {}
   void copy(const void*, void*, std::size_t) override {}
 
+  void prepare(std::span<const conv_problem>) override {}
   /// cuDNN has no engine that takes statistics of float maps.
   bool computes(const conv_problem& p) override { return !p.statistics || p.type != element_type::float32; }
   bool prefers(const conv_problem& p, const std::function<void()>&, const std::function<void()>& apart) override {
     if (!computes(p)) return false;
-    const bool timed = engines_ == engine_choice::fixed || std::find(timed_.begin(), timed_.end(), p) != timed_.end();
-    if (!timed) {  // on the GPU it takes memory, too
+    if (std::find(met.begin(), met.end(), p) != met.end()) return true;
+    met.push_back(p);
+    if (engines_ != engine_choice::fixed) {  // on the GPU it is timed, and takes memory, too
       const std::size_t items = log_.items.size();
       apart();
       log_.items.resize(items);
-      timed_.push_back(p);
     }
     return true;
   }
@@ -60,7 +62,6 @@ class dry_state final : public cuda_state {
   work_log& log_;
   engine_choice engines_;
   int multiprocessors_;
-  std::vector<conv_problem> timed_;
   std::vector<std::unique_ptr<std::byte[]>> host_;
 };
 

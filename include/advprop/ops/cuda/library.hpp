@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -130,6 +131,13 @@ class cuda_state {
   virtual void wait(const stream_event& e);
   /// The host waits for all of q. For destructors: reports nothing.
   virtual void drain(queue q) noexcept;
+
+  /// Makes ready for those of these convolutions that are new, on all of the host's cores: where the library compiles
+  /// for a convolution, the first call of each would wait for that alone. What cannot be made ready is left to that
+  /// call.
+  virtual void prepare(std::span<const conv_problem>);
+  /// Of a dry run: the fused convolutions that it came to, each kind once.
+  std::vector<conv_problem> met;
 
   /// Whether the library has an engine for it.
   virtual bool computes(const conv_problem&);

@@ -13,10 +13,12 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include <advprop/core/error.hpp>
+#include <advprop/core/parallel.hpp>
 #include <advprop/ops/cuda/check.hpp>
 #include <advprop/ops/cuda/cublas.hpp>
 #include <advprop/ops/cuda/cudnn.hpp>
@@ -267,6 +269,30 @@ inline std::vector<cudnn_plan>& plans_for(cuda_state::implementation& own, const
     found = known.end() - 1;
   }
   return found->plans;
+}
+
+ADVPROP_CUDA_API void cuda_state::prepare(std::span<const conv_problem> problems) {
+  std::vector<conv_problem> fresh;
+  for (const conv_problem& p : problems)
+    if (std::none_of(own_->convolutions.begin(), own_->convolutions.end(),
+                     [&](const auto& c) { return c.problem == p; }))
+      fresh.push_back(p);
+  const int threads = std::min(processors(), static_cast<int>(fresh.size()));
+  if (threads < 2) return;
+  const auto use_device = [&] { check_cuda(cudaSetDevice(own_->index), "cudaSetDevice"); };
+  try {
+    use_device();
+    cudnn_descriptor gpu(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
+    const auto handle = own_->cudnn.get();
+    gpu.set(CUDNN_ATTR_DEVICEPROP_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle).finalize();
+    auto plans = find_plans(fresh, threads, gpu, {handle, nullptr}, limits_of(own_->engines), use_device);
+    for (std::size_t i = 0; i < fresh.size(); ++i)
+      if (!plans[i].empty()) {
+        own_->convolutions.push_back({fresh[i], std::move(plans[i])});
+        ++counts.prepared;
+      }
+  } catch (const error&) {  // what ails the GPU or cuDNN shows where they are needed
+  }
 }
 
 ADVPROP_CUDA_API bool cuda_state::computes(const conv_problem& p) { return !plans_for(*own_, p).empty(); }

@@ -1,4 +1,5 @@
-// The memory of a run of `fit`: taken before the first step, and what is said where it is too little.
+// What a run of `fit` has of a GPU before its first step: memory, and the libraries' plans; and what is said where the
+// memory is too little.
 #pragma once
 
 #include <cstddef>
@@ -15,26 +16,28 @@ inline plan_options plan_options_of(const loader& data, const average_options* a
   return {data.options().batch, data.image().height, data.image().width, micro_batch, average};
 }
 
-/// A step of `fit`, planned on a device like the model's.
+/// Where a device tells how much of its memory is free, a step's is taken at once: taken bit by bit it would be more,
+/// as a block does not lie in two slabs. What its libraries compile for steps, an epoch's last one too, is compiled.
 template <class Model, class Method, class Optimizer>
-[[gnu::cold]] work_plan planned_step(Model& net, const loader& data, const Method& method, const Optimizer& optimizer,
-                                     const average_options* average, int micro_batch) {
-  typename Model::device_type dry(dry_run{}, net.device());
-  Model planned(dry);
-  return plan_training(planned, method, optimizer, plan_options_of(data, average, micro_batch));
-}
-
-/// Takes the memory of a step at once where a device tells how much of it is free: taken bit by bit it would be more,
-/// as a block does not lie in two slabs.
-template <class Model, class Method, class Optimizer>
-void reserve_step(Model& net, const loader& data, const Method& method, const Optimizer& optimizer,
-                  const average_options* average, int micro_batch) {
+void prepare_steps(Model& net, const loader& data, const Method& method, const Optimizer& optimizer,
+                   const average_options* average, int micro_batch) {
   auto& device = net.device();
   if constexpr (requires { device.free_memory(); }) {
+    typename Model::device_type dry(dry_run{}, device);
+    Model twin(dry);
+    plan_options step = plan_options_of(data, average, micro_batch);
+    const int last = data.images() % step.batch;
     arena& memory = device.memory();
-    const std::size_t peak = planned_step(net, data, method, optimizer, average, micro_batch).peak;
-    if (peak > memory.reserved() && peak - memory.in_use() <= device.free_memory())
+    const std::size_t peak = plan_training(twin, method, optimizer, step).peak;
+    if (peak > memory.reserved()) {
+      if (peak - memory.in_use() > device.free_memory()) return;  // the first step says so
       memory.reserve(peak - memory.in_use());
+    }
+    if (last != 0) {
+      step.batch = last;
+      plan_training(twin, method, optimizer, step);
+    }
+    device.prepare(dry);
   }
 }
 
@@ -47,7 +50,9 @@ template <class Model, class Method, class Optimizer>
   if constexpr (requires { device.free_memory(); }) {
     const std::size_t there = device.memory().reserved() + device.free_memory();
     const int batch = data.options().batch;
-    const work_plan plan = planned_step(net, data, method, optimizer, average, micro_batch);
+    typename Model::device_type dry(dry_run{}, device);
+    Model twin(dry);
+    const work_plan plan = plan_training(twin, method, optimizer, plan_options_of(data, average, micro_batch));
     const std::string way = micro_batch > 0 ? " in micro-batches of " + std::to_string(micro_batch) : "";
     plan_options wanted = plan_options_of(data, average, 0);
     const int fits = fitting_batch<Model>(device, there, method, optimizer, wanted);
