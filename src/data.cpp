@@ -7,6 +7,7 @@
 #include <advprop/data/compressed.inl>
 #include <advprop/data/crops.inl>
 #include <advprop/data/dataset.inl>
+#include <advprop/data/exif.inl>
 #include <advprop/data/idx.inl>
 #include <advprop/data/image_color.inl>
 #include <advprop/data/image_folder.inl>

@@ -1,8 +1,13 @@
 // JPEG and PNG files: Pillow's pixels, and what becomes of files that are broken, too large or something else.
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <zlib.h>
 
 #include <doctest/doctest.h>
 
@@ -48,11 +53,9 @@ TEST_CASE("orientations are read from both byte orders; damaged EXIF means uprig
   CHECK(turned != upright);
   CHECK(with_exif(intel) == turned);
   CHECK(with_exif(motorola) == turned);
-  bytes segment = {'E', 'x', 'i', 'f', 0, 0};
-  segment.insert(segment.end(), intel.begin(), intel.end());
-  for (std::size_t size = 0; size <= segment.size(); ++size)  // nothing behind it, for sanitizers to see
-    CHECK(detail::exif_orientation(bytes(segment.begin(), segment.begin() + static_cast<std::ptrdiff_t>(size))) ==
-          (size < 40 ? 1 : 3));
+  for (std::size_t size = 0; size <= intel.size(); ++size)  // nothing behind it, for sanitizers to see
+    CHECK(detail::exif_orientation(bytes(intel.begin(), intel.begin() + static_cast<std::ptrdiff_t>(size))) ==
+          (size < 34 ? 1 : 3));
   for (std::size_t size = 0; size <= intel.size(); ++size)  // cut anywhere: no error
     CHECK(with_exif(bytes(intel.begin(), intel.begin() + static_cast<std::ptrdiff_t>(size))) ==
           (size < 34 ? upright : turned));
@@ -60,6 +63,24 @@ TEST_CASE("orientations are read from both byte orders; damaged EXIF means uprig
     bytes bad = intel;
     bad[static_cast<std::size_t>(at)] = static_cast<std::uint8_t>(value);
     CHECK(with_exif(bad) == upright);
+  }
+}
+
+TEST_CASE("PNG's EXIF chunk turns an image, before its pixels or behind them") {
+  const bytes plain = image_bytes::png(image("rgb"));
+  const bytes tiff = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0};
+  bytes chunk = {0, 0, 0, static_cast<std::uint8_t>(tiff.size()), 'e', 'X', 'I', 'f'};
+  chunk.insert(chunk.end(), tiff.begin(), tiff.end());
+  const auto check = static_cast<std::uint32_t>(crc32(0, chunk.data() + 4, static_cast<uInt>(chunk.size() - 4)));
+  for (const int shift : {24, 16, 8, 0}) chunk.push_back(static_cast<std::uint8_t>(check >> shift));
+  const byte_image upright = decode_png(plain, "x"), turned = detail::oriented(upright, 6);
+  CHECK(turned != upright);
+  for (const std::ptrdiff_t at : {std::ptrdiff_t{33}, std::ssize(plain) - 12}) {  // behind IHDR, before IEND
+    bytes file = plain;
+    file.insert(file.begin() + at, chunk.begin(), chunk.end());
+    CHECK(decode_png(file, "x") == turned);
+    file[static_cast<std::size_t>(at) + 27] = 9;  // damaged: as if it were not there
+    CHECK(decode_png(file, "x") == upright);
   }
 }
 

@@ -12,17 +12,12 @@
 #include <advprop/core/linkage.hpp>
 #include <advprop/data/byte_image.hpp>
 #include <advprop/data/compressed.hpp>
+#include <advprop/data/exif.hpp>
 #include <advprop/data/image_limits.hpp>
 
 namespace advprop {
 
 namespace detail {
-
-/// The orientation, 1 to 8, that an EXIF block (the content of an APP1 segment) gives; 1 where it gives none.
-ADVPROP_API int exif_orientation(byte_span segment);
-
-/// The image as it is to be looked at: EXIF orientations from 5 on exchange rows and columns.
-ADVPROP_API byte_image oriented(byte_image image, int orientation);
 
 /// libjpeg reports errors by a call that must not return: `leave` jumps to where `jump` was set.
 struct jpeg_errors : jpeg_error_mgr {

@@ -13,6 +13,7 @@
 #include <advprop/core/linkage.hpp>
 #include <advprop/data/byte_image.hpp>
 #include <advprop/data/compressed.hpp>
+#include <advprop/data/exif.hpp>
 #include <advprop/data/image_limits.hpp>
 
 namespace advprop {
@@ -54,8 +55,8 @@ class png_decoder {
 }  // namespace detail
 
 /// Decodes PNG of any kind: grey, palette or colour, 1 to 16 bits, interlaced or not. 16 bits become their high byte;
-/// transparency and gamma are ignored. Throws `file_error` beginning with `name` for an image over the limits and for
-/// data that are corrupt or end early.
+/// transparency and gamma are ignored; an EXIF orientation turns it upright. Throws `file_error` beginning with `name`
+/// for an image over the limits and for data that are corrupt or end early.
 inline byte_image decode_png(byte_span bytes, const std::string& name, const image_limits& limits = {}) {
   return detail::png_decoder(bytes, name).decode(limits);
 }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include <advprop/data/png.hpp>
 
@@ -48,9 +49,12 @@ ADVPROP_API byte_image png_decoder::decode(const image_limits& limits) {
   guarded([&] {
     for (int pass = 0; pass < passes; ++pass)
       for (int y = 0; y < image.height; ++y) png_read_row(png_, image.row(y), nullptr);
-    png_read_end(png_, nullptr);
+    png_read_end(png_, info_);
   });
-  return image;
+  png_bytep exif = nullptr;
+  png_uint_32 count = 0;
+  const bool told = png_get_eXIf_1(png_, info_, &count, &exif) != 0;
+  return oriented(std::move(image), told ? exif_orientation({exif, count}) : 1);
 }
 
 ADVPROP_API void png_decoder::leave(png_structp p, png_const_charp text) {
