@@ -104,7 +104,7 @@ TEST_CASE("folders without classes or images are refused by name") {
   CHECK(refusal(root.path()) == root / "c" + ": this class has no .jpg, .jpeg or .png image");
   root.add("c/text.png", text);
   CHECK(refusal(root.path()) == root / "c/text.png" + ": is neither JPEG nor PNG");
-  CHECK(refusal(root.path(), on_broken::skip) == root / "c" + ": this class has no .jpg, .jpeg or .png image");
+  CHECK(refusal(root.path(), on_broken::skip) == root / "c" + ": every image of this class is broken");
 }
 
 TEST_CASE("a broken file fails by name: at listing by its first bytes, else when it is read") {
@@ -142,6 +142,20 @@ TEST_CASE("skipped: left out at listing, replaced by the next of its class later
   CHECK_THROWS_WITH_AS(f.subset({2, 4, 6}).decode(0),
                        (root / "a/115.png" + ": is broken, and so is every other image of its class").c_str(),
                        file_error);
+}
+
+TEST_CASE("readable: what can be decoded, without stand-ins") {
+  const class_folders root;
+  fill(root);
+  root.add("a/115.png", cut(image_bytes::png(flat(99))));
+  CHECK(image_folder(root.path()).readable(2).size() == 6);  // where broken files are fatal they are found when read
+  const image_folder f = image_folder(root.path(), {.broken = on_broken::skip}).readable(2);
+  CHECK(values(f) == std::vector<int>{10, 11, 12, 20, 21});
+  CHECK(f.skipped() == std::vector<std::string>{root / "a/115.png"});
+  const class_folders bad;
+  bad.add("a/0.png", cut(image_bytes::png(flat(99))));
+  CHECK_THROWS_WITH_AS(image_folder(bad.path(), {.broken = on_broken::skip}).readable(1),
+                       (bad / "a/0.png" + ": is broken, and so is every other image").c_str(), file_error);
 }
 
 TEST_CASE("a dead link to an image is a broken file") {

@@ -53,6 +53,13 @@ TEST_CASE("a corrupted copy is severity after severity, of the images' own rando
   const auto expected = corrupt(second, corruption::gaussian_noise, 3, rng, {severity_scale::cifar, nullptr});
   CHECK(std::equal(expected.pixels.begin(), expected.pixels.end(), bytes.begin() + 128 + (2 * 3 + 1) * 60));
 
+  CHECK_THROWS_WITH_AS(write_cifar_c(data, corruption::gaussian_noise, folder.path(), seed{4}, 2),
+                       doctest::Contains("gaussian_noise.npy: is there already"), file_error);
+  write_cifar_c_labels(data, folder.path());  // the same
+  dataset other = data;
+  other.labels[2] = 2;
+  CHECK_THROWS_WITH_AS(write_cifar_c_labels(other, folder.path()),
+                       doctest::Contains("labels.npy: is there already, for other images"), file_error);
   CHECK_THROWS_AS(write_cifar_c(data, corruption::fog, folder.path() + "/none", seed{}, 1), file_error);
   CHECK_THROWS_AS(write_cifar_c(data, corruption::frost, folder.path(), seed{}, 1), argument_error);
   CHECK_FALSE(file_exists(folder.path() + "/frost.npy"));

@@ -93,6 +93,9 @@ class image_folder {
     return files_->skipped;
   }
 
+  /// Where broken files are skipped, those images that can be decoded, which is tried here: for measurements, in which
+  /// no image should stand in for another. Throws `file_error` where there are none.
+  image_folder readable(int threads) const;
   /// These images, in this order. Throws `argument_error` for one that is not there, and for none.
   image_folder subset(const std::vector<int>& images) const;
   /// Images first, first + step, ...

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -20,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include <advprop/core/parallel.hpp>
 #include <advprop/data/image_folder.hpp>
 
 namespace advprop::detail {
@@ -152,7 +154,7 @@ ADVPROP_API image_folder::image_folder(const std::string& folder, const folder_o
   files_->options = options;
   for (const detail::folder_entry& e : detail::list_folder(folder)) {
     if (!e.is_folder) continue;
-    const std::size_t before = files_->paths.size();
+    const std::size_t before = files_->paths.size(), broken = files_->skipped.size();
     std::vector<detail::folder_file> found;
     detail::find_images(folder + "/" + e.name, found, folder);
     std::sort(found.begin(), found.end());
@@ -160,7 +162,9 @@ ADVPROP_API image_folder::image_folder(const std::string& folder, const folder_o
     ++classes;
     class_names.push_back(e.name);
     if (files_->paths.size() == before)
-      fail<file_error>(folder, "/", e.name, ": this class has no .jpg, .jpeg or .png image");
+      fail<file_error>(folder, "/", e.name,
+                       files_->skipped.size() > broken ? ": every image of this class is broken"
+                                                       : ": this class has no .jpg, .jpeg or .png image");
   }
   if (classes == 0) fail<file_error>(folder, ": has no class folders");
   if (files_->paths.size() > INT_MAX) fail<file_error>(folder, ": has more images than an int counts");
@@ -180,6 +184,26 @@ ADVPROP_API byte_image image_folder::decode(int i) const {
     }
   }
   fail<file_error>(path(i), ": is broken, and so is every other image of its class");
+}
+
+ADVPROP_API image_folder image_folder::readable(int threads) const {
+  if (files_->options.broken == on_broken::fail) return *this;
+  const auto errors =
+      parallel_try(threads, size(), [&](std::ptrdiff_t i) { files_->decode(file(static_cast<int>(i))); });
+  std::vector<int> good;
+  for (int i = 0; i < size(); ++i) {
+    if (!errors[static_cast<std::size_t>(i)]) {
+      good.push_back(i);
+      continue;
+    }
+    try {
+      std::rethrow_exception(errors[static_cast<std::size_t>(i)]);
+    } catch (const file_error&) {
+      files_->skip(path(i));
+    }
+  }
+  if (good.empty()) fail<file_error>(path(0), ": is broken, and so is every other image");
+  return subset(good);
 }
 
 ADVPROP_API image_folder image_folder::subset(const std::vector<int>& images) const {

@@ -38,11 +38,12 @@ class cifar_c {
 
 /// Writes `folder`/KIND.npy: uint8, (5 images) x height x width x 3, all images at severity 1, then all at severity 2,
 /// and so on. The folder exists. Image i has the random numbers of `corruption_stream(s, kind, severity, i)`. Throws
-/// `file_error` for what cannot be written.
+/// `file_error` for what is there already or cannot be written.
 ADVPROP_API void write_cifar_c(const dataset& data, corruption kind, const std::string& folder, seed s, int threads,
                                const corruption_options& options = {severity_scale::cifar, nullptr});
 
-/// Writes `folder`/labels.npy: uint8, the labels once for each severity.
+/// Writes `folder`/labels.npy: uint8, the labels once for each severity. Throws `file_error` where it is there with
+/// others, which are those of files beside it.
 ADVPROP_API void write_cifar_c_labels(const dataset& data, const std::string& folder);
 
 }  // namespace advprop::robustness

@@ -37,6 +37,7 @@ ADVPROP_API void write_cifar_c(const dataset& data, corruption kind, const std::
   constexpr int together = 1000;  // images in memory
   std::string path = folder;
   ((path += '/') += to_string(kind)) += ".npy";
+  if (file_exists(path)) fail<file_error>(path, ": is there already");
   write_file_atomically(path, [&](atomic_file& file) {
     file.write(npy_header({std::int64_t{severities} * data.size(), size.height, size.width, 3}));
     std::vector<byte_image> images;
@@ -57,11 +58,14 @@ ADVPROP_API void write_cifar_c(const dataset& data, corruption kind, const std::
 ADVPROP_API void write_cifar_c_labels(const dataset& data, const std::string& folder) {
   if (data.classes > 256)
     fail<argument_error>(data.name, ": ", data.classes, " classes; labels are bytes, at most 256");
-  const std::vector<std::uint8_t> once(data.labels.begin(), data.labels.end());
-  write_file_atomically(std::string(folder) += "/labels.npy", [&](atomic_file& file) {
-    file.write(npy_header({std::int64_t{severities} * data.size()}));
-    for (int severity = 1; severity <= severities; ++severity) file.write(std::as_bytes(std::span(once)));
-  });
+  const std::string path = std::string(folder) += "/labels.npy";
+  std::string content = npy_header({std::int64_t{severities} * data.size()});
+  for (int severity = 1; severity <= severities; ++severity)
+    for (const int label : data.labels) content += static_cast<char>(label);
+  if (!file_exists(path)) return write_file_atomically(path, content);
+  const auto there = read_file<char>(path);
+  if (!std::equal(there.begin(), there.end(), content.begin(), content.end()))
+    fail<file_error>(path, ": is there already, for other images");
 }
 
 }  // namespace advprop::robustness
