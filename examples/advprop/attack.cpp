@@ -57,8 +57,8 @@ template void chosen_attack::run(any_objective<cuda_bfloat16>&, device_images<cu
                                  random_stream&) const;
 #endif
 
-std::string chosen_attack::name() const {
-  const std::string count = "-" + std::to_string(steps), size = ", ε = " + significant(epsilon, 4);
+std::string chosen_attack::name(int digits) const {
+  const std::string count = "-" + std::to_string(steps), size = ", ε = " + significant(epsilon, digits);
   switch (which) {
     case kind::none:
       return "none";

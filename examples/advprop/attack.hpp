@@ -40,7 +40,7 @@ struct chosen_attack {
   }
 
   /// Such as "PGD-5, ε = 4".
-  std::string name() const;
+  std::string name(int digits = 4) const;  // of epsilon
 
  private:
   template <class Objective, class Device>

@@ -143,7 +143,11 @@ void load_initial(runner& net, const settings& s, const image_source& train) {
   check_images(s.initial, kept, train);
   const load_options options{.classifier = s.keep_classifier, .same_normalization = false};
   try {
-    tell_of_names(s.initial, s.model, net.load(s.initial, options).dialect);
+    const load_report found = net.load(s.initial, options);
+    tell_of_names(s.initial, s.model, found.dialect);
+    if (found.auxiliary_ignored > 0)
+      std::fprintf(stderr, "%s: has more auxiliary batch norms than there are domains here: %d tensors are left out\n",
+                   s.initial.c_str(), found.auxiliary_ignored);
   } catch (const file_error& e) {
     std::string text = e.what();  // the library's name for it is a member
     if (const std::size_t at = text.find("load everything else with {.classifier = false}"); at != text.npos)

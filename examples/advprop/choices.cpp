@@ -11,15 +11,6 @@
 
 namespace advprop::program {
 
-namespace {
-
-/// Auxiliary domain i reads images of its own.
-bool own_stream(const settings& s, std::size_t i) {
-  return s.method == "advprop" && (s.attacks[i] == "none" || s.aux_augments[i] != s.augment);
-}
-
-}  // namespace
-
 chosen_attack attack_of(const settings& s, const std::string& name, float epsilon, float step, int steps) {
   chosen_attack a;
   a.which = named_in(attack_names, "--attack", name);

@@ -110,7 +110,7 @@ differences differences_of(const std::vector<method_runs>& methods) {
 metrics_entry summary_of(const settings& s, const std::vector<method_runs>& methods) {
   metrics_entry j;
   j["settings"] = to_json(s);
-  for (const char* own : {"method", "aux", "attack", "weights", "execution", "share", "decoupled"})
+  for (const char* own : {"method", "aux", "aux-augment", "attack", "weights", "execution", "share", "decoupled"})
     j["settings"].erase(own);
   const auto& seeds = methods[0].seeds;
   if (seeds.size() > 1) j["seeds"] = seeds;
@@ -160,7 +160,8 @@ std::string told_of_attack(const settings& adversarial, const settings& advprop)
 std::vector<settings> methods_of(const settings& given) {
   const settings advprop = resolved(given);
   settings clean = given, adversarial = given;
-  for (settings* s : {&clean, &adversarial}) s->headline = advprop.headline, s->shares.clear(), s->decoupled = false;
+  for (settings* s : {&clean, &adversarial})
+    s->headline = advprop.headline, s->shares.clear(), s->aux_augments.clear(), s->decoupled = false;
   clean.method = "clean";
   clean.attacks.clear();
   adversarial.method = "adversarial";
@@ -217,25 +218,43 @@ planned_runs plan_runs(const settings& given, std::vector<settings> chosen, cons
   return all;
 }
 
-/// What --force replaces: the comparison, and runs of it that the new one does not have.
-void clear(const settings& given, const planned_runs& all) {
+/// Every folder of runs that --force replaces: the comparison's, the methods', and those of seeds, the new ones' or
+/// not.
+std::vector<run_folder> replaced(const settings& given, const planned_runs& all) {
   namespace fs = std::filesystem;
-  run_folder(given.out).clear();
+  std::vector<run_folder> folders = {run_folder(given.out)};
   for (const auto& m : all.methods) {
-    const run_folder folder(given.out + "/" + m.name);
-    if (given.seeds > 1) folder.clear();
+    const std::string& path = folders.emplace_back(given.out + "/" + m.name).path();
     std::error_code none;  // there is no such folder
-    for (const auto& entry : fs::directory_iterator(folder.path(), none)) {
-      const std::string name = entry.path().filename().string();
-      const bool own = given.seeds > 1 && std::any_of(m.seeds.begin(), m.seeds.end(), [&](std::uint64_t s) {
-                         return name == "seed-" + std::to_string(s);
-                       });
-      if (own || !name.starts_with("seed-") || !entry.is_directory()) continue;
-      run_folder(entry.path().string()).clear();
-      std::error_code others;  // of somebody else's: they stay
-      fs::remove(entry.path(), others);
-    }
+    for (const auto& entry : fs::directory_iterator(std::string(path), none))
+      if (entry.path().filename().string().starts_with("seed-") && entry.is_directory())
+        folders.emplace_back(entry.path().string());
   }
+  return folders;
+}
+
+/// So that, if this comparison is killed, --resume meets no run of the old one.
+void clear(const settings& given, const planned_runs& all) {
+  const auto ours = [&](const std::string& path) {
+    return std::any_of(all.runs.begin(), all.runs.end(), [&](const std::vector<settings>& seeds) {
+      return std::any_of(seeds.begin(), seeds.end(), [&](const settings& s) { return s.out == path; });
+    });
+  };
+  for (const run_folder& folder : replaced(given, all)) {
+    folder.clear();
+    const std::string name = std::filesystem::path(folder.path()).filename().string();
+    std::error_code others;  // files of somebody else's: it stays
+    if (name.starts_with("seed-") && !ours(folder.path())) std::filesystem::remove(folder.path(), others);
+  }
+}
+
+/// Weights that the first method's run would replace before the second one's begins from them.
+void check_initial(const settings& given, const planned_runs& all) {
+  if (!given.force || given.initial.empty()) return;
+  for (const run_folder& folder : replaced(given, all))
+    if (folder.holds(given.initial))
+      fail<argument_error>("--initial is ", given.initial,
+                           ", which --force replaces while methods have still to begin from it: copy it elsewhere");
 }
 
 /// Every method with one seed, then with the next. `begun` is called once there was a step.
@@ -305,7 +324,8 @@ void print(const planned_runs& all, const data_sets& data, const seeds_told* see
     std::printf("%s: --seeds 3 measures that.\n\n", told_of_intervals().c_str());
   if (const auto told = told_of_attack(all.chosen[1], all.chosen[2]); !told.empty())
     std::printf("%s\n\n", told.c_str());
-  if (const auto& told = all.methods.back().runs.back().skipped; !told.empty()) std::printf("%s\n\n", told.c_str());
+  if (const auto told = told_of_skipped(all.methods.back().runs.back().skipped); !told.empty())
+    std::printf("%s\n\n", told.c_str());
 }
 
 }  // namespace
@@ -318,6 +338,7 @@ void compare(const settings& given) {
   folder.check(given.resume, given.force);
   const data_sets data = load_data(chosen[0]);
   planned_runs all = plan_runs(given, std::move(chosen), data);
+  check_initial(given, all);
   const auto held = folder.hold();
   std::optional<seeds_told> seeds;
   std::vector<detail::descriptor> held_besides;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <string_view>
 
 #ifdef ADVPROP_HAS_TOML
@@ -72,14 +73,14 @@ class reader {
       }
       const std::string option = "--" + std::string(key.str());
       if (option == "--config") fail<file_error>(path_, ": config cannot stand in a configuration file");
-      // Compare trains by every method, with the rest of a recipe for one.
-      if (option == "--method" && given_[0] == "compare") continue;
+      // Compare trains by every method, with the rest of a recipe for one, and for as many epochs by each.
+      if ((option == "--method" || option == "--patience") && given_[0] == "compare") continue;
       if (overridden(option)) continue;
       if (const auto* list = value.as_array()) {
         if (list->size() > 1) result_.lists.insert(option);
-        for (const auto& one : *list) add(option, one);
+        for (const auto& one : *list) add(key, one);
       } else {
-        add(option, value);
+        add(key, value);
       }
     }
   }
@@ -89,7 +90,8 @@ class reader {
                        [&](const auto& w) { return option_of(w) == option || option_of(plain(w)) == option; });
   }
 
-  void add(const std::string& option, const toml::node& value) {
+  void add(const toml::key& key, const toml::node& value) {
+    const std::string option = "--" + std::string(key.str());
     std::string text;
     if (const auto s = value.value_exact<std::string>()) {
       text = *s;
@@ -105,6 +107,10 @@ class reader {
     }
     const std::string word = plain(option + "=" + text), named(option_of(word));
     if (overridden(named)) return;
+    const auto [known, fresh] = keys_.emplace(named, key.source().begin);
+    if (!fresh && known->second != key.source().begin)
+      fail<file_error>(path_, ": line ", key.source().begin.line, ": ", std::string(key.str()), " is what line ",
+                       known->second.line, " says already");
     result_.words.push_back(word);
     result_.places[named] = path_ + ": line " + std::to_string(value.source().begin.line);
   }
@@ -112,6 +118,7 @@ class reader {
   std::string path_;
   const std::vector<std::string>& given_;
   configured& result_;
+  std::map<std::string, toml::source_position> keys_;  // tables only group: a key of two of them would be said twice
 };
 #else
 class reader {
@@ -129,7 +136,7 @@ std::string configured::located(const std::string& message) const {
   const std::size_t at = message.find("--");
   // Named in passing, it is not what the message is about.
   if (at == message.npos || (at != 0 && !message.substr(0, at).ends_with(": "))) return message;
-  const auto end = message.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-", at);
+  const auto end = message.find_first_of(" =,:;", at);
   const auto place = places.find(message.substr(at, end == message.npos ? end : end - at));
   return place == places.end() ? message : place->second + ": " + message;
 }

@@ -138,7 +138,7 @@ image_folder open_folder(const settings& s, bool training, int images, const cha
   const std::string path = part_folder(s, training);
   const image_folder f(path, folder_options_of(s));
   if (images > f.size()) fail<argument_error>(option, " is ", images, ", ", path, " has ", f.size());
-  return training ? f.subset(spread(f, images)) : some_of(f, images);
+  return training ? f.subset(spread(f, images)) : some_of(f, images).readable(reading_threads(s));
 }
 
 std::string folder_name(const settings& s) {
@@ -233,6 +233,8 @@ folder_options folder_options_of(const settings& s) {
   return o;
 }
 
+int reading_threads(const settings& s) { return s.threads > 0 ? s.threads : processors(); }
+
 image_folder some_of(const image_folder& f, int images) {
   return f.subset(by_turns(f, spread(f, std::min(images, f.size()))));
 }
@@ -287,7 +289,7 @@ std::string content_of(const image_source& images) {
 
 void check_readable(const image_source& images, int threads) {
   if (!images.of_files()) return;
-  rethrow_first(parallel_try(threads > 0 ? threads : processors(), images.size(), [&](std::ptrdiff_t i) {
+  rethrow_first(parallel_try(threads, images.size(), [&](std::ptrdiff_t i) {
     std::vector<float> pixels(static_cast<std::size_t>(images.image().size()));
     images.read(static_cast<int>(i), pixels.data());
   }));
@@ -297,8 +299,7 @@ std::string told_of_skipped(std::vector<std::string> files) {
   std::sort(files.begin(), files.end());
   files.erase(std::unique(files.begin(), files.end()), files.end());
   if (files.empty()) return "";
-  return "Broken files that were skipped, with other images of their classes instead: " + std::to_string(files.size()) +
-         " (" + first_of(files) + ")";
+  return "Broken files that were skipped: " + std::to_string(files.size()) + " (" + first_of(files) + ")";
 }
 
 std::string first_of(const std::vector<std::string>& names) {
@@ -326,7 +327,7 @@ data_sets load_data(const settings& s) {
     if (s.validation > 0) {
       const auto parts = parts_of(s, *d.folders);
       d.folders = parts.training;
-      d.validation = evaluated(s, parts.validation);
+      d.validation = evaluated(s, parts.validation.readable(reading_threads(s)));
     }
     d.train = evaluated(s, *d.folders);
   }

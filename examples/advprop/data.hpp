@@ -55,6 +55,9 @@ std::string first_of(const std::vector<std::string>& names);
 dataset test_bytes(const settings& s);
 image_folder test_folder(const settings& s);
 
+/// How many threads read images.
+int reading_threads(const settings& s);
+
 /// `images` of a folder, spread evenly over all, the classes by turns; 0: all.
 image_folder some_of(const image_folder& f, int images);
 folder_options folder_options_of(const settings& s);

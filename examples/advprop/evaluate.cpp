@@ -94,6 +94,9 @@ void evaluate(const settings& given) {
   s.model = s.models.empty() ? s.model : s.models[0];
   s.domain = s.domains.empty() ? s.domain : s.domains[0];
   s.normalization = s.normalizations.empty() ? s.normalization : s.normalizations[0];
+  if (s.checkpoints.size() == 1)  // several looks at one
+    s.checkpoints.resize(std::max({s.models.size(), s.domains.size(), s.normalizations.size(), std::size_t{1}}),
+                         s.checkpoints[0]);
   std::vector<checkpoint_facts> files;
   for (const auto& path : s.checkpoints) files.push_back(facts_of(path));
   if (s.data == "folder") {
@@ -107,11 +110,6 @@ void evaluate(const settings& given) {
                     !s.stylized.empty() || !s.cue_conflict.empty();
   if (s.checkpoints.size() > 1 || sets || !s.robust_attacks.empty() || !s.out.empty())
     evaluate_robustness(s, files);
-  else if (s.models.size() > 1 || s.domains.size() > 1 || s.normalizations.size() > 1)
-    fail<argument_error>(s.models.size() > 1    ? "--model"
-                         : s.domains.size() > 1 ? "--domain"
-                                                : "--normalization",
-                         " is given more than once for one checkpoint; several looks at it are made with --out");
   else if (!s.titles.empty())
     fail<argument_error>("--name stands in the table of an evaluation with --out, or of several checkpoints");
   else

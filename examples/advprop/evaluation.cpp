@@ -68,7 +68,7 @@ std::vector<contender> contenders_of(const settings& s, const std::vector<checkp
     if (otherwise == "model" || otherwise == "model-main")  // a run's folder says more
       otherwise = std::filesystem::absolute(c.file.path).parent_path().filename().string();
     if (c.domain != "main") otherwise += ", domain " + c.domain;
-    c.name = s.titles.empty() ? otherwise : s.titles[i];
+    c.name = in_utf8(s.titles.empty() ? otherwise : s.titles[i]);
     for (const auto& other : all)
       if (other.name == c.name) c.name += " (" + std::to_string(i + 1) + ")";
     all.push_back(std::move(c));
@@ -134,7 +134,7 @@ void for_blocks(const settings& s, const image_source& test, const auto& f) {
 standing measure(const settings& s, const contender& c, const evaluation_result& r,
                  const std::vector<strength>& strengths, cell_file& cells, work_bar& bar) {
   any_device device = device_of(s);
-  const int reading = s.threads > 0 ? s.threads : processors();
+  const int reading = reading_threads(s);
   std::unique_ptr<runner> net;  // loaded when something is left to measure
   std::unique_ptr<any_target> target;
   const auto open = [&] {
@@ -151,6 +151,7 @@ standing measure(const settings& s, const contender& c, const evaluation_result&
       metrics_entry measured = to_json(score(*target, q, reading, [&](int n) { bar.add(label, n); }));
       auto skipped = q.images.skipped();
       std::sort(skipped.begin(), skipped.end());  // they come as threads met them
+      for (std::string& file : skipped) file = in_utf8(file);
       if (!skipped.empty()) measured["skipped"] = skipped;
       cells.add(name, std::move(measured));
     }

@@ -54,6 +54,7 @@ struct corruption_summary {
   double mean = 0;        // plain, over whatever was measured
   double mce = 0, relative_mce = 0;
   std::map<robustness::corruption, double> by_corruption;  // over its severities
+  int severities = 0;                                      // of each
 };
 /// Those that means are taken over: of the 15 of the benchmarks, or of the others where there is none of the 15.
 std::vector<robustness::corruption> counted_corruptions(const std::vector<robustness::corruption>& measured);

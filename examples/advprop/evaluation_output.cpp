@@ -90,7 +90,10 @@ std::string mean_error_name(const corruption_summary& s) {
   for (const auto& [c, error] : s.by_corruption) measured.push_back(c);
   const auto counted = counted_corruptions(measured);
   const std::string kinds = told_of_kinds(counted);
-  return kinds == "15 corruptions" ? "mean corruption error" : "mean error over " + kinds;
+  const std::string of = s.severities == robustness::severities ? ""
+                         : s.severities == 1                    ? ", one severity"
+                                                                : ", " + std::to_string(s.severities) + " severities";
+  return (kinds == "15 corruptions" ? "mean corruption error" : "mean error over " + kinds) + of;
 }
 
 corruption_summary summary_of(const evaluation_result& r, const standing& s) {
@@ -103,6 +106,7 @@ corruption_summary summary_of(const evaluation_result& r, const standing& s) {
   for (const auto& [c, list] : errors) {
     result.by_corruption[c] = robustness::mean_error(list);
     measured.push_back(c);
+    result.severities = static_cast<int>(list.size());
   }
   std::vector<double> means;
   for (const auto c : counted_corruptions(measured)) means.push_back(result.by_corruption[c]);
@@ -121,10 +125,15 @@ corruption_summary summary_of(const evaluation_result& r, const standing& s) {
   return result;
 }
 
+std::vector<std::string> skipped_of(const evaluation_result& r) {
+  std::set<std::string> files;
+  for (const auto& one : r.standings) files.insert(one.skipped.begin(), one.skipped.end());
+  return {files.begin(), files.end()};
+}
+
 std::vector<std::string> warnings_of(const evaluation_result& r) {
-  std::vector<std::string> lines, skipped;
-  for (const auto& one : r.standings) skipped.insert(skipped.end(), one.skipped.begin(), one.skipped.end());
-  if (!skipped.empty()) lines.push_back(told_of_skipped(skipped));
+  std::vector<std::string> lines;
+  if (const auto told = told_of_skipped(skipped_of(r)); !told.empty()) lines.push_back(told);
   for (const auto& one : r.standings)
     for (const auto& a : one.attacks)
       for (const auto& w : warnings_of(a.scores)) lines.push_back(one.who.name + ", " + a.how.name() + ": " + w + ".");
@@ -144,6 +153,7 @@ metrics_entry conventions(const settings& s, const evaluation_result& r) {
     const std::string scale = r.imagenet ? "ImageNet-C's" : "CIFAR-10-C's";
     j["corruptions"] = s.corrupted.empty() ? "made as images are read, with " + scale + " severities, in memory"
                                            : "read from " + s.corrupted + (r.imagenet ? ", uncropped" : "");
+    j["severities"] = s.severities;
   }
   if (!s.robust_attacks.empty()) {
     j["attacked images"] = s.robust_images == 0 ? r.test.size() : std::min(s.robust_images, r.test.size());
@@ -173,10 +183,12 @@ metrics_entry conventions(const settings& s, const evaluation_result& r) {
 metrics_entry evaluation_json(const settings& s, const evaluation_result& r) {
   metrics_entry j;
   j["conventions"] = conventions(s, r);
+  if (const auto skipped = skipped_of(r); !skipped.empty()) j["skipped"] = skipped;
   j["checkpoints"] = metrics_entry::array();
   for (const auto& one : r.standings) {
-    metrics_entry c = {{"name", one.who.name},   {"path", one.who.file.path}, {"content", one.who.content},
-                       {"model", one.who.model}, {"domain", one.who.domain},  {"normalization", one.who.normalization}};
+    metrics_entry c = {{"name", one.who.name},       {"path", in_utf8(one.who.file.path)},
+                       {"content", one.who.content}, {"model", one.who.model},
+                       {"domain", one.who.domain},   {"normalization", one.who.normalization}};
     for (std::size_t i = 0; i < r.sets.size(); ++i) {
       const auto& v = r.sets[i];
       if (v.which == kind::clean)

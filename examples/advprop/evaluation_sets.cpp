@@ -107,7 +107,7 @@ std::string classes_of(const settings& s) { return s.class_list.empty() ? "" : "
 /// A folder of some or all of the network's classes.
 viewed_set folder_set(const settings& s, const image_source& test, const std::string& name, const std::string& path,
                       look how, bool only_those) {
-  const image_folder f = some_of(image_folder(path, folder_options_of(s)), s.test_images);
+  const image_folder f = some_of(image_folder(path, folder_options_of(s)), s.test_images).readable(reading_threads(s));
   viewed_set v;
   v.which = kind::shift;
   v.name = name;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -69,9 +70,11 @@ resumed_at read_position(const settings& s, const data_contents& content, const 
   return {true, epoch, epoch == s.epochs || !patient, checkpoint.get<double>("seconds")};
 }
 
-std::unique_ptr<runner> make_network(const settings& s, const image_source& train, any_device& device) {
+/// The weights to begin from are not needed where a checkpoint has those of later, and may be gone by then.
+std::unique_ptr<runner> make_network(const settings& s, const image_source& train, const resumed_at& before,
+                                     any_device& device) {
   auto net = make_runner(device, network_of(s, {train.image().channels, train.classes}));
-  if (!s.initial.empty()) load_initial(*net, s, train);
+  if (!s.initial.empty() && !before.found) load_initial(*net, s, train);
   return net;
 }
 
@@ -125,8 +128,12 @@ class observer {
     progress_state state;
     state.epoch = r.epoch;
     state.epochs = r.epochs;
-    state.images = r.metrics.parts[0].images;
-    state.total = std::min<std::int64_t>(std::int64_t{r.steps} * settings_.batch, data_.train.size());
+    // Of the data, whatever share of them a domain takes away from the clean ones.
+    const auto images = [&](std::int64_t steps) {
+      return std::min<std::int64_t>(steps * settings_.batch, data_.train.size());
+    };
+    state.images = images(r.step);
+    state.total = images(r.steps);
     std::vector<measured_part> training;
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const tally& t = r.metrics.parts[i];
@@ -153,7 +160,7 @@ class observer {
     main_ = evaluate_domains(net_, data_.watched(), settings_.seed, watched);
     e.seconds = std::exchange(seconds_, 0);
     e.step_seconds = median(std::exchange(steps_, {}));
-    e.images = r.metrics.parts[0].images;
+    e.images = state.total;
     state.accuracies.push_back({data_.validation ? "validation" : "test", watched[0].accuracy});
     past_.add(std::move(e));
     progress_.finish_epoch(state);
@@ -211,6 +218,7 @@ metrics_entry summary_of(const settings& s, const experiment_result& r, const ev
   results["accuracy_by_domain"] = metrics_entry::object();
   for (const auto& d : r.domains) results["accuracy_by_domain"][d.name] = d.accuracy;
   results["epochs"] = r.trained;
+  if (!r.skipped.empty()) results["skipped"] = r.skipped;
   if (r.validation_images > 0)
     results["validation"] = {{"images", r.validation_images}, {"accuracy", r.validation_accuracy}, {"epoch", r.epoch}};
   metrics_entry& attacked = results["attacked"];
@@ -343,11 +351,11 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
   if (s.select == "best")
     notes.push_back(
         "The weights are those of the epoch with the highest accuracy on the validation images through the main "
-        "domain. The test images were not looked at before.");
+        "domain. The test images have no part in that choice.");
   if (r.trained < s.epochs)
     notes.push_back("Training ended after epoch " + std::to_string(r.trained) + " of " + std::to_string(s.epochs) +
                     ": --patience is " + std::to_string(s.patience) + ".");
-  if (!r.skipped.empty()) notes.push_back(r.skipped + ".");
+  if (!r.skipped.empty()) notes.push_back(told_of_skipped(r.skipped) + ".");
   notes.push_back("The time per step is the median, and training time is that of the steps alone.");
   return notes;
 }
@@ -355,7 +363,7 @@ std::vector<std::string> report_notes(const settings& s, const experiment_result
 void check_experiment(const settings& s, const data_sets& data, const run_folder& folder) {
   folder.check(s.resume, s.force);
   any_device device = device_of(s);
-  make_network(s, data.train, device);
+  make_network(s, data.train, read_position(s, data.content, folder), device);
   make_loaders(s, data);
   metadata_entries(metadata_of(s, data));  // a class name that cannot be written
   method_of(s);
@@ -389,8 +397,9 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
                                     std::max(data.test.size(), data.watched().size()), robust_images);
   check_memory(s, planned);
   device.reserve(planned.peak());
-  const auto net = make_network(s, data.train, device);
-  if (!s.initial.empty() && s.keep_classifier) tell_of_classes(s.initial, read_metadata(s.initial), data.train);
+  const auto net = make_network(s, data.train, before, device);
+  if (!s.initial.empty() && !before.found && s.keep_classifier)
+    tell_of_classes(s.initial, read_metadata(s.initial), data.train);
   const chosen_method method = method_of(s);
 
   history past(folder, before.epoch);
@@ -405,8 +414,8 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
                                     : "going on in epoch " + std::to_string(before.epoch + 1));
   watch.message(memory_of(planned));
   if (!before.complete && s.broken == "fail") {  // an epoch's training would be lost by what is found after it
-    check_readable(data.watched(), s.threads);
-    if (data.validation) check_readable(data.test, s.threads);
+    check_readable(data.watched(), reading_threads(s));
+    if (data.validation) check_readable(data.test, reading_threads(s));
   }
 
   experiment_result r;
@@ -435,9 +444,9 @@ experiment_result run_experiment(const settings& s, const data_sets& data, const
   r.accuracy = clean.total.accuracy();
   r.test_images = data.test.size();
   measure_trained(r, *net, s, data, folder, robust_images, watch);
-  auto skipped = data.train.skipped();
-  for (const auto& file : data.test.skipped()) skipped.push_back(file);
-  r.skipped = told_of_skipped(std::move(skipped));
+  std::set<std::string> skipped;
+  for (const auto& files : {data.train.skipped(), data.test.skipped()}) skipped.insert(files.begin(), files.end());
+  for (const auto& file : skipped) r.skipped.push_back(in_utf8(file));
   add_times(r, past.epochs());
   r.arena_bytes = device.peak();
   r.planned_bytes = planned.peak();

@@ -27,8 +27,8 @@ struct experiment_result {
   int epoch = 0;                       // whose weights these are
   int trained = 0;                     // epochs: fewer than wanted where patience was at its end
   int validation_images = 0;
-  double validation_accuracy = 0;  // of that epoch, through the main domain
-  std::string skipped;             // `told_of_skipped`
+  double validation_accuracy = 0;    // of that epoch, through the main domain
+  std::vector<std::string> skipped;  // broken files
   double training_seconds = 0, step_seconds = 0, images_per_second = 0;
   std::size_t planned_bytes = 0, arena_bytes = 0;
   run_report page;

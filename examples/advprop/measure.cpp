@@ -58,7 +58,7 @@ metrics_entry kept_measurements::get(const std::string& name, const std::string&
 attacked_accuracy measure_robustness(runner& net, const image_source& test, int images,
                                      const std::vector<float>& epsilons, int steps, seed s, kept_measurements& kept) {
   const auto accuracy = [&](const chosen_attack& a) -> double {
-    return kept.get(a.name() + "/images " + std::to_string(images), "attacking " + grouped(images) + " test images",
+    return kept.get(a.name(9) + "/images " + std::to_string(images), "attacking " + grouped(images) + " test images",
                     [&] { return net.evaluate(test, 0, images, s, a).total.accuracy(); });
   };
   attacked_accuracy r;
@@ -88,7 +88,7 @@ corrupted_errors measure_corruptions(runner& net, const settings& s, int images,
   r.sets = sets_of(own, r.test);
   standing& mine = r.standings.emplace_back();
   const auto target = net.target(0);
-  const int threads = s.threads > 0 ? s.threads : processors();
+  const int threads = reading_threads(s);
   for (const auto& set : r.sets)
     mine.sets.push_back(image_scores_of(
         kept.get(set.key + "/images " + std::to_string(images), "corrupting " + grouped(images) + " test images",

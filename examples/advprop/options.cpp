@@ -32,9 +32,10 @@ CLI::Option* name(CLI::App& app, const std::string& option, std::string& value, 
       ->capture_default_str()
       ->take_last();
 }
-/// Instead of CLI::Range, which takes a NaN. CLI11 would then read the whole numbers 010 as 8 and -1 as 2^64 - 1.
+/// Open: but for the least one. Instead of CLI::Range, which takes a NaN. CLI11 would then read the whole numbers 010
+/// as 8 and -1 as 2^64 - 1.
 template <class T>
-CLI::Validator within(T least, T most) {
+CLI::Validator within(T least, T most, bool open = false) {
   constexpr bool whole = std::is_integral_v<T>;
   const auto text = [](T v) {
     if constexpr (whole)
@@ -42,12 +43,13 @@ CLI::Validator within(T least, T most) {
     else
       return shortest(v);
   };
-  const std::string range = "[" + text(least) + ", " + text(most) + "]";
+  const std::string range = (open ? "(" : "[") + text(least) + ", " + text(most) + "]";
   const auto refusal = [=](const std::string& word) -> std::string {
     T value{};
     const char* const end = word.data() + word.size();
     const auto [read, error] = std::from_chars(word.data(), end, value);
-    const bool good = error == std::errc{} && read == end && value >= least && value <= most;
+    const bool good =
+        error == std::errc{} && read == end && value >= least && value <= most && !(open && value == least);
     if (good && !(whole && word != text(value))) return "";
     return word + (whole ? " is not a whole number in " : " is not a number in ") + range;
   };
@@ -263,11 +265,11 @@ void training_options(CLI::App& app, settings& s) {
   app.add_option("--share", s.shares,
                  "advprop: of each batch, what an auxiliary domain takes; once, or once for each [1]")
       ->delimiter(',')
-      ->check(within(0.f, 1.f))
+      ->check(within(0.f, 1.f, true))
       ->group(group);
   app.add_flag(
          "--decoupled", s.decoupled,
-         "advprop: images that an auxiliary domain takes leave the clean pass; with --share 0.2 --weights 0.8,0.2 "
+         "advprop: main images that an auxiliary domain takes leave the clean pass; with --share 0.2 --weights 0.8,0.2 "
          "and one attack step, 1.2 times the passes of clean training")
       ->group(group);
   name(app, "--execution", s.execution, names_in(execution_names), "advprop: a pass per domain, or one for all")
@@ -439,6 +441,7 @@ void compare_command(CLI::App& app, settings& s) {
          "differences")
       ->group("Run");
   attack_options(app, s, true);
+  aux_options(app, s);
   machine_options(app, s);
   run_options(app, s);
   configuration_option(app, s);

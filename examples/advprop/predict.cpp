@@ -67,7 +67,7 @@ struct decoded {
 decoded decode(const std::string* first, std::ptrdiff_t count, const settings& s, std::vector<std::string>& skipped) {
   const center_crop middle{s.image_size, s.crop_fraction, filter_of(s)};
   std::vector<byte_image> images(static_cast<std::size_t>(count));
-  const auto errors = parallel_try(s.threads > 0 ? s.threads : processors(), count, [&](std::ptrdiff_t i) {
+  const auto errors = parallel_try(reading_threads(s), count, [&](std::ptrdiff_t i) {
     byte_image& image = images[static_cast<std::size_t>(i)];
     image = read_image(first[i]);
     if (s.channels == 1) image = grey_of(image);

@@ -67,6 +67,14 @@ bool run_folder::has_run() const {
   return std::any_of(all.begin(), all.end(), [](const std::string& file) { return file_exists(file); });
 }
 
+bool run_folder::holds(const std::string& file) const {
+  const auto all = files();
+  return std::any_of(all.begin(), all.end(), [&](const std::string& own) {
+    std::error_code missing;
+    return std::filesystem::equivalent(own, file, missing);
+  });
+}
+
 detail::descriptor run_folder::hold() const {
   namespace fs = std::filesystem;
   std::error_code failure;

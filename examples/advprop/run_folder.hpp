@@ -28,6 +28,8 @@ class run_folder {
   void check(bool resume, bool force) const;
   /// Whether there are files of a training run.
   bool has_run() const;
+  /// Whether that is one of them, which `clear` removes.
+  bool holds(const std::string& file) const;
   /// Makes the folder where it is missing. Throws `file_error`, also while another process holds what this returns.
   [[nodiscard]] detail::descriptor hold() const;
   /// Removes the run in it. Throws `file_error`.

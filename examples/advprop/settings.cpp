@@ -67,7 +67,7 @@ metrics_entry training(const settings& s) {
   j["model"] = s.model;
   j["zero-last-scale"] = s.zero_last_scale;
   if (s.stochastic_depth >= 0) j["stochastic-depth"] = number(s.stochastic_depth);
-  if (!s.initial.empty()) j["initial"] = s.initial;
+  if (!s.initial.empty()) j["initial"] = in_utf8(s.initial);
   j["method"] = s.method;
   if (s.method != "clean") {
     if (s.method == "advprop") j["aux"] = s.auxiliaries;
@@ -164,6 +164,14 @@ void complete_attacks(settings& s, int count) {
   check(s.step_sizes, "--step");
 }
 
+std::string in_utf8(const std::string& path) {
+  return metrics_entry::parse(metrics_entry(path).dump(-1, ' ', false, metrics_entry::error_handler_t::replace));
+}
+
+bool own_stream(const settings& s, std::size_t i) {
+  return s.method == "advprop" && (s.attacks[i] == "none" || s.aux_augments[i] != s.augment);
+}
+
 settings resolved(settings s) {
   if (s.method == "clean") {
     if (!s.attacks.empty() && s.attacks != std::vector<std::string>{"none"})
@@ -192,6 +200,12 @@ settings resolved(settings s) {
       for (const auto& attack : s.attacks)
         s.aux_augments.push_back(attack != "none" ? s.augment : s.data == "folder" ? "auto" : "cutout");
     spread(s.aux_augments, s.auxiliaries, "--aux-augment");
+    bool all_own = true;
+    for (std::size_t i = 0; i < s.attacks.size(); ++i) all_own = all_own && own_stream(s, i);
+    if (s.decoupled && all_own)
+      fail<argument_error>(
+          "--decoupled is for auxiliary domains that take a share of the main images: with --attack none, or another "
+          "--aux-augment than --augment, they have images of their own");
     for (std::size_t i = 0; i < s.attacks.size(); ++i)
       if (s.attacks[i] == "none" && (s.aux_augments[i] == "none" || s.aux_augments[i] == s.augment))
         fail<argument_error>("--aux-augment ", s.aux_augments[i],

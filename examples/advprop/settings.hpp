@@ -119,6 +119,12 @@ metrics_entry to_json(const settings& s);
 /// The same as texts.
 std::vector<std::pair<std::string, std::string>> described(const settings& s);
 
+/// A path as JSON and reports can hold it: bytes that are not UTF-8 are U+FFFD.
+std::string in_utf8(const std::string& path);
+
+/// Whether auxiliary domain i reads images of its own. Of settings that are `resolved`.
+bool own_stream(const settings& s, std::size_t i);
+
 /// Hashes of a run's images.
 struct data_contents {
   std::string training;  // with those that are set aside

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "data.hpp"
 #include "experiment.hpp"
 #include "quantities.hpp"
 #include "table.hpp"
@@ -25,7 +26,7 @@ void train(const settings& given) {
                 s.select == "best" ? ", the best on the validation images" : ", the last");
   if (r.trained < s.epochs)
     std::printf("Training ended after epoch %d of %d: --patience is %d.\n", r.trained, s.epochs, s.patience);
-  if (!r.skipped.empty()) std::printf("%s\n", r.skipped.c_str());
+  if (const auto told = told_of_skipped(r.skipped); !told.empty()) std::printf("%s\n", told.c_str());
   std::printf("%s\n", folder.report().c_str());
 }
 

@@ -170,7 +170,9 @@ advprop)
   run train $weak --method advprop --attack pgd --execution concatenated --out concatenated
   present concatenated
   # A share of the images, which the clean pass does without.
-  run train $weak --method advprop --share 0.25 --decoupled --weights 0.75,0.25 --out decoupled
+  run train $weak --method advprop --share 0.25 --decoupled --weights 0.75,0.25 --robust-epsilon 4,16,16.004 --out decoupled
+  contains decoupled/metrics.jsonl '"images":96}$'              # of the data, not of the clean pass
+  [ "$(grep -o 'FGSM, ε = 16' decoupled/measured.json | wc -l)" -eq 2 ] || die "two strengths are one measurement"
   tr -d ' \n' <decoupled/summary.json >flat
   contains flat '"share":\[0.25\],"decoupled":true'
   refused_late "leave none of" train $weak --method advprop --decoupled --out bad
@@ -199,12 +201,25 @@ compare)
   contains out/report.html 'What the corruptions look like'
   contains out/report.html '14 of 15 corruptions (all but frost) of ImageNet-C and 2 severities'
   [ "$(tail -n 1 stdout)" = out/report.html ] || die "the report's path is not the last line"
+  # All methods begin from the same weights, so from none that --force replaces on the way.
+  refused 1 "^advprop: --initial is out/clean/model-main.safetensors, which --force replaces while methods" \
+    compare $weak --attack pgd --out out --force --initial out/clean/model-main.safetensors
+  # Killed in the first of its runs, a comparison that replaced another goes on.
+  cp -r out forced
+  forced="compare $weak --attack pgd --epsilon 2 --epochs 3 --checkpoint-steps 1 --out forced"
+  "$program" $forced --force >/dev/null 2>&1 &
+  id=$!
+  while [ -e forced/adversarial/summary.json ] && kill -0 $id 2>/dev/null; do sleep 0.02; done
+  kill -9 $id 2>/dev/null || true
+  wait $id 2>/dev/null || true
+  run $forced --resume >stdout
+  contains stdout "^advprop  *[0-9.]* %"
   contains out/report.html 'adversarial training through one batch norm'
   contains out/report.html "The weights of AdvProp.*s losses add up to 1.5, clean training.*s loss has weight 1"
   lacks out/report.html '<script'
   refused 1 "--weights must be 2 numbers, the clean loss's and 1 more, not 1" compare $weak --weights 1 --out bad
-  # A recipe's method is not compare's, which trains by every one.
-  echo 'method = "advprop"' >recipe.toml
+  # A recipe's method is not compare's, which trains by every one, nor its patience: all get as many epochs.
+  printf 'method = "advprop"\npatience = 2\naux-augment = "cutout"\n' >recipe.toml
   refused 1 "--weights must be 2 numbers" compare $weak --config recipe.toml --weights 1 --out bad
   refused 2 "not expected.*--method" compare $weak --method advprop --out bad
   # Adversarial training takes one of several attacks: the first that is one.
@@ -228,7 +243,7 @@ compare)
   error=$(sed -n '/"corruption_error"/,$s/.*"mean": \([0-9.e-]*\).*/\1/p' averaged/summary.json)
   run evaluate averaged/model.safetensors --data-dir "$data" --test-images 30 --threads 1 $corrupted >evaluated
   cat evaluated
-  contains evaluated "^mean error over 2 of 15 corruptions  *$(awk "BEGIN { printf \"%.2f\", 100 * $error }") %"
+  contains evaluated "^mean error over 2 of 15 corruptions, 2 severities  *$(awk "BEGIN { printf \"%.2f\", 100 * $error }") %"
   ;;
 
 seeds)
@@ -589,11 +604,20 @@ bad_input)
   cp -r out again
   run $fit --out again --force --method clean --initial again/model.safetensors
   grep -q '"method": "clean"' again/summary.json || die "--force with --initial from the same folder"
+  # Where a checkpoint has later weights, those to begin from need not be there any more.
+  rm again/model.safetensors
+  run $fit --out again --resume --method clean --initial again/model.safetensors
+  [ -s again/model.safetensors ] || die "a run whose first weights are gone cannot be resumed"
+  refused 1 "^advprop: --decoupled is for auxiliary domains that take a share of the main images" \
+    $fit --out bad --method advprop --attack pgd --aux-augment cutout --share 0.5 --decoupled
   refused 1 "out/training.safetensors: is the checkpoint of another run (test-images was 20, is 10; content of test images " \
     $fit --method advprop --attack fgsm --out out --resume --test-images 10
   refused 1 "^advprop: out: holds a training run, whose report this one would replace" \
     evaluate out/model.safetensors --data-dir "$data" --test-images 20 --threads 1 --out out
-  refused 1 "--domain is given more than once" \
+  # Several looks at one checkpoint stand side by side.
+  run evaluate out/model.safetensors --data-dir "$data" --test-images 20 --threads 1 --domain main --domain 0 >stdout
+  contains stdout "out, domain 0"
+  refused 1 "has no domain 7\|domain 7" \
     evaluate out/model.safetensors --data-dir "$data" --test-images 20 --threads 1 --domain main --domain 7
   status=0
   "$program" evaluate --checkpoint out/model.safetensors --data-dir "$data" --test-images 20 --threads 1 \
@@ -691,6 +715,13 @@ EOF
   contains out/summary.json '"optimizer": "rmsprop"'
   contains out/summary.json '"average": 0.87654321,'
   contains out/metrics.jsonl '"auxiliary 0":.*"auxiliary 1":'
+  # Tables only group: what two of them say is said twice, and so is what two names say.
+  printf '[a]\nsteps = 1\n[b]\nsteps = 2\n' >twice.toml
+  refused 1 "twice.toml: line 4: steps is what line 2 says already$" train --config twice.toml $common --out bad
+  printf 'decay-biases = true\nspare-biases = true\n' >twice.toml
+  refused 1 "twice.toml: line 2: spare-biases is what line 1 says already$" train --config twice.toml $common --out bad
+  printf 'learning_rate = 0.1\n' >twice.toml
+  refused 2 "twice.toml: line 1: .*--learning_rate" train --config twice.toml $common --out bad
   # A resumed run of it ends in the same bits.
   run train --config recipe.toml $common --out whole --aux-augment rand
   "$program" train --config recipe.toml $common --out killed --aux-augment rand --checkpoint-steps 1 >/dev/null &
@@ -721,12 +752,15 @@ EOF
   contains skipped/report.html "Broken files that were skipped.*: 3 ($files)\."
   look="evaluate --data folder --data-dir torn --image-size 32 --threads 1 --broken skip skipped/model.safetensors"
   run $look >stdout
-  contains stdout "^Broken files that were skipped.*: 1 (torn/val/class2/1.png)$"
+  contains stdout "^Broken files that were skipped: 1 (torn/val/class2/1.png)$"
+  contains stdout " on 39 test images"  # and none twice
   for round in first cached; do
     run $look --corruptions fog --severities 1 --out looked >stdout
     contains stdout "^Broken files that were skipped.*: 1 (torn/val/class2/1.png)$" # $round
     contains looked/report.html "Broken files that were skipped"
   done
+  contains looked/evaluation.json '"torn/val/class2/1.png"'
+  lacks looked/predictions.csv "class2/1.png"
   lacks out/report.html "torn"
   run train $common --train-images 40 --epochs 1 --method clean --optimizer adamw --augment rand --broken skip --out adamw \
     --initial out/model-main.safetensors --new-classifier
@@ -930,7 +964,8 @@ evaluate)
   [ "$(find imagenet-c -name '*.JPEG' | wc -l)" -eq 160 ] || die "imagenet-c has not 4 copies of 40 images"
   run $both --corruptions fog,contrast --severities 3 --corrupted imagenet-c --out read >stdout
   contains stdout "^fog  *[0-9.]* %"
-  refused 1 "imagenet-c/fog/1: is there already" corrupt $common --corruptions fog --severities 1 --out imagenet-c
+  refused 1 "imagenet-c/fog/1: is there already" corrupt $common --corruptions snow,fog --severities 1 --out imagenet-c
+  [ ! -e imagenet-c/snow ] || die "hours of work before what is there already is found"
   refused 1 "imagenet-c: lacks snow, fog/2, contrast/2" \
     $both --corruptions snow,fog,contrast --severities 1,2 --corrupted imagenet-c
   rm -r imagenet-c/fog/1/kind_a
