@@ -57,6 +57,14 @@ failed = file == "norm"
 print(f"[doctest] test cases: {count} | {count - failed} passed | {failed:d} failed | 80 skipped")
 sys.exit(failed)
 """
+SANITIZER = r"""
+import subprocess, sys
+tool = sys.argv[sys.argv.index("--tool") + 1]
+program = next(i for i, word in enumerate(sys.argv) if word.endswith("test_gpu"))
+code = subprocess.run(sys.argv[program:]).returncode
+print(f"========= {tool}: 1 error" if tool == "racecheck" else "========= ERROR SUMMARY: 0 errors")
+sys.exit(3 if tool == "racecheck" else code)
+"""
 STEP = r"""
 import json, sys
 mode, case = (sys.argv[sys.argv.index(option) + 1] for option in ("--mode", "--case"))
@@ -94,6 +102,9 @@ class GpuRun(unittest.TestCase):
         self.gpu("NVIDIA H200", "9.0")
         self.driver(13000)
 
+    def sanitizer(self):
+        program(self.folder / "compute-sanitizer", SANITIZER)
+
     def gpu(self, name, capability):
         program(self.folder / "nvidia-smi", f"print('{name}, 580.1, {capability}')")
 
@@ -121,7 +132,21 @@ class GpuRun(unittest.TestCase):
     def table(self):
         return (self.out / "gpu-nvidia-h200.md").read_text()
 
+    def test_sanitizer(self):
+        program(self.programs / "test_gpu", TESTS.replace('"norm"', '"none"').replace('"loss"', '"none"'))
+        code, said = self.run_it("--programs", self.programs, "--stage", "sanitizer")
+        self.assertEqual((code, {o["status"] for n, o in self.outcomes().items() if n.startswith("sanitizer/")}), (0, {"not run"}))
+        self.assertIn("compute-sanitizer is not there", said)
+        self.sanitizer()
+        code, _ = self.run_it("--programs", self.programs, "--stage", "sanitizer")
+        found = self.outcomes()
+        self.assertEqual(code, 1)
+        self.assertEqual((found["sanitizer/memcheck norm"]["status"], found["sanitizer/memcheck norm"]["passed"]), ("done", 4))
+        self.assertEqual(found["sanitizer/racecheck norm"]["status"], "failed")  # though every test passed
+        self.assertIn("| memcheck norm | 4 | 4 |", self.table())
+
     def test_all(self):
+        self.sanitizer()
         code, _ = self.run_it("--programs", self.programs, "--test-seconds", "3")
         found = self.outcomes()
         self.assertEqual(code, 1)

@@ -112,11 +112,12 @@ class Results:
             row = o.get("row", {})
             lines.append(f"| {name} | {row.get('images_per_second', '')} | {row.get('peak_mib', '')} | {row.get('warm_up_s', '')} | "
                          f"{remark(o) or ('' if 'equal' in row else 'numbers not compared with the eager ones')} |")
-        if tests:
-            lines += ["", "| GPU tests | cases | passed | failed | seconds | |", "|---|---:|---:|---:|---:|---|"]
-        for name, o in tests.items():
-            lines.append(f"| {name} | {o.get('cases', '')} | {o.get('passed', '')} | {o.get('failed', '')} | {o.get('seconds', '')} | "
-                         f"{'passed' if o['status'] == DONE else remark(o)} |")
+        for what, of in (("GPU tests", tests), ("compute-sanitizer", self.of("sanitizer"))):
+            if of:
+                lines += ["", f"| {what} | cases | passed | failed | seconds | |", "|---|---:|---:|---:|---:|---|"]
+            for name, o in of.items():
+                lines.append(f"| {name} | {o.get('cases', '')} | {o.get('passed', '')} | {o.get('failed', '')} | {o.get('seconds', '')} | "
+                             f"{'passed' if o['status'] == DONE else remark(o)} |")
         if remaining:
             lines += ["", f"Not run: {'; '.join(remaining)}."]
         for name, o in self.outcomes.items():
