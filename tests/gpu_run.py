@@ -38,6 +38,11 @@ for method in options["method"]:
         row["failure"] = "out of memory"
     else:
         row.update(ms_per_step=256, images_per_second=1000, peak_mib=1, reserved_mib=2)
+    if "trace" in options:
+        norm = "void advprop::detail::columns_kernel<P, W<&(void advprop::detail::norm_forward_at<8, T>(advprop::cuda_device&))> >(W)"
+        row["trace"] = {"kernels": 30, "covered": 0.985, "most": {"tera_operations": 800, "gigabytes": 3000},
+                        "by_name": [["sm90_xmma_fprop", 10, 2000.0], [norm, 12, 1000.0], ["copy", 8, 10.0]],
+                        "work": [["conv_norm_forward", 10, 8e11, 1e9], ["norm_forward", 12, 0, 1.5e9], ["memory_copy", 8, 0, 1e6]]}
     print(json.dumps(row), flush=True)
 """
 TESTS = r"""
@@ -167,6 +172,12 @@ class GpuRun(unittest.TestCase):
         self.assertEqual(tests["fit"]["durations"], {"a case": 0.1})
         for name, text in {"conv": "timed out", "elementwise": "skipped", "functor": "no test ran", "loss": "SIGABRT"}.items():
             self.assertIn(text, tests[name]["failure"])
+
+        parts = found["trace/resnet50 advprop-pgd5 bfloat16 256"]["breakdown"]["kinds"]
+        self.assertAlmostEqual(parts["convolutions, linear layers"]["share"], 0.5)
+        self.assertAlmostEqual(parts["batch norms"]["share"], 0.5)
+        self.assertIn("30 kernels, copies and fills, which cover 98.5% of its time", self.table())
+        self.assertIn("| batch norms | 12 | 1.00 | 50% |", self.table())
 
         # The compiled step is the fastest, but computes something else.
         self.assertIn("| resnet50 advprop-pgd5 bfloat16 256 | 1000 | 800 (compile, graph, 3 of 6) | 1.25 | 1.2 |", self.table())

@@ -75,6 +75,13 @@ def libraries() -> list[str]:
     return [str(lib) for folder in folders or [] for lib in sorted(pathlib.Path(folder).glob("*/lib"))]
 
 
+def cupti() -> str:
+    """CUPTI's library, of Python's packages or the toolkit's; or its name, for the loader to find."""
+    folders = [*libraries(), "/usr/local/cuda/lib64", "/usr/local/cuda/extras/CUPTI/lib64"]
+    found = [file for folder in folders for file in sorted(pathlib.Path(folder).glob(f"libcupti.so.{CUDA}*"))]
+    return str(found[0]) if found else f"libcupti.so.{CUDA}"
+
+
 def environment(program: pathlib.Path, carried: pathlib.Path | None) -> dict[str, str]:
     """With the libraries that a program does not find by itself: those of Python's packages only if it must, as they would go before
     those that it was built against."""

@@ -12,6 +12,8 @@ import pathlib
 import re
 import sys
 
+import breakdown
+
 DONE, FAILED, NOT_RUN = "done", "failed", "not run"
 
 
@@ -112,6 +114,7 @@ class Results:
             row = o.get("row", {})
             lines.append(f"| {name} | {row.get('images_per_second', '')} | {row.get('peak_mib', '')} | {row.get('warm_up_s', '')} | "
                          f"{remark(o) or ('' if 'equal' in row else 'numbers not compared with the eager ones')} |")
+        lines += breakdown.table({name: o["breakdown"] for name, o in self.of("trace").items() if o["status"] == DONE})
         for what, of in (("GPU tests", tests), ("compute-sanitizer", self.of("sanitizer"))):
             if of:
                 lines += ["", f"| {what} | cases | passed | failed | seconds | |", "|---|---:|---:|---:|---:|---|"]

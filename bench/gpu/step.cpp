@@ -2,8 +2,9 @@
 // beside PyTorch.
 //
 //   bench_gpu_step [--case resnet50 ...] [--method advprop-pgd5 ...] [--precision bfloat16] [--engines timed]
-//                  [--batch 256] [--iterations 20] | --check
+//                  [--batch 256] [--iterations 20] [--trace libcupti.so.13] | --check
 //
+// --trace adds what ran in a step, as CUPTI notes it, beside the work that was planned and the most that the GPU does.
 // All cases and methods run on one device, one after the other, so that cuDNN's plans for a network are made once.
 #include <algorithm>
 #include <chrono>
@@ -15,8 +16,14 @@
 
 #include <nlohmann/json.hpp>
 
+#if __has_include(<cupti.h>)
+#include "trace.hpp"
+#define ADVPROP_BENCH_TRACE
+#endif
+
 #include <advprop/attacks/pgd.hpp>
 #include <advprop/device/repeated.hpp>
+#include <advprop/layers/feature_map.hpp>
 #include <advprop/models/efficientnet.hpp>
 #include <advprop/models/model.hpp>
 #include <advprop/models/resnet.hpp>
@@ -31,7 +38,7 @@ using namespace advprop;
 
 struct choices {
   std::vector<std::string> cases = {"resnet50"}, methods = {"advprop-pgd5"};
-  std::string precision = "bfloat16", engines = "timed";
+  std::string precision = "bfloat16", engines = "timed", trace;
   int batch = 0, iterations = 20;  // 0: the case's own
 };
 
@@ -39,6 +46,53 @@ using clock = std::chrono::steady_clock;
 double milliseconds_since(clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(clock::now() - begin).count();
 }
+
+#ifdef ADVPROP_BENCH_TRACE
+/// What the GPU does at most: products of large matrices, 1e12 operations a second, and copies, 1e9 bytes a second,
+/// each byte read and written.
+template <class Element>
+nlohmann::json peaks(basic_cuda<Element>& gpu) {
+  using device = basic_cuda<Element>;
+  constexpr int n = 8192, times = 10;
+  constexpr double square = double{n} * n;
+  feature_map<device> a(gpu, n, {n, 1, 1}), b(gpu, n, {n, 1, 1});
+  const image_buffer<device> weights(gpu, {n, n, 1, 1});
+  fill_normal(gpu, random_stream(7), weights);
+  random_stream rng(7);  // of zeros a GPU makes products faster
+  std::vector<Element> numbers(static_cast<std::size_t>(square));
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    numbers[i] = i < 4096 ? Element(rng.uniform() - 0.5f) : numbers[i % 4093];
+  memory_copy(gpu, {numbers.data(), n, n, 1, 1}, a);
+  const auto seconds = [&](auto operation) {
+    operation();
+    gpu.wait();
+    const auto begin = clock::now();
+    for (int i = 0; i < times; ++i) operation();
+    gpu.wait();
+    return milliseconds_since(begin) / 1000 / times;
+  };
+  const double product = seconds([&] { linear_forward(gpu, a, weights.data(), nullptr, b); });
+  const double copy = seconds([&] { memory_copy(gpu, a, b); });
+  return {{"tera_operations", 2 * square * n / product * 1e-12},
+          {"gigabytes", 2 * square * sizeof(Element) / copy * 1e-9}};
+}
+
+/// What was planned, by operation: how many, floating-point operations, bytes.
+nlohmann::json work_of(const work_plan& plan) {
+  struct sums {
+    int count = 0;
+    double flops = 0, bytes = 0;
+  };
+  std::map<std::string, sums> all;
+  for (const work_item& i : plan.items) {
+    sums& s = all[std::string(i.operation) + (i.engine == std::string("depthwise") ? " depthwise" : "")];
+    ++s.count, s.flops += i.flops, s.bytes += i.read + i.written;
+  }
+  nlohmann::json j = nlohmann::json::array();
+  for (const auto& [operation, s] : all) j.push_back({operation, s.count, s.flops, s.bytes});
+  return j;
+}
+#endif
 
 /// The numbers of a row, as members of a JSON object.
 template <class Network, class Element>
@@ -63,12 +117,9 @@ std::string time_steps(basic_cuda<Element>& gpu, const choices& c, const std::st
   network twin(dry);
   const sgd rule{.learning_rate = 0.01f, .weight_decay = 5e-4f};
   const plan_options planned{batch, extent, extent};
-  if (called == "evaluate")
-    plan_evaluation(twin, batch, extent, extent);
-  else if (steps == 0)
-    plan_training(twin, clean_training{}, rule, planned);
-  else
-    plan_training(twin, method, rule, planned);
+  const work_plan plan = called == "evaluate" ? plan_evaluation(twin, batch, extent, extent)
+                         : steps == 0         ? plan_training(twin, clean_training{}, rule, planned)
+                                              : plan_training(twin, method, rule, planned);
   gpu.prepare(dry);
   const double prepared = milliseconds_since(begin) / 1000;
 
@@ -120,7 +171,22 @@ std::string time_steps(basic_cuda<Element>& gpu, const choices& c, const std::st
       median, times.front(), times.back(), 1000 * batch / median, c.iterations, prepared, warm_up,
       gpu.memory().peak() >> 20, gpu.memory().reserved() >> 20, counts.graphs, counts.graph_updates, counts.fused,
       counts.apart, counts.engines_refused, counts.prepared);
-  return row;
+  if (c.trace.empty()) return row;
+#ifdef ADVPROP_BENCH_TRACE
+  constexpr int traced = 3;
+  bench::gpu_trace trace(c.trace);
+  once();
+  gpu.wait();
+  trace.take();
+  for (int i = 0; i < traced; ++i) once();
+  gpu.wait();
+  nlohmann::json found = bench::summary_of(trace.take(), traced);
+  found["work"] = work_of(plan);
+  found["most"] = peaks(gpu);
+  return row + (", \"trace\": " + found.dump());
+#else
+  fail("--trace: built without CUPTI's header");
+#endif
 }
 
 template <class Element>
@@ -207,6 +273,8 @@ int main(int argc, char** argv) try {
       c.precision = one_of(option, values[0], {"bfloat16", "tf32", "float32"});
     else if (option == "--engines")
       c.engines = one_of(option, values[0], {"timed", "exhaustive", "fixed"});
+    else if (option == "--trace")
+      c.trace = values[0];
     else if (option == "--batch")
       c.batch = std::atoi(values[0].c_str());
     else if (option == "--iterations")
