@@ -78,7 +78,8 @@ void add_published(const settings& s, const image_source& test, std::vector<view
           if (f.class_names != names)
             fail<file_error>(all.path(c, severity), ": its ", f.classes, " classes are not the ", names.size(),
                              " of the test images");
-          return plain(looked_at(s, some_of(f, s.test_images == 0 ? 0 : most), s.corrupted, look::whole));
+          return plain(looked_at(s, some_of(f, s.test_images == 0 ? 0 : most).readable(reading_threads(s)), s.corrupted,
+                                 look::whole));
         };
         sets.push_back(std::move(v));
       }
@@ -93,9 +94,13 @@ void add_published(const settings& s, const image_source& test, std::vector<view
     for (const int severity : s.severities) {
       viewed_set v = corrupted_set(c, severity, test.size());
       v.key += at;
-      v.open = [all, c, severity, most = s.test_images] {
+      v.open = [all, c, severity, folder = s.corrupted, most = test.size()] {
         npy_images images = all.at(c, severity);
-        if (most > 0) images = images.subset(0, std::min(most, images.size()));
+        if (images.size() < most)
+          fail<file_error>(folder, "/", to_string(c), ".npy: has ", images.size(),
+                           " images for a severity, the test set ", most, ": --test-images ", images.size(),
+                           " looks at as many of both");
+        images = images.subset(0, most);
         return plain({"corrupted", std::move(images)});
       };
       sets.push_back(std::move(v));
