@@ -132,17 +132,13 @@ void perturb(Model& net, const Attack& attack, image_view images, const target_v
   check_targets("perturb", labels, images.extent(0), Model::classes, !net.device().memory().owns(labels.data()));
   check_host_images("perturb", net.device(), images);
   objective<Model> target(net, o);
-  device_images<device> batch(net.device(), images);
-  if constexpr (detail::separate_memory<device>) {
-    if (!net.device().memory().owns(images.data())) {
-      auto there = target.copy(batch);
-      attack.perturb(target, there, labels, rng);
-      copy_images(net.device(), there, images);
-      return;
-    }
-  }
+  const detail::resident_images there(net.device(), images);
+  device_images<device> batch(net.device(), there.view());
   attack.perturb(target, batch, labels, rng);
-  if constexpr (!detail::separate_memory<device>) detail::check_perturbed(net.device(), images);
+  if constexpr (!detail::separate_memory<device>)
+    detail::check_perturbed(net.device(), images);
+  else if (batch.data() != images.data())
+    copy_images(net.device(), batch, images);
 }
 
 }  // namespace advprop
