@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -99,15 +98,16 @@ class resident_images {
   resident_images(Device& d, image_view images) : at_(images) {
     if constexpr (separate_memory<Device>) {
       if (d.memory().owns(images.data())) return;
-      copy_.emplace(d, images.extents());
-      copy_images(d, images, *copy_);
-      at_ = *copy_;
+      image_buffer<Device> copy(d, images.extents());
+      copy_images(d, images, copy);
+      at_ = copy;
+      memory_ = std::move(copy.memory);
     }
   }
   image_view view() const { return at_; }
 
  private:
-  std::optional<image_buffer<Device>> copy_;
+  arena::block memory_;
   image_view at_;
 };
 
