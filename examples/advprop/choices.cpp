@@ -1,4 +1,4 @@
-// Settings, whose names are looked up in names.hpp.
+// From settings to what the library takes, by the names in names.hpp.
 #include "choices.hpp"
 
 #include <algorithm>

@@ -218,15 +218,16 @@ planned_runs plan_runs(const settings& given, std::vector<settings> chosen, cons
   return all;
 }
 
-/// Every folder of runs that --force replaces: the comparison's, the methods', and those of seeds, the new ones' or
-/// not.
+/// Every folder of runs that --force replaces: the comparison's, the methods', and those of seeds, also of seeds that
+/// the new comparison has not.
 std::vector<run_folder> replaced(const settings& given, const planned_runs& all) {
   namespace fs = std::filesystem;
   std::vector<run_folder> folders = {run_folder(given.out)};
   for (const auto& m : all.methods) {
-    const std::string& path = folders.emplace_back(given.out + "/" + m.name).path();
+    const std::string path = given.out + "/" + m.name;
+    folders.emplace_back(path);
     std::error_code none;  // there is no such folder
-    for (const auto& entry : fs::directory_iterator(std::string(path), none))
+    for (const auto& entry : fs::directory_iterator(path, none))
       if (entry.path().filename().string().starts_with("seed-") && entry.is_directory())
         folders.emplace_back(entry.path().string());
   }
