@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <utility>
@@ -272,11 +273,12 @@ inline std::vector<cudnn_plan>& plans_for(cuda_state::implementation& own, const
 }
 
 ADVPROP_CUDA_API void cuda_state::prepare(std::span<const conv_problem> problems) {
+  const auto known = [&](const conv_problem& p) {
+    return std::any_of(own_->convolutions.begin(), own_->convolutions.end(),
+                       [&](const auto& c) { return c.problem == p; });
+  };
   std::vector<conv_problem> fresh;
-  for (const conv_problem& p : problems)
-    if (std::none_of(own_->convolutions.begin(), own_->convolutions.end(),
-                     [&](const auto& c) { return c.problem == p; }))
-      fresh.push_back(p);
+  std::copy_if(problems.begin(), problems.end(), std::back_inserter(fresh), [&](const auto& p) { return !known(p); });
   const int threads = std::min(processors(), static_cast<int>(fresh.size()));
   if (threads < 2) return;
   const auto use_device = [&] { check_cuda(cudaSetDevice(own_->index), "cudaSetDevice"); };
@@ -293,6 +295,8 @@ ADVPROP_CUDA_API void cuda_state::prepare(std::span<const conv_problem> problems
       }
   } catch (const error&) {  // what ails the GPU or cuDNN shows where they are needed
   }
+  if (std::any_of(fresh.begin(), fresh.end(), [&](const auto& p) { return !known(p); }))
+    cudaGetLastError();  // or the next launch would report it
 }
 
 ADVPROP_CUDA_API bool cuda_state::computes(const conv_problem& p) { return !plans_for(*own_, p).empty(); }
